@@ -1,0 +1,148 @@
+"""Failures that are told to the peer, one class for each Matrix error code.
+
+https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
+"""
+
+from typing import ClassVar
+
+from homeserver.protocol.json import JsonObject, JsonValue
+
+
+class MatrixError(Exception):
+    """A failure told to the peer as `{"errcode": ..., "error": ...}` with the HTTP status of its class.
+
+    Raised anywhere, rendered in one place (`homeserver.http`), decoded from remote answers by `by_errcode`.
+    """
+
+    errcode: ClassVar[str] = "M_UNKNOWN"
+    status: ClassVar[int] = 500
+    by_errcode: ClassVar[dict[str, type["MatrixError"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        # The first class with an errcode is the one that decodes it.
+        MatrixError.by_errcode.setdefault(cls.errcode, cls)
+
+    def __init__(self, message: str, **fields: JsonValue) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+    def body(self) -> JsonObject:
+        return {**self.fields, "errcode": self.errcode, "error": str(self)}
+
+
+class Unrecognized(MatrixError):
+    errcode, status = "M_UNRECOGNIZED", 404
+
+
+class WrongMethod(MatrixError):
+    errcode, status = "M_UNRECOGNIZED", 405
+
+
+class NotJson(MatrixError):
+    errcode, status = "M_NOT_JSON", 400
+
+
+class BadJson(MatrixError):
+    errcode, status = "M_BAD_JSON", 400
+
+
+class InvalidParam(MatrixError):
+    errcode, status = "M_INVALID_PARAM", 400
+
+
+class MissingParam(MatrixError):
+    errcode, status = "M_MISSING_PARAM", 400
+
+
+class TooLarge(MatrixError):
+    errcode, status = "M_TOO_LARGE", 413
+
+
+class MissingToken(MatrixError):
+    errcode, status = "M_MISSING_TOKEN", 401
+
+
+class UnknownToken(MatrixError):
+    """`soft_logout: true` in `fields` tells the client to refresh or sign in again without losing its keys."""
+
+    errcode, status = "M_UNKNOWN_TOKEN", 401
+
+
+class Forbidden(MatrixError):
+    errcode, status = "M_FORBIDDEN", 403
+
+
+class NotFound(MatrixError):
+    errcode, status = "M_NOT_FOUND", 404
+
+
+class LimitExceeded(MatrixError):
+    """`retry_after_ms` in `fields` also becomes the `Retry-After` header."""
+
+    errcode, status = "M_LIMIT_EXCEEDED", 429
+
+
+class UserInUse(MatrixError):
+    errcode, status = "M_USER_IN_USE", 400
+
+
+class InvalidUsername(MatrixError):
+    errcode, status = "M_INVALID_USERNAME", 400
+
+
+class ExclusiveNamespace(MatrixError):
+    errcode, status = "M_EXCLUSIVE", 400
+
+
+class UserDeactivated(MatrixError):
+    errcode, status = "M_USER_DEACTIVATED", 403
+
+
+class WeakPassword(MatrixError):
+    errcode, status = "M_WEAK_PASSWORD", 400
+
+
+class RoomInUse(MatrixError):
+    errcode, status = "M_ROOM_IN_USE", 400
+
+
+class InvalidRoomState(MatrixError):
+    errcode, status = "M_INVALID_ROOM_STATE", 400
+
+
+class UnsupportedRoomVersion(MatrixError):
+    errcode, status = "M_UNSUPPORTED_ROOM_VERSION", 400
+
+
+class IncompatibleRoomVersion(MatrixError):
+    errcode, status = "M_INCOMPATIBLE_ROOM_VERSION", 400
+
+
+class BadState(MatrixError):
+    errcode, status = "M_BAD_STATE", 400
+
+
+class BadAlias(MatrixError):
+    errcode, status = "M_BAD_ALIAS", 400
+
+
+class GuestAccessForbidden(MatrixError):
+    errcode, status = "M_GUEST_ACCESS_FORBIDDEN", 403
+
+
+class UnableToAuthoriseJoin(MatrixError):
+    errcode, status = "M_UNABLE_TO_AUTHORISE_JOIN", 400
+
+
+class ServerNotTrusted(MatrixError):
+    errcode, status = "M_SERVER_NOT_TRUSTED", 401
+
+
+class NotYetUploaded(MatrixError):
+    errcode, status = "M_NOT_YET_UPLOADED", 504
+
+
+class Unknown(MatrixError):
+    """A refusal for which the specification has no code of its own."""
+
+    errcode, status = "M_UNKNOWN", 400
