@@ -1,0 +1,218 @@
+"""From a request to its answer: route, requester, limit, arguments, endpoint, errors. One way for all."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred
+
+from config.rate_limits import RateLimit, RateLimits
+from homeserver.http.endpoint import Answer, Auth, Caller, Endpoint, Limit
+from homeserver.http.limits import RateLimiter
+from homeserver.http.parameters import ArgumentReader
+from homeserver.http.requester import Authenticator, Requester
+from homeserver.http.router import Router
+from homeserver.protocol.errors import Forbidden, GuestAccessForbidden, MatrixError, MissingToken, TooLarge
+from homeserver.protocol.json import encode_json
+from homeserver.runtime.clock import Clock
+from homeserver.runtime.log_context import add_to_log_context, log_context
+from homeserver.runtime.metrics import REQUEST_SECONDS, REQUESTS_IN_FLIGHT
+
+log = logging.getLogger(__name__)
+
+JSON_HEADERS = ((b"Content-Type", b"application/json"),)
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request as the transport hands it over. `read_body` is called once, after the size was checked."""
+
+    method: str
+    path: str
+    query: Mapping[bytes, list[bytes]]
+    address: str
+    user_agent: str
+    authorization: str | None
+    body_length: int
+    read_body: Callable[[], bytes]
+
+
+@dataclass(slots=True)
+class Rendered:
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = JSON_HEADERS
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """An endpoint with what its calls need each time."""
+
+    endpoint: Endpoint
+    arguments: ArgumentReader
+    limit: RateLimit | None
+    wants_caller: bool
+    wants_requester: bool
+    succeeded: Any
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """A call that a repeated request can share the answer of."""
+
+    waiting: list[Deferred[Rendered]] = field(default_factory=list)
+
+
+class Dispatcher:
+    """Answers requests by the declared endpoints; nothing raised by an endpoint leaves it."""
+
+    def __init__(
+        self,
+        router: Router,
+        authenticator: Authenticator,
+        limiter: RateLimiter,
+        rate_limits: RateLimits,
+        clock: Clock,
+    ) -> None:
+        self._router = router
+        self._authenticator = authenticator
+        self._limiter = limiter
+        self._clock = clock
+        self._prepared = {
+            endpoint.name: _prepare(endpoint, rate_limits) for endpoint in router.endpoints
+        }
+        self._in_flight: dict[tuple[int | None, str, str], _InFlight] = {}
+        self._request_numbers = itertools.count(1)
+
+    async def answer(self, incoming: Incoming) -> Rendered:
+        started = self._clock.seconds()
+        name = "unknown"
+        REQUESTS_IN_FLIGHT.inc()
+        with log_context(request=f"{incoming.method}-{next(self._request_numbers)}"):
+            try:
+                endpoint, path = self._router.find(incoming.method, incoming.path)
+                name = endpoint.name
+                rendered = await self._call(self._prepared[name], path, incoming)
+            except MatrixError as error:
+                rendered = render_error(error)
+            except CancelledError:
+                # The client is gone; nobody reads this answer.
+                rendered = Rendered(499, b"")
+            except Exception:
+                log.exception("%s %s failed", incoming.method, incoming.path)
+                rendered = render_error(MatrixError("Internal server error"))
+            finally:
+                REQUESTS_IN_FLIGHT.dec()
+            elapsed = self._clock.seconds() - started
+            self._observe(name, rendered.status, elapsed)
+            log.debug("%s %s %d %.3fs", incoming.method, incoming.path, rendered.status, elapsed)
+        return rendered
+
+    def _observe(self, name: str, status: int, elapsed: float) -> None:
+        prepared = self._prepared.get(name)
+        if status == 200 and prepared is not None:
+            prepared.succeeded.observe(elapsed)
+        else:
+            REQUEST_SECONDS.labels(name, status).observe(elapsed)
+
+    async def _call(self, prepared: _Prepared, path: dict[str, str], incoming: Incoming) -> Rendered:
+        endpoint = prepared.endpoint
+        token = access_token(incoming)
+        requester = await self._requester(endpoint.auth, token, incoming)
+        if prepared.limit is not None:
+            key = requester.user_id if requester is not None else incoming.address
+            self._limiter.check(endpoint.limit.value, prepared.limit, key)
+        if incoming.body_length > endpoint.max_body:
+            raise TooLarge(f"The body may have {endpoint.max_body} bytes")
+        arguments = prepared.arguments.read(path, incoming.query, incoming.read_body())
+        if prepared.wants_requester:
+            arguments["requester"] = requester
+        if prepared.wants_caller:
+            arguments["caller"] = Caller(incoming.address, incoming.user_agent, token)
+        if endpoint.replay_by is None:
+            return render(await endpoint.call(**arguments))
+        device = requester.device_nid if requester is not None else None
+        return await self._call_once((device, incoming.method, incoming.path), endpoint, arguments)
+
+    async def _requester(self, auth: Auth, token: str | None, incoming: Incoming) -> Requester | None:
+        if auth is Auth.NONE or (auth is Auth.OPTIONAL and token is None):
+            return None
+        if token is None:
+            raise MissingToken("An access token is needed: Authorization: Bearer <token>")
+        requester = await self._authenticator.requester(token, incoming.address, incoming.user_agent)
+        add_to_log_context(user=requester.user_id)
+        if auth is Auth.ADMIN and not requester.is_admin:
+            raise Forbidden("Only a server administrator may do this")
+        if requester.is_guest and auth is Auth.USER:
+            raise GuestAccessForbidden("Guests may not do this")
+        return requester
+
+    async def _call_once(
+        self, key: tuple[int | None, str, str], endpoint: Endpoint, arguments: dict[str, Any]
+    ) -> Rendered:
+        """A request repeated while the first is under way gets the first one's answer.
+
+        Repetitions after that are recognised by the feature itself, which stores the transaction ID with the effect.
+        """
+        first = self._in_flight.get(key)
+        if first is not None:
+            answer: Deferred[Rendered] = Deferred()
+            first.waiting.append(answer)
+            return await answer
+        mine = self._in_flight[key] = _InFlight()
+        try:
+            rendered = render(await endpoint.call(**arguments))
+        except BaseException as error:
+            del self._in_flight[key]
+            for waiting in mine.waiting:
+                waiting.errback(error)
+            raise
+        del self._in_flight[key]
+        for waiting in mine.waiting:
+            waiting.callback(rendered)
+        return rendered
+
+
+def _prepare(endpoint: Endpoint, rate_limits: RateLimits) -> _Prepared:
+    limit = None if endpoint.limit is Limit.NONE else getattr(rate_limits, endpoint.limit.value)
+    return _Prepared(
+        endpoint=endpoint,
+        arguments=ArgumentReader(endpoint),
+        limit=limit,
+        wants_caller="caller" in endpoint.parameters,
+        wants_requester="requester" in endpoint.parameters,
+        succeeded=REQUEST_SECONDS.labels(endpoint.name, 200),
+    )
+
+
+def access_token(incoming: Incoming) -> str | None:
+    """https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens"""
+    header = incoming.authorization
+    if header is not None and header[:7].lower() == "bearer ":
+        return header[7:].strip()
+    in_query = incoming.query.get(b"access_token")
+    return in_query[-1].decode("utf-8", "replace") if in_query else None
+
+
+def render(result: Any) -> Rendered:
+    if isinstance(result, Answer):
+        body = result.body if isinstance(result.body, bytes) else encode_json(result.body)
+        headers = tuple((name.encode(), value.encode()) for name, value in result.headers)
+        if not any(name.lower() == b"content-type" for name, _ in headers):
+            headers += JSON_HEADERS
+        return Rendered(result.status, body, headers)
+    if isinstance(result, msgspec.Raw):
+        return Rendered(200, bytes(result))
+    return Rendered(200, encode_json(result))
+
+
+def render_error(error: MatrixError) -> Rendered:
+    headers: Iterable[tuple[bytes, bytes]] = JSON_HEADERS
+    retry_after_ms = error.fields.get("retry_after_ms")
+    if retry_after_ms is not None:
+        # Whole seconds, rounded up: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+        headers = (*JSON_HEADERS, (b"Retry-After", str(-(-int(retry_after_ms) // 1000)).encode()))
+    return Rendered(error.status, encode_json(error.body()), tuple(headers))

@@ -1,0 +1,29 @@
+"""Who calls."""
+
+from typing import Protocol
+
+import msgspec
+
+from homeserver.protocol.identifiers import DeviceID, UserID
+
+
+class Requester(msgspec.Struct, frozen=True):
+    """The user on whose behalf a request acts, and the device it came from.
+
+    `device_nid` is the short id of the device; None where there is no device (an application service).
+    """
+
+    user_id: UserID
+    user_nid: int
+    device_id: DeviceID | None
+    device_nid: int | None
+    is_guest: bool = False
+    is_admin: bool = False
+    token_hash: bytes = b""
+
+
+class Authenticator(Protocol):
+    """Turns an access token into a requester. Implemented by `homeserver.accounts`."""
+
+    async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
+        """Raises UnknownToken, UserDeactivated, UserLocked, …"""

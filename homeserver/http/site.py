@@ -1,0 +1,160 @@
+"""Requests off the wire: Twisted's HTTP channel on one side, the dispatcher on the other."""
+
+import gzip
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from homeserver.http.dispatch import Dispatcher, Incoming, Rendered, render_error
+from homeserver.protocol.errors import TooLarge
+
+log = logging.getLogger(__name__)
+
+# https://spec.matrix.org/v1.19/client-server-api/#web-browser-clients
+CORS_HEADERS = (
+    (b"Access-Control-Allow-Origin", b"*"),
+    (b"Access-Control-Allow-Methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+    (b"Access-Control-Allow-Headers", b"X-Requested-With, Content-Type, Authorization, Date"),
+)
+LARGEST_BODY = 20 * 1024 * 1024
+_COMPRESS_FROM = 1400  # bytes; below, the answer fits one packet anyway
+_IDLE_SECONDS = 75
+
+
+class Request(http.Request):
+    """One request of a client."""
+
+    channel: "Channel"
+    _received = 0
+    _running: Deferred[None] | None = None
+    _gone = False
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keeps the body up to the limit of the whole server; what is beyond it is not stored."""
+        self._received += len(data)
+        if self._received <= LARGEST_BODY:
+            super().handleContentChunk(data)
+
+    def process(self) -> None:
+        if self.method == b"OPTIONS":
+            self._send(Rendered(204, b"", ()))
+        elif self._received > LARGEST_BODY:
+            self._send(render_error(TooLarge(f"The body may have {LARGEST_BODY} bytes")))
+        else:
+            self._running = Deferred.fromCoroutine(self._answer())
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        self._gone = True
+        site = self.channel.site if self.channel is not None else None
+        if site is not None:
+            site.running.discard(self)
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _answer(self) -> None:
+        site = self.channel.site
+        site.running.add(self)
+        try:
+            rendered = await site.dispatcher.answer(self._incoming())
+            if not self._gone:
+                self._send(rendered)
+        except Exception:
+            log.exception("could not send an answer")
+        finally:
+            site.running.discard(self)
+            site.one_ended()
+
+    def _incoming(self) -> Incoming:
+        path, _, query = self.uri.partition(b"?")
+        return Incoming(
+            method=self.method.decode("ascii", "replace"),
+            path=path.decode("ascii", "replace"),
+            query=parse_qs(query, keep_blank_values=True) if query else {},
+            address=self._address(),
+            user_agent=self.getHeader("user-agent") or "",
+            authorization=self.getHeader("authorization"),
+            body_length=self._received,
+            read_body=self.content.read,
+        )
+
+    def _address(self) -> str:
+        """The client's address. Only a listener that stands behind a proxy believes the proxy's header.
+
+        The last entry is the one that our own proxy added; those before it came from the client.
+        """
+        if self.channel.site.x_forwarded:
+            forwarded = self.getHeader("x-forwarded-for")
+            if forwarded:
+                return forwarded.rsplit(",", 1)[-1].strip()
+        return str(getattr(self.client, "host", ""))
+
+    def _send(self, rendered: Rendered) -> None:
+        self.setResponseCode(rendered.status)
+        headers = self.responseHeaders
+        for name, value in CORS_HEADERS:
+            headers.setRawHeaders(name, [value])
+        for name, value in rendered.headers:
+            headers.setRawHeaders(name, [value])
+        body = rendered.body
+        if len(body) >= _COMPRESS_FROM and self.channel.site.compress and self._accepts_gzip():
+            headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
+            headers.setRawHeaders(b"Vary", [b"Accept-Encoding"])
+            # Level 1: most of the gain for a fraction of the time.
+            body = gzip.compress(body, compresslevel=1)
+        headers.setRawHeaders(b"Content-Length", [str(len(body)).encode()])
+        if self.method != b"HEAD":
+            self.write(body)
+        self.finish()
+
+    def _accepts_gzip(self) -> bool:
+        return "gzip" in (self.getHeader("accept-encoding") or "")
+
+
+class Channel(http.HTTPChannel):
+    """A connection of a client."""
+
+    requestFactory = Request
+    timeOut = _IDLE_SECONDS
+
+    def __init__(self, site: "Site") -> None:
+        super().__init__()
+        self.site = site
+
+
+class Site(http.HTTPFactory):
+    """All connections of one listener."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, reactor: Any, *, compress: bool, x_forwarded: bool
+    ) -> None:
+        super().__init__(reactor=reactor)
+        self.dispatcher = dispatcher
+        self.compress = compress
+        self.x_forwarded = x_forwarded
+        self.running: set[Request] = set()
+        self._drained: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress) -> Channel:
+        channel = Channel(self)
+        channel.factory = self
+        channel.callLater = self.reactor.callLater
+        return channel
+
+    def log(self, request: http.Request) -> None:
+        """The dispatcher logs; Twisted's access log is not wanted."""
+
+    def when_drained(self) -> Deferred[None]:
+        """Fires when no request is under way."""
+        self._drained = Deferred()
+        self.one_ended()
+        return self._drained
+
+    def one_ended(self) -> None:
+        if self._drained is not None and not self._drained.called and not self.running:
+            self._drained.callback(None)

@@ -1,0 +1,35 @@
+"""Time, given to whoever needs it, so that tests and the simulator own it."""
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+
+class Clock:
+    """The time of one reactor: the real one, or a `twisted.internet.task.Clock` that a test advances."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self.reactor = reactor
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, as `origin_server_ts` wants them."""
+        return int(self.reactor.seconds() * 1000)
+
+    def seconds(self) -> float:
+        return self.reactor.seconds()
+
+    def call_later(self, delay: float, call: Callable[..., object], *args: object) -> IDelayedCall:
+        return self.reactor.callLater(delay, call, *args)
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        """A Deferred that fires after `seconds`; cancelling it cancels the timer."""
+        timer: IDelayedCall | None = None
+
+        def cancel(_: Deferred[None]) -> None:
+            if timer is not None and timer.active():
+                timer.cancel()
+
+        wait: Deferred[None] = Deferred(cancel)
+        timer = self.reactor.callLater(seconds, wait.callback, None)
+        return wait

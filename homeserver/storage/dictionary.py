@@ -1,0 +1,82 @@
+"""Short ids: text that would repeat in hot tables is stored once and referred to by an integer."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from homeserver.storage.database import Database
+from homeserver.storage.engine import Transaction
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Dictionary(Generic[K]):
+    """The table `table(nid, <columns>)`, unique over its columns, with its most used rows in memory.
+
+    A key is one text, or a tuple of texts where the table has several columns.
+    """
+
+    def __init__(self, db: Database, table: str, columns: tuple[str, ...], capacity: int) -> None:
+        """`capacity` is the number of keys kept in memory."""
+        self._db = db
+        self._columns = columns
+        self._capacity = capacity
+        self._known: OrderedDict[K, int] = OrderedDict()
+        matches = " AND ".join(f"{column} = %({column})s" for column in columns)
+        self._find = f"SELECT nid FROM {table} WHERE {matches}"
+        names, values = ", ".join(columns), ", ".join(f"%({column})s" for column in columns)
+        self._insert = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
+
+    async def nid_of(self, key: K) -> int:
+        """The short id of `key`, made now if there is none."""
+        nid = self._known.get(key)
+        if nid is not None:
+            return nid
+        return (await self.nids_of([key]))[key]
+
+    async def nids_of(self, keys: Iterable[K]) -> Mapping[K, int]:
+        wanted = set(keys)
+        missing = [key for key in wanted if key not in self._known]
+        if missing:
+            found = await self._db.read(self._look_up, missing)
+            new = [key for key in missing if key not in found]
+            if new:
+                found |= await self._db.write(self._add, new)
+            self._remember(found)
+            return {key: found[key] if key in found else self._known[key] for key in wanted}
+        return {key: self._known[key] for key in wanted}
+
+    def known(self, key: K) -> int | None:
+        """The short id if it is in memory."""
+        return self._known.get(key)
+
+    async def find(self, key: K) -> int | None:
+        """The short id if there is one; makes none."""
+        nid = self._known.get(key)
+        if nid is None:
+            found = await self._db.read(self._look_up, [key])
+            self._remember(found)
+            nid = found.get(key)
+        return nid
+
+    def _look_up(self, txn: Transaction, keys: list[K]) -> dict[K, int]:
+        found = {}
+        for key in keys:
+            row = txn.row(self._find, **self._params(key))
+            if row is not None:
+                found[key] = int(row[0])
+        return found
+
+    def _add(self, txn: Transaction, keys: list[K]) -> dict[K, int]:
+        # Sorted, so that two processes that add the same keys do not wait for each other in a circle.
+        txn.execute_many(self._insert, [self._params(key) for key in sorted(keys, key=repr)])
+        return self._look_up(txn, keys)
+
+    def _params(self, key: K) -> dict[str, Any]:
+        parts = key if isinstance(key, tuple) else (key,)
+        return dict(zip(self._columns, parts, strict=True))
+
+    def _remember(self, found: Mapping[K, int]) -> None:
+        self._known.update(found)
+        while len(self._known) > self._capacity:
+            self._known.popitem(last=False)

@@ -1,0 +1,134 @@
+"""SQLite: one file, write-ahead log, one writer."""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from homeserver.protocol.json import encode_json
+from homeserver.storage.engine import Conflict, Params, Row, StorageError
+
+MEMORY = ":memory:"
+
+_LIST_PARAMETER = re.compile(r"\bIN\s+%\((\w+)\)s", re.IGNORECASE)
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_BUSY_SECONDS = 30
+
+
+@lru_cache(maxsize=2000)
+def _translate(statement: str) -> tuple[str, tuple[str, ...]]:
+    """The statement in SQLite's words, and the names of its list parameters."""
+    lists = tuple(_LIST_PARAMETER.findall(statement))
+    statement = _LIST_PARAMETER.sub(r"IN (SELECT value FROM json_each(:\1))", statement)
+    return _PARAMETER.sub(r":\1", statement).replace("%%", "%"), lists
+
+
+class SqliteTransaction:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, **params: Any) -> int:
+        return self._run(statement, params).rowcount
+
+    def execute_many(self, statement: str, params: Sequence[Params]) -> None:
+        text, lists = _translate(statement)
+        assert not lists, "a list parameter makes no sense in a repeated statement"
+        self._connection.executemany(text, params)
+
+    def rows(self, statement: str, **params: Any) -> list[Row]:
+        return self._run(statement, params).fetchall()
+
+    def row(self, statement: str, **params: Any) -> Row | None:
+        # The annotation keeps sqlite3's Any from spreading.
+        row: Row | None = self._run(statement, params).fetchone()
+        return row
+
+    def _run(self, statement: str, params: dict[str, Any]) -> sqlite3.Cursor:
+        text, lists = _translate(statement)
+        for name in lists:
+            params[name] = encode_json(list(params[name])).decode()
+        return self._connection.execute(text, params)
+
+
+class SqliteConnection:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: an answered request survives a power cut. Group commit pays for it once for many writers.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._connection.execute("PRAGMA cache_size = -8000")
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteTransaction]:
+        self._connection.execute("BEGIN")
+        try:
+            yield SqliteTransaction(self._connection)
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self, *, ordered: bool) -> Iterator[SqliteTransaction]:
+        """SQLite has one writer, so every transaction is ordered."""
+        del ordered
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise Conflict(str(error)) from error
+        try:
+            yield SqliteTransaction(self._connection)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Sqlite:
+    name = "sqlite"
+
+    def __init__(self, path: str) -> None:
+        """`path` is a file, or ":memory:" for a database that ends with this object."""
+        self.path = path
+        self.readers = 0 if path == MEMORY else 2
+        # Connections to one named memory share it for as long as one of them is open.
+        self._target = f"file:folkmoot-{id(self)}?mode=memory&cache=shared" if path == MEMORY else path
+        self._anchor = self.raw_connection() if path == MEMORY else None
+
+    def connect(self) -> SqliteConnection:
+        return SqliteConnection(self.raw_connection())
+
+    def raw_connection(self) -> sqlite3.Connection:
+        # Threads take turns with a connection, so sqlite3's own check of the thread is not wanted.
+        return sqlite3.connect(
+            self._target,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=500,
+            uri=self.path == MEMORY,
+        )
+
+    def check(self) -> None:
+        if self.path == MEMORY:
+            return
+        parent = Path(self.path).parent
+        if not parent.is_dir():
+            raise StorageError(f"The directory {parent} of the database does not exist; create it first.")
+        try:
+            connection = self.raw_connection()
+            try:
+                connection.execute("PRAGMA schema_version").fetchone()
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            finally:
+                connection.close()
+        except sqlite3.DatabaseError as error:
+            raise StorageError(f"The database {self.path} cannot be used: {error}.") from error

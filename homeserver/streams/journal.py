@@ -1,0 +1,160 @@
+"""The one counter that numbers everything a client or a server may wait for.
+
+Entries are numbered and stored in commit order by a single ordered transaction at a time. So whoever has seen
+position P has seen every entry up to P: a sync token is that number.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NewType, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from homeserver.runtime.metrics import POSITION
+from homeserver.storage.database import Database
+from homeserver.storage.engine import Transaction
+from homeserver.streams.waiting import Waiting
+
+Position = NewType("Position", int)
+Topic = Hashable
+
+E = TypeVar("E")
+
+
+@dataclass(slots=True)
+class Placed(Generic[E]):
+    """An entry with the positions it was given: `count` consecutive ones that end with `position`."""
+
+    entry: E
+    count: int
+    position: Position = Position(0)
+    refused: Exception | None = None
+
+    @property
+    def first(self) -> int:
+        return self.position - self.count + 1
+
+
+class EntryKind(Protocol[E]):
+    """How entries of one kind are stored. One object per kind lives as long as the server."""
+
+    def count(self, entry: E) -> int:
+        """How many positions the entry takes, at least 1."""
+
+    def store(self, txn: Transaction, batch: Sequence[Placed[E]]) -> None:
+        """Writes the whole batch, in the writer's thread. It may run again after a rollback.
+
+        An entry that cannot be stored gets `refused` before anything of it is written.
+        """
+
+    def stored(self, batch: Sequence[Placed[E]]) -> Iterable[Topic]:
+        """After the commit, in the reactor's thread: brings caches up to date and names the topics to wake."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    kind: EntryKind[Any]
+    placed: Placed[Any]
+    done: Deferred[Position]
+
+
+class Journal:
+    """Appends entries of every kind and wakes those who wait for their topics."""
+
+    def __init__(self, db: Database, waiting: Waiting) -> None:
+        self._db = db
+        self._waiting = waiting
+        self._queue: list[_Pending] = []
+        self._busy = False
+        self._position = Position(0)
+
+    @property
+    def position(self) -> Position:
+        """The newest position of which every entry can be read."""
+        return self._position
+
+    async def start(self) -> None:
+        self._position = await self._db.read(current_position)
+        POSITION.set(self._position)
+
+    def append(self, kind: EntryKind[E], entry: E) -> Deferred[Position]:
+        """Stores `entry`; fires with its last position after the commit, or fails with why it was refused."""
+        done: Deferred[Position] = Deferred()
+        self._queue.append(_Pending(kind, Placed(entry, kind.count(entry)), done))
+        if not self._busy:
+            self._busy = True
+            Deferred.fromCoroutine(self._drain())
+        return done
+
+    async def _drain(self) -> None:
+        writing = self._begin()
+        while writing is not None:
+            group, written = writing
+            try:
+                await written
+            except Exception:
+                await self._one_by_one(group)
+            # The next group is on its way to the disk while this one is told about.
+            writing = self._begin()
+            self._publish(group)
+            writing = writing or self._begin()
+        self._busy = False
+
+    def _begin(self) -> tuple[list[_Pending], Deferred[None]] | None:
+        if not self._queue:
+            return None
+        group, self._queue = self._queue, []
+        return group, self._db.write_ordered(_store, group)
+
+    async def _one_by_one(self, group: list[_Pending]) -> None:
+        """One bad entry must not take its neighbours along: each is tried alone, in the same order."""
+        for one in group:
+            try:
+                await self._db.write_ordered(_store, [one])
+            except Exception as error:
+                one.placed.refused = error
+
+    def _publish(self, group: list[_Pending]) -> None:
+        accepted = [one for one in group if one.placed.refused is None]
+        # An entry refused by its kind leaves a hole in the numbers, which is no harm.
+        self._position = max([self._position, *(one.placed.position for one in accepted)])
+        POSITION.set(self._position)
+        topics: set[Topic] = set()
+        for kind, placed in _by_kind(accepted):
+            topics.update(kind.stored(placed))
+        for one in group:
+            if one.placed.refused is None:
+                one.done.callback(one.placed.position)
+            else:
+                one.done.errback(Failure(one.placed.refused))
+        self._waiting.wake(topics)
+
+
+def _by_kind(group: Sequence[_Pending]) -> list[tuple[EntryKind[Any], list[Placed[Any]]]]:
+    kinds: dict[int, tuple[EntryKind[Any], list[Placed[Any]]]] = {}
+    for one in group:
+        kinds.setdefault(id(one.kind), (one.kind, []))[1].append(one.placed)
+    return list(kinds.values())
+
+
+def current_position(txn: Transaction) -> Position:
+    row = txn.row("SELECT position FROM stream_position")
+    assert row is not None, "the first migration writes this row"
+    return Position(row[0])
+
+
+def _store(txn: Transaction, group: Sequence[_Pending]) -> None:
+    """Numbers the group and writes it, kind by kind. The counter's row is the lock that orders processes."""
+    taken = sum(one.placed.count for one in group)
+    row = txn.row(
+        "UPDATE stream_position SET position = position + %(taken)s RETURNING position", taken=taken
+    )
+    assert row is not None, "the first migration writes this row"
+    position = row[0] - taken
+    for one in group:
+        position += one.placed.count
+        one.placed.position = Position(position)
+        one.placed.refused = None
+    for kind, placed in _by_kind(group):
+        kind.store(txn, placed)
