@@ -138,6 +138,10 @@ class ServerNotTrusted(MatrixError):
     errcode, status = "M_SERVER_NOT_TRUSTED", 401
 
 
+class ThreepidDenied(MatrixError):
+    errcode, status = "M_THREEPID_DENIED", 403
+
+
 class NotYetUploaded(MatrixError):
     errcode, status = "M_NOT_YET_UPLOADED", 504
 

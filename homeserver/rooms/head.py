@@ -1,0 +1,96 @@
+"""The head of a room: what the next event is built on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from homeserver.protocol.errors import NotFound
+from homeserver.protocol.events import Event
+from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.protocol.room_versions import RoomVersion, room_version
+from homeserver.rooms.store.heads import HeadRow, head_by_room_id
+from homeserver.rooms.store.spans import Slot, current_events
+from homeserver.storage.cache import ByteBudgetCache
+from homeserver.storage.database import Database
+
+_SLOT_BYTES = 2_000
+_HEAD_BYTES = 1_000
+
+
+@dataclass(slots=True)
+class Head:
+    """The newest end of a room's timeline, with the part of its current state that was asked for.
+
+    It runs ahead of the database: an event moves it when it is queued, so that the next one can be built while
+    the first is on its way to the disk. If the first fails, the head is thrown away and with it all that was
+    built on it (`Ingest`). Changed only while the room's lock is held.
+    """
+
+    nid: int
+    room_id: RoomID
+    version: RoomVersion
+    state_line: int
+    depth: int
+    extremities: tuple[EventID, ...]
+    state: dict[Slot, Event | None] = field(default_factory=dict)
+    """Current state events of the slots looked at so far; None where a slot is known to be empty."""
+
+    def row(self) -> HeadRow:
+        return HeadRow(
+            self.nid, self.room_id, self.version.identifier, self.state_line, self.depth, self.extremities
+        )
+
+    def advance(self, event: Event) -> None:
+        self.extremities = (event.event_id,)
+        self.depth = max(self.depth, event.depth)
+        if event.is_state:
+            self.state_line += 1
+            self.state[event.slot] = event
+
+    def get(self, slot: Slot) -> Event | None:
+        """The current state event of a slot, which must have been loaded (`Heads.load`)."""
+        return self.state[slot]
+
+
+class Heads:
+    """Heads in memory, loaded when asked for."""
+
+    def __init__(self, db: Database, budget: int) -> None:
+        """`budget` is in bytes."""
+        self._db = db
+        self._cache: ByteBudgetCache[RoomID, Head] = ByteBudgetCache(budget)
+
+    async def get(self, room_id: RoomID) -> Head:
+        """Raises NotFound where the room is not known here."""
+        head = self._cache.get(room_id)
+        if head is not None:
+            return head
+        row = await self._db.read(head_by_room_id, room_id)
+        if row is None:
+            raise NotFound("This room is not known here")
+        # Another coroutine may have loaded it meanwhile; there must be only one.
+        head = self._cache.get(room_id)
+        return head if head is not None else self.put(_from_row(row))
+
+    def put(self, head: Head) -> Head:
+        self._cache.put(head.room_id, head, _HEAD_BYTES + _SLOT_BYTES * len(head.state))
+        return head
+
+    def discard(self, room_id: RoomID) -> None:
+        self._cache.discard(room_id)
+
+    async def load(self, head: Head, slots: Iterable[Slot]) -> None:
+        """Makes sure that `head.get` can answer for `slots`. The room's lock must be held."""
+        missing = [slot for slot in slots if slot not in head.state]
+        if not missing:
+            return
+        found: Mapping[Slot, Event] = await self._db.read(
+            current_events, head.nid, head.room_id, head.version, missing
+        )
+        for slot in missing:
+            # Not overwritten: what was queued meanwhile is newer than the database.
+            head.state.setdefault(slot, found.get(slot))
+        self.put(head)
+
+
+def _from_row(row: HeadRow) -> Head:
+    return Head(row.nid, row.room_id, room_version(row.version), row.state_line, row.depth, row.extremities)

@@ -1,0 +1,119 @@
+"""Who is in which room: the projection that writes room_member, and the memory that answers without a query."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from homeserver.protocol.errors import Forbidden
+from homeserver.protocol.identifiers import RoomID, UserID
+from homeserver.rooms.head import Heads
+from homeserver.rooms.ingest import Accepted
+from homeserver.rooms.store.members import (
+    MemberRow,
+    add_to_summaries,
+    member_row,
+    rooms_of_user,
+    set_forgotten,
+    upsert_members,
+)
+from homeserver.storage.cache import ByteBudgetCache
+from homeserver.storage.database import Database
+from homeserver.storage.dictionary import Dictionary
+from homeserver.storage.engine import Transaction
+from homeserver.streams.journal import Topic
+
+_ROW_BYTES = 300
+
+UserRooms = dict[int, MemberRow]
+"""A user's rooms by their short ids."""
+
+
+class Members:
+    """Current memberships. Rooms that a user never had to do with are absent."""
+
+    def __init__(self, db: Database, users: Dictionary[UserID], heads: Heads, budget: int) -> None:
+        """`budget` is in bytes."""
+        self._db = db
+        self._users = users
+        self._heads = heads
+        self._by_user: ByteBudgetCache[int, UserRooms] = ByteBudgetCache(budget)
+        self._loading: dict[int, object] = {}
+
+    async def rooms_of(self, user_nid: int) -> Mapping[int, MemberRow]:
+        """Every room that the user has a membership in, by the room's short id."""
+        while (rooms := self._by_user.get(user_nid)) is None:
+            attempt = self._loading[user_nid] = object()
+            rows = await self._db.read(rooms_of_user, user_nid)
+            # A change that came while the rows were read took the attempt away; then they are read again.
+            if self._loading.get(user_nid) is attempt:
+                del self._loading[user_nid]
+                self._keep(user_nid, {row.room: row for row in rows})
+        return rooms
+
+    async def membership(self, room: int, user_nid: int) -> MemberRow | None:
+        return (await self.rooms_of(user_nid)).get(room)
+
+    async def require_joined(self, room_id: RoomID, user_id: UserID) -> int:
+        """The room's short id. Raises Forbidden where the user is not joined, NotFound where there is no such room."""
+        head = await self._heads.get(room_id)
+        row = await self.membership(head.nid, await self._users.nid_of(user_id))
+        if row is None or row.membership != "join":
+            raise Forbidden("You are not joined to this room")
+        return head.nid
+
+    async def forget(self, room: int, user_nid: int) -> None:
+        """The user no longer wants to see a room that was left."""
+        await self._db.write(set_forgotten, room, user_nid)
+        rooms = self._by_user.get(user_nid)
+        if rooms is not None and room in rooms:
+            rooms[room] = rooms[room]._replace(forgotten=True)
+
+    def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        rows: dict[tuple[int, int], MemberRow] = {}
+        counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+        for event in events:
+            if event.short_ids.target is None:
+                continue
+            key = (event.room, event.short_ids.target)
+            before = rows.get(key) or member_row(txn, *key)
+            after = rows[key] = _row(event, before)
+            for index, membership in enumerate(("join", "invite")):
+                counts[event.room][index] += (after.membership == membership) - (
+                    before is not None and before.membership == membership
+                )
+        if rows:
+            upsert_members(txn, list(rows.values()))
+            add_to_summaries(txn, {room: (joined, invited) for room, (joined, invited) in counts.items()})
+
+    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
+        topics: list[Topic] = []
+        for event in events:
+            target = event.short_ids.target
+            if target is None:
+                continue
+            topics.append(("user", target))
+            rooms = self._by_user.get(target)
+            if rooms is not None:
+                row = _row(event, rooms.get(event.room))
+                rooms[event.room] = row
+                self._keep(target, rooms)
+            self._loading.pop(target, None)
+        return topics
+
+    def _keep(self, user_nid: int, rooms: UserRooms) -> UserRooms:
+        self._by_user.put(user_nid, rooms, _ROW_BYTES * (len(rooms) + 1))
+        return rooms
+
+
+def _row(event: Accepted, before: MemberRow | None) -> MemberRow:
+    membership = event.event.membership or "leave"
+    target = event.short_ids.target
+    assert target is not None, "asked only for member events"
+    goes_on = before is not None and before.membership == membership
+    return MemberRow(
+        room=event.room,
+        user_nid=target,
+        membership=membership,
+        event=event.nid,
+        position=event.nid,
+        since=before.since if before is not None and goes_on else event.nid,
+    )

@@ -1,0 +1,72 @@
+"""From rows to events that can be shown: redactions applied, replaced state looked up."""
+
+from collections.abc import Mapping, Sequence
+
+from homeserver.protocol.json import decode_json, encode_json
+from homeserver.protocol.redaction import redact
+from homeserver.protocol.room_versions import RoomVersion, room_version
+from homeserver.rooms.store.events import TimelineRow, events_by_nid
+from homeserver.rooms.store.heads import heads_by_nid
+from homeserver.rooms.store.transactions import transaction_ids
+from homeserver.rooms.timeline_event import TimelineEvent, as_replaced, event_key
+from homeserver.storage.engine import Transaction
+
+
+def timeline_events(
+    txn: Transaction, rows: Sequence[TimelineRow], device: int | None = None
+) -> list[TimelineEvent]:
+    """The rows' events, in the same order. `device` is that of the viewer, to whom its transaction IDs are told."""
+    others = _others(txn, rows)
+    versions = _versions(txn, [*rows, *others.values()])
+    pruned = {row.nid: _client(row, versions) for row in [*rows, *others.values()]}
+    events = [_event(row, pruned, others) for row in rows]
+    if device is not None and events:
+        _add_transactions(txn, events, device)
+    return events
+
+
+def pruned_client(client: bytes, version: RoomVersion) -> bytes:
+    """The client JSON of an event after its redaction."""
+    return encode_json(redact(decode_json(client), version))
+
+
+def _others(txn: Transaction, rows: Sequence[TimelineRow]) -> Mapping[int, TimelineRow]:
+    """The events that `rows` replace or were redacted by."""
+    wanted = {nid for row in rows for nid in (row.replaces, row.redacted_by) if nid is not None}
+    return {row.nid: row for row in events_by_nid(txn, list(wanted))} if wanted else {}
+
+
+def _versions(txn: Transaction, rows: Sequence[TimelineRow]) -> Mapping[int, RoomVersion]:
+    rooms = {row.room for row in rows if row.redacted_by is not None}
+    if not rooms:
+        return {}
+    return {nid: room_version(head.version) for nid, head in heads_by_nid(txn, list(rooms)).items()}
+
+
+def _client(row: TimelineRow, versions: Mapping[int, RoomVersion]) -> bytes:
+    return row.client if row.redacted_by is None else pruned_client(row.client, versions[row.room])
+
+
+def _event(row: TimelineRow, client: Mapping[int, bytes], others: Mapping[int, TimelineRow]) -> TimelineEvent:
+    replaced = row.replaces if row.replaces in others else None
+    redaction = row.redacted_by if row.redacted_by in others else None
+    return TimelineEvent(
+        room=row.room,
+        nid=row.nid,
+        position=row.position,
+        client=client[row.nid],
+        key=event_key(row.client),
+        origin_server_ts=row.origin_server_ts,
+        state_before=row.state_before,
+        state_after=row.state_after,
+        replaced=None if replaced is None else as_replaced(client[replaced]),
+        redacted_because=None if redaction is None else client[redaction],
+    )
+
+
+def _add_transactions(txn: Transaction, events: Sequence[TimelineEvent], device: int) -> None:
+    made = transaction_ids(txn, device, [event.key.event_id for event in events])
+    for event in events:
+        txn_id = made.get(event.key.event_id)
+        if txn_id is not None:
+            event.transaction = (device, txn_id)

@@ -1,0 +1,99 @@
+"""Redactions: who may, and what they do to the event they name.
+
+https://spec.matrix.org/v1.19/client-server-api/#redactions
+"""
+
+from collections.abc import Iterable, Sequence
+
+from homeserver.protocol.errors import Forbidden, NotFound
+from homeserver.protocol.identifiers import EventID, UserID
+from homeserver.protocol.power_levels import power_levels
+from homeserver.rooms.draft import Draft, Sent
+from homeserver.rooms.head import Heads
+from homeserver.rooms.ingest import Accepted
+from homeserver.rooms.send import EventSender
+from homeserver.rooms.store.events import mark_redacted, place_of
+from homeserver.rooms.tails import Tails
+from homeserver.storage.database import Database
+from homeserver.storage.dictionary import Dictionary
+from homeserver.storage.engine import Transaction
+from homeserver.streams.journal import Topic
+
+_POWER_SLOTS = (("m.room.create", ""), ("m.room.power_levels", ""))
+
+
+class Redactor:
+    """Sends redactions for local users."""
+
+    def __init__(self, sender: EventSender, heads: Heads, db: Database, users: Dictionary[UserID]) -> None:
+        self._sender = sender
+        self._heads = heads
+        self._db = db
+        self._users = users
+
+    async def redact(self, draft: Draft, target: EventID) -> Sent:
+        """Sends `draft`, an `m.room.redaction` without its target, for `target`.
+
+        One's own events can always be redacted, those of others with the power level `redact`. Raises Forbidden, or
+        NotFound where a user without that power names an event that is not in the room.
+        """
+        head = await self._heads.get(draft.room_id)
+        if not await self._has_redact_power(draft):
+            place = await self._db.read(place_of, target)
+            if place is None or place.room != head.nid:
+                raise NotFound("There is no such event in this room")
+            if place.sender != await self._users.nid_of(draft.sender):
+                raise Forbidden("You may not redact the events of others in this room")
+        if head.version.redacts_in_content:
+            draft.content = {**draft.content, "redacts": target}
+        else:
+            draft.redacts = target
+        return await self._sender.send(draft)
+
+    async def _has_redact_power(self, draft: Draft) -> bool:
+        head = await self._heads.get(draft.room_id)
+        await self._heads.load(head, _POWER_SLOTS)
+        levels = power_levels(head.state, head.version)
+        return levels.user(draft.sender) >= levels.redact
+
+
+class RedactionMarks:
+    """The projection that marks events as redacted. Readers prune what is marked."""
+
+    def __init__(self, heads: Heads, tails: Tails) -> None:
+        self._heads = heads
+        self._tails = tails
+
+    def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        redactions = _redactions(events)
+        if not redactions:
+            return
+        in_batch = {event.event.event_id: (event.nid, event.room) for event in events}
+        places = {target: in_batch.get(target) or _stored_place(txn, target) for _, target in redactions}
+        marks = []
+        for redaction, target in redactions:
+            place = places[target]
+            if place is not None and place[1] == redaction.room:
+                marks.append((place[0], redaction.nid))
+        if marks:
+            mark_redacted(txn, marks)
+
+    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
+        for redaction, _ in _redactions(events):
+            # Both hold the content that was redacted; what is read anew is pruned.
+            self._tails.discard(redaction.room)
+            self._heads.discard(redaction.event.room_id)
+        return ()
+
+
+def _redactions(events: Sequence[Accepted]) -> list[tuple[Accepted, EventID]]:
+    return [
+        (event, event.event.redacts)
+        for event in events
+        if event.event.type == "m.room.redaction" and event.event.redacts is not None
+    ]
+
+
+def _stored_place(txn: Transaction, event_id: EventID) -> tuple[int, int] | None:
+    place = place_of(txn, event_id)
+    return None if place is None else (place.nid, place.room)

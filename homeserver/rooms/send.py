@@ -1,0 +1,139 @@
+"""Turning a local user's draft into an event that the room accepts."""
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from homeserver.protocol.errors import Forbidden, MatrixError
+from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
+from homeserver.protocol.events import Event, Proposal, build_event
+from homeserver.protocol.identifiers import RoomID, UserID
+from homeserver.protocol.signing import EventSigner
+from homeserver.rooms.draft import Draft, Sent
+from homeserver.rooms.head import Head, Heads
+from homeserver.rooms.ingest import AlreadySent, Ingest, StaleHead
+from homeserver.rooms.store.transactions import TransactionKey
+from homeserver.runtime.clock import Clock
+from homeserver.runtime.locks import KeyedLocks
+from homeserver.runtime.log_context import add_to_log_context
+from homeserver.streams.journal import Position
+
+_ATTEMPTS = 5
+
+Signers = Callable[[UserID], EventSigner]
+"""Finds the signing identity of a local user's server."""
+
+RoomLocks = KeyedLocks[RoomID]
+
+
+class EventBuilder:
+    """Builds, signs and authorises events on a head."""
+
+    def __init__(self, signers: Signers, clock: Clock) -> None:
+        self._signers = signers
+        self._clock = clock
+
+    def build(self, head: Head, draft: Draft) -> Event:
+        """The event that `draft` becomes on `head`, whose auth slots must be loaded.
+
+        Raises Forbidden where the room's rules reject it, BadJson or TooLarge where its content is no event.
+        """
+        event = build_event(self._proposal(head, draft), self._signers(draft.sender))
+        try:
+            check_auth(event, head.state)
+        except AuthRejected as error:
+            raise Forbidden(str(error)) from error
+        return event
+
+    def _proposal(self, head: Head, draft: Draft) -> Proposal:
+        auth_events = [head.state.get(slot) for slot in slots_to_authorise(head, draft)]
+        given = draft.origin_server_ts
+        is_create = draft.type == "m.room.create"
+        return Proposal(
+            version=head.version,
+            room_id=None if is_create and head.version.room_id_is_create_hash else head.room_id,
+            type=draft.type,
+            state_key=draft.state_key,
+            sender=draft.sender,
+            content=draft.content,
+            origin_server_ts=self._clock.now_ms() if given is None else given,
+            depth=head.depth + 1,
+            prev_events=head.extremities,
+            auth_events=tuple(event.event_id for event in auth_events if event is not None),
+            redacts=draft.redacts,
+        )
+
+
+def slots_to_authorise(head: Head, draft: Draft) -> list[tuple[str, str]]:
+    return list(
+        auth_slots(
+            type=draft.type,
+            sender=draft.sender,
+            state_key=draft.state_key,
+            content=draft.content,
+            version=head.version,
+        )
+    )
+
+
+class EventSender:
+    """Sends one event at a time; many may be on their way to the disk together."""
+
+    def __init__(self, heads: Heads, builder: EventBuilder, ingest: Ingest, locks: RoomLocks) -> None:
+        self._heads = heads
+        self._builder = builder
+        self._ingest = ingest
+        self._locks = locks
+
+    async def send(self, draft: Draft) -> Sent:
+        """Stores the event and returns when it is on the disk.
+
+        A state event that changes nothing is not sent again. Raises Forbidden, BadJson, TooLarge, NotFound.
+        """
+        add_to_log_context(room=draft.room_id)
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._attempt(draft)
+            except StaleHead:
+                # Another process, or a failed write, moved the room. Its new head is read on the next attempt.
+                continue
+            except AlreadySent as repeated:
+                return Sent(repeated.event_id, new=False)
+        raise MatrixError("The room is too busy; try again")
+
+    async def _attempt(self, draft: Draft) -> Sent:
+        async with self._locks.held(draft.room_id):
+            queued = await self._queue(draft)
+        # Outside the lock, so that the next event of the room shares this one's commit.
+        if isinstance(queued, Sent):
+            return queued
+        event, stored = queued
+        return Sent(event.event_id, await stored)
+
+    async def _queue(self, draft: Draft) -> Sent | tuple[Event, Deferred[Position]]:
+        head = await self._heads.get(draft.room_id)
+        slots = [("m.room.create", ""), *slots_to_authorise(head, draft)]
+        if draft.state_key is not None:
+            slots.append((draft.type, draft.state_key))
+        await self._heads.load(head, slots)
+        if _changes_nothing(head, draft):
+            current = head.get((draft.type, draft.state_key or ""))
+            assert current is not None, "what changes nothing has a current event"
+            return Sent(current.event_id, new=False)
+        event = self._builder.build(head, draft)
+        return event, await self._ingest.accept(head, event, _transaction_key(head, draft))
+
+
+def _changes_nothing(head: Head, draft: Draft) -> bool:
+    """Whether the draft repeats the current state of its slot, which needs no new event."""
+    if draft.state_key is None:
+        return False
+    current = head.get((draft.type, draft.state_key))
+    return current is not None and current.sender == draft.sender and current.content == draft.content
+
+
+def _transaction_key(head: Head, draft: Draft) -> TransactionKey | None:
+    if draft.transaction is None:
+        return None
+    device, endpoint, txn_id = draft.transaction
+    return TransactionKey(device, head.nid, endpoint, txn_id)

@@ -1,0 +1,169 @@
+"""Tables room_event and room_event_body."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from homeserver.protocol.identifiers import EventID
+from homeserver.storage.engine import Transaction
+
+
+class EventRow(NamedTuple):
+    """The skeleton of an event. `position` is None for an outlier."""
+
+    nid: int
+    event_id: EventID
+    room: int
+    position: int | None
+    type: int
+    slot: int | None
+    sender: int
+    depth: int
+    origin_server_ts: int
+    state_before: int
+    state_after: int
+    replaces: int | None
+
+
+def insert_events(txn: Transaction, rows: Sequence[EventRow]) -> None:
+    txn.execute_many(
+        """
+        INSERT INTO room_event (nid, event_id, room, position, type, slot, sender, depth, origin_server_ts,
+                                state_before, state_after, replaces)
+        VALUES (%(nid)s, %(event_id)s, %(room)s, %(position)s, %(type)s, %(slot)s, %(sender)s, %(depth)s,
+                %(origin_server_ts)s, %(state_before)s, %(state_after)s, %(replaces)s)
+        """,
+        [row._asdict() for row in rows],
+    )
+
+
+def insert_bodies(txn: Transaction, bodies: Sequence[tuple[int, bytes, bytes]]) -> None:
+    """Each is (nid, client JSON, federation JSON)."""
+    txn.execute_many(
+        "INSERT INTO room_event_body (nid, client, federation) VALUES (%(nid)s, %(client)s, %(federation)s)",
+        [{"nid": nid, "client": client, "federation": federation} for nid, client, federation in bodies],
+    )
+
+
+def mark_redacted(txn: Transaction, redactions: Sequence[tuple[int, int]]) -> None:
+    """Each is (nid of the redacted event, nid of the redaction). The first redaction is the one that stays."""
+    txn.execute_many(
+        "UPDATE room_event SET redacted_by = %(by)s WHERE nid = %(nid)s AND redacted_by IS NULL",
+        [{"nid": nid, "by": by} for nid, by in redactions],
+    )
+
+
+def event_nids(txn: Transaction, event_ids: Sequence[EventID]) -> dict[EventID, int]:
+    rows = txn.rows("SELECT event_id, nid FROM room_event WHERE event_id IN %(ids)s", ids=list(event_ids))
+    return {EventID(event_id): nid for event_id, nid in rows}
+
+
+class Place(NamedTuple):
+    """Where an event stands. `sender` is a user's short id."""
+
+    nid: int
+    room: int
+    position: int | None
+    sender: int
+    state_before: int
+    state_after: int
+
+
+def place_of(txn: Transaction, event_id: EventID) -> Place | None:
+    row = txn.row(
+        """
+        SELECT nid, room, position, sender, state_before, state_after FROM room_event
+        WHERE event_id = %(event_id)s
+        """,
+        event_id=event_id,
+    )
+    return None if row is None else Place(*row)
+
+
+def line_at(txn: Transaction, room: int, position: int) -> int:
+    """The number on the room's state line after its last event up to `position`; 0 before its first event."""
+    row = txn.row(
+        """
+        SELECT state_after FROM room_event WHERE room = %(room)s AND position <= %(position)s
+        ORDER BY position DESC
+        LIMIT 1
+        """,
+        room=room, position=position,
+    )  # fmt: skip
+    return 0 if row is None else int(row[0])
+
+
+class TimelineRow(NamedTuple):
+    """An event with its client JSON, as pages of a timeline need it."""
+
+    nid: int
+    room: int
+    position: int
+    client: bytes
+    origin_server_ts: int
+    state_before: int
+    state_after: int
+    replaces: int | None
+    redacted_by: int | None
+
+
+_TIMELINE = """
+    SELECT e.nid, e.room, e.position, b.client, e.origin_server_ts, e.state_before, e.state_after,
+           e.replaces, e.redacted_by
+    FROM room_event e JOIN room_event_body b ON b.nid = e.nid
+"""
+
+
+def events_backwards(txn: Transaction, room: int, upto: int, after: int, limit: int) -> list[TimelineRow]:
+    """Events with after < position <= upto, newest first."""
+    rows = txn.rows(
+        _TIMELINE
+        + """
+        WHERE e.room = %(room)s AND e.position <= %(upto)s AND e.position > %(after)s
+        ORDER BY e.position DESC
+        LIMIT %(limit)s
+        """,
+        room=room, upto=upto, after=after, limit=limit,
+    )  # fmt: skip
+    return [TimelineRow(*row) for row in rows]
+
+
+def events_forwards(txn: Transaction, room: int, after: int, upto: int, limit: int) -> list[TimelineRow]:
+    """Events with after < position <= upto, oldest first."""
+    rows = txn.rows(
+        _TIMELINE
+        + """
+        WHERE e.room = %(room)s AND e.position > %(after)s AND e.position <= %(upto)s
+        ORDER BY e.position
+        LIMIT %(limit)s
+        """,
+        room=room, upto=upto, after=after, limit=limit,
+    )  # fmt: skip
+    return [TimelineRow(*row) for row in rows]
+
+
+def events_by_nid(txn: Transaction, nids: Sequence[int]) -> list[TimelineRow]:
+    """The named events, in the order of their positions."""
+    rows = txn.rows(_TIMELINE + " WHERE e.nid IN %(nids)s ORDER BY e.position", nids=list(nids))
+    return [TimelineRow(*row) for row in rows]
+
+
+def event_by_id(txn: Transaction, event_id: EventID) -> TimelineRow | None:
+    row = txn.row(_TIMELINE + " WHERE e.event_id = %(event_id)s", event_id=event_id)
+    return None if row is None else TimelineRow(*row)
+
+
+def client_bodies(txn: Transaction, nids: Sequence[int]) -> Mapping[int, bytes]:
+    rows = txn.rows("SELECT nid, client FROM room_event_body WHERE nid IN %(nids)s", nids=list(nids))
+    return dict(rows)
+
+
+def pdu_bodies(txn: Transaction, event_id: EventID) -> tuple[bytes, bytes] | None:
+    """(client, federation) of an event, from which the whole event is made."""
+    row = txn.row(
+        """
+        SELECT b.client, b.federation FROM room_event e JOIN room_event_body b ON b.nid = e.nid
+        WHERE e.event_id = %(event_id)s
+        """,
+        event_id=event_id,
+    )
+    return None if row is None else (row[0], row[1])

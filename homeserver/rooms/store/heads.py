@@ -1,0 +1,67 @@
+"""Table room: the head of each room, which every event of its timeline moves."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.storage.engine import Transaction
+
+
+class HeadRow(NamedTuple):
+    nid: int
+    room_id: RoomID
+    version: str
+    state_line: int
+    depth: int
+    extremities: tuple[EventID, ...]
+
+
+_COLUMNS = "nid, room_id, version, state_line, depth, extremities"
+
+
+def head_by_room_id(txn: Transaction, room_id: RoomID) -> HeadRow | None:
+    row = txn.row(f"SELECT {_COLUMNS} FROM room WHERE room_id = %(room_id)s", room_id=room_id)
+    return None if row is None else _head(row)
+
+
+def heads_by_nid(txn: Transaction, nids: Sequence[int]) -> Mapping[int, HeadRow]:
+    rows = txn.rows(f"SELECT {_COLUMNS} FROM room WHERE nid IN %(nids)s", nids=list(nids))
+    return {row[0]: _head(row) for row in rows}
+
+
+def insert_heads(txn: Transaction, heads: Sequence[HeadRow]) -> None:
+    txn.execute_many(
+        """
+        INSERT INTO room (nid, room_id, version, state_line, depth, extremities)
+        VALUES (%(nid)s, %(room_id)s, %(version)s, %(state_line)s, %(depth)s, %(extremities)s)
+        """,
+        [_params(head) for head in heads],
+    )
+
+
+def update_heads(txn: Transaction, heads: Sequence[HeadRow]) -> None:
+    txn.execute_many(
+        """
+        UPDATE room SET state_line = %(state_line)s, depth = %(depth)s, extremities = %(extremities)s
+        WHERE nid = %(nid)s
+        """,
+        [_params(head) for head in heads],
+    )
+
+
+def room_ids(txn: Transaction, nids: Sequence[int]) -> dict[int, RoomID]:
+    rows = txn.rows("SELECT nid, room_id FROM room WHERE nid IN %(nids)s", nids=list(nids))
+    return {nid: RoomID(room_id) for nid, room_id in rows}
+
+
+def _head(row: tuple[object, ...]) -> HeadRow:
+    nid, room_id, version, state_line, depth, extremities = row
+    return HeadRow(  # type: ignore[arg-type] -- the columns' types are those of the table
+        nid, RoomID(room_id), version, state_line, depth, tuple(msgspec.json.decode(extremities))
+    )
+
+
+def _params(head: HeadRow) -> dict[str, object]:
+    return head._asdict() | {"extremities": msgspec.json.encode(head.extremities).decode()}

@@ -1,0 +1,112 @@
+"""Tables room_member and room_summary: who is in which room now."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from homeserver.protocol.identifiers import UserID
+from homeserver.storage.engine import Transaction
+
+
+class MemberRow(NamedTuple):
+    """Current membership of one user in one room.
+
+    `position` is that of the newest member event; `since` that of the event that began this membership (a change
+    of profile does not begin a new one).
+    """
+
+    room: int
+    user_nid: int
+    membership: str
+    event: int
+    position: int
+    since: int
+    forgotten: bool = False
+
+
+_COLUMNS = "room, user_nid, membership, event, position, since, forgotten"
+
+
+def upsert_members(txn: Transaction, rows: Sequence[MemberRow]) -> None:
+    txn.execute_many(
+        f"""
+        INSERT INTO room_member ({_COLUMNS})
+        VALUES (%(room)s, %(user_nid)s, %(membership)s, %(event)s, %(position)s, %(since)s, %(forgotten)s)
+        ON CONFLICT (room, user_nid) DO UPDATE SET membership = excluded.membership, event = excluded.event,
+            position = excluded.position, since = excluded.since, forgotten = excluded.forgotten
+        """,
+        [row._asdict() | {"forgotten": int(row.forgotten)} for row in rows],
+    )
+
+
+def rooms_of_user(txn: Transaction, user_nid: int) -> list[MemberRow]:
+    rows = txn.rows(
+        f"SELECT {_COLUMNS} FROM room_member WHERE user_nid = %(user_nid)s", user_nid=user_nid
+    )
+    return [MemberRow(*row[:-1], forgotten=bool(row[-1])) for row in rows]
+
+
+def member_row(txn: Transaction, room: int, user_nid: int) -> MemberRow | None:
+    row = txn.row(
+        f"SELECT {_COLUMNS} FROM room_member WHERE room = %(room)s AND user_nid = %(user_nid)s",
+        room=room, user_nid=user_nid,
+    )  # fmt: skip
+    return None if row is None else MemberRow(*row[:-1], forgotten=bool(row[-1]))
+
+
+def joined_member_events(txn: Transaction, room: int) -> list[tuple[UserID, bytes]]:
+    """Every joined user with the client JSON of the member event."""
+    rows = txn.rows(
+        """
+        SELECT u.user_id, b.client FROM room_member m
+        JOIN known_user u ON u.nid = m.user_nid
+        JOIN room_event_body b ON b.nid = m.event
+        WHERE m.room = %(room)s AND m.membership = 'join'
+        """,
+        room=room,
+    )
+    return [(UserID(user_id), client) for user_id, client in rows]
+
+
+def heroes(txn: Transaction, room: int, except_user: int) -> list[UserID]:
+    """The first five joined or invited users, or, if there are none, the first five who left.
+
+    https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync (RoomSummary)
+    """
+    for memberships in (["join", "invite"], ["leave", "ban"]):
+        rows = txn.rows(
+            """
+            SELECT u.user_id FROM room_member m JOIN known_user u ON u.nid = m.user_nid
+            WHERE m.room = %(room)s AND m.membership IN %(memberships)s AND m.user_nid <> %(except_user)s
+            ORDER BY m.since
+            LIMIT 5
+            """,
+            room=room, memberships=memberships, except_user=except_user,
+        )  # fmt: skip
+        if rows:
+            return [UserID(user_id) for (user_id,) in rows]
+    return []
+
+
+def set_forgotten(txn: Transaction, room: int, user_nid: int) -> None:
+    txn.execute(
+        "UPDATE room_member SET forgotten = 1 WHERE room = %(room)s AND user_nid = %(user_nid)s",
+        room=room, user_nid=user_nid,
+    )  # fmt: skip
+
+
+def add_to_summaries(txn: Transaction, changes: Mapping[int, tuple[int, int]]) -> None:
+    """Adds (joined, invited) to the counts of each room."""
+    txn.execute_many(
+        """
+        INSERT INTO room_summary (room, joined, invited) VALUES (%(room)s, %(joined)s, %(invited)s)
+        ON CONFLICT (room) DO UPDATE SET joined = room_summary.joined + excluded.joined,
+            invited = room_summary.invited + excluded.invited
+        """,
+        [{"room": room, "joined": joined, "invited": invited} for room, (joined, invited) in changes.items()],
+    )
+
+
+def summary_counts(txn: Transaction, rooms: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(joined, invited) of each room."""
+    rows = txn.rows("SELECT room, joined, invited FROM room_summary WHERE room IN %(rooms)s", rooms=list(rooms))
+    return {room: (joined, invited) for room, joined, invited in rows}
