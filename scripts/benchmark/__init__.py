@@ -1,0 +1,1 @@
+"""A black-box benchmark for Matrix homeservers, which it knows by URL, shared secret and process only."""
