@@ -46,6 +46,12 @@ class BadJson(MatrixError):
     errcode, status = "M_BAD_JSON", 400
 
 
+class ServerControlled(MatrixError):
+    """Account data of a type that only the server writes."""
+
+    errcode, status = "M_BAD_JSON", 405
+
+
 class InvalidParam(MatrixError):
     errcode, status = "M_INVALID_PARAM", 400
 
