@@ -2,7 +2,7 @@
 
 import gzip
 import logging
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from homeserver.http.dispatch import Dispatcher, Incoming, Rendered, render_error
+from homeserver.http.dispatch import Incoming, Rendered, render_error
 from homeserver.protocol.errors import TooLarge
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,12 @@ CORS_HEADERS = (
 LARGEST_BODY = 20 * 1024 * 1024
 _COMPRESS_FROM = 1400  # bytes; below, the answer fits one packet anyway
 _IDLE_SECONDS = 75
+
+
+class Answers(Protocol):
+    """Whoever answers the requests of a listener: the `Dispatcher`, or something before it."""
+
+    async def answer(self, incoming: Incoming) -> Rendered: ...
 
 
 class Request(http.Request):
@@ -131,7 +137,7 @@ class Site(http.HTTPFactory):
     """All connections of one listener."""
 
     def __init__(
-        self, dispatcher: Dispatcher, reactor: Any, *, compress: bool, x_forwarded: bool
+        self, dispatcher: Answers, reactor: Any, *, compress: bool, x_forwarded: bool
     ) -> None:
         super().__init__(reactor=reactor)
         self.dispatcher = dispatcher
