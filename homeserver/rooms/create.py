@@ -146,9 +146,9 @@ def _create_content(
     creator: UserID, wish: CreateRoom, version: RoomVersion, invited: list[UserID]
 ) -> JsonObject:
     content = {**wish.creation_content, "room_version": version.identifier}
-    if version.creator_in_content:
+    if not version.implicit_creator:
         content["creator"] = creator
-    if version.creators_privileged and wish.preset == "trusted_private_chat":
+    if version.privileged_creators and wish.preset == "trusted_private_chat":
         # The invited users are to be as powerful as the creator, whom no power level can reach.
         given = content.get("additional_creators", [])
         if not isinstance(given, list):

@@ -35,7 +35,7 @@ def power_levels_content(
     `equals` are to be as powerful as the creator. Where creators are privileged (room version 12) they may not be
     listed at all, and replacing the room is kept for them alone.
     """
-    users = {} if version.creators_privileged else dict.fromkeys([creator, *equals], 100)
+    users = {} if version.privileged_creators else dict.fromkeys([creator, *equals], 100)
     content: JsonObject = {
         "users": users,
         "users_default": 0,
@@ -45,7 +45,7 @@ def power_levels_content(
             "m.room.history_visibility": 100,
             "m.room.canonical_alias": 50,
             "m.room.avatar": 50,
-            "m.room.tombstone": 150 if version.creators_privileged else 100,
+            "m.room.tombstone": 150 if version.privileged_creators else 100,
             "m.room.server_acl": 100,
             "m.room.encryption": 100,
         },

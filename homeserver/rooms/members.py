@@ -60,6 +60,11 @@ class Members:
             raise Forbidden("You are not joined to this room")
         return head.nid
 
+    async def room_ids(self, user_nid: int, membership: str) -> list[RoomID]:
+        """The rooms in which the user has this membership."""
+        rows = (await self.rooms_of(user_nid)).values()
+        return [row.room_id for row in rows if row.membership == membership]
+
     async def forget(self, room: int, user_nid: int) -> None:
         """The user no longer wants to see a room that was left."""
         await self._db.write(set_forgotten, room, user_nid)
@@ -111,6 +116,7 @@ def _row(event: Accepted, before: MemberRow | None) -> MemberRow:
     goes_on = before is not None and before.membership == membership
     return MemberRow(
         room=event.room,
+        room_id=event.event.room_id,
         user_nid=target,
         membership=membership,
         event=event.nid,

@@ -6,13 +6,14 @@ from homeserver.storage.engine import Transaction
 
 def claim_alias(txn: Transaction, alias: RoomAlias, room_id: RoomID, creator: UserID, now_ms: int) -> bool:
     """Points the alias to the room; False if it points to another room that exists."""
+    # An alias is claimed just before its room is stored; one whose room never came is free after a minute.
     txn.execute(
         """
-        DELETE FROM room_alias WHERE alias = %(alias)s
+        DELETE FROM room_alias WHERE alias = %(alias)s AND made_at < %(minute_ago)s
           AND NOT EXISTS (SELECT 1 FROM room WHERE room.room_id = room_alias.room_id)
         """,
-        alias=alias,
-    )
+        alias=alias, minute_ago=now_ms - 60_000,
+    )  # fmt: skip
     claimed = txn.execute(
         """
         INSERT INTO room_alias (alias, room_id, creator, made_at)

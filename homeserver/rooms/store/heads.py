@@ -51,11 +51,6 @@ def update_heads(txn: Transaction, heads: Sequence[HeadRow]) -> None:
     )
 
 
-def room_ids(txn: Transaction, nids: Sequence[int]) -> dict[int, RoomID]:
-    rows = txn.rows("SELECT nid, room_id FROM room WHERE nid IN %(nids)s", nids=list(nids))
-    return {nid: RoomID(room_id) for nid, room_id in rows}
-
-
 def _head(row: tuple[object, ...]) -> HeadRow:
     nid, room_id, version, state_line, depth, extremities = row
     return HeadRow(  # type: ignore[arg-type] -- the columns' types are those of the table

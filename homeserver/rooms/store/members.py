@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from homeserver.protocol.identifiers import UserID
-from homeserver.storage.engine import Transaction
+from homeserver.protocol.identifiers import RoomID, UserID
+from homeserver.storage.engine import Row, Transaction
 
 
 class MemberRow(NamedTuple):
@@ -15,6 +15,7 @@ class MemberRow(NamedTuple):
     """
 
     room: int
+    room_id: RoomID
     user_nid: int
     membership: str
     event: int
@@ -23,13 +24,16 @@ class MemberRow(NamedTuple):
     forgotten: bool = False
 
 
-_COLUMNS = "room, user_nid, membership, event, position, since, forgotten"
+_SELECT = """
+    SELECT m.room, r.room_id, m.user_nid, m.membership, m.event, m.position, m.since, m.forgotten
+    FROM room_member m JOIN room r ON r.nid = m.room
+"""
 
 
 def upsert_members(txn: Transaction, rows: Sequence[MemberRow]) -> None:
     txn.execute_many(
-        f"""
-        INSERT INTO room_member ({_COLUMNS})
+        """
+        INSERT INTO room_member (room, user_nid, membership, event, position, since, forgotten)
         VALUES (%(room)s, %(user_nid)s, %(membership)s, %(event)s, %(position)s, %(since)s, %(forgotten)s)
         ON CONFLICT (room, user_nid) DO UPDATE SET membership = excluded.membership, event = excluded.event,
             position = excluded.position, since = excluded.since, forgotten = excluded.forgotten
@@ -39,18 +43,19 @@ def upsert_members(txn: Transaction, rows: Sequence[MemberRow]) -> None:
 
 
 def rooms_of_user(txn: Transaction, user_nid: int) -> list[MemberRow]:
-    rows = txn.rows(
-        f"SELECT {_COLUMNS} FROM room_member WHERE user_nid = %(user_nid)s", user_nid=user_nid
-    )
-    return [MemberRow(*row[:-1], forgotten=bool(row[-1])) for row in rows]
+    rows = txn.rows(_SELECT + " WHERE m.user_nid = %(user_nid)s", user_nid=user_nid)
+    return [_member(row) for row in rows]
 
 
 def member_row(txn: Transaction, room: int, user_nid: int) -> MemberRow | None:
     row = txn.row(
-        f"SELECT {_COLUMNS} FROM room_member WHERE room = %(room)s AND user_nid = %(user_nid)s",
-        room=room, user_nid=user_nid,
-    )  # fmt: skip
-    return None if row is None else MemberRow(*row[:-1], forgotten=bool(row[-1]))
+        _SELECT + " WHERE m.room = %(room)s AND m.user_nid = %(user_nid)s", room=room, user_nid=user_nid
+    )
+    return None if row is None else _member(row)
+
+
+def _member(row: Row) -> MemberRow:
+    return MemberRow(*row[:-1], forgotten=bool(row[-1]))
 
 
 def joined_member_events(txn: Transaction, room: int) -> list[tuple[UserID, bytes]]:

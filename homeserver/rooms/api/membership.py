@@ -1,0 +1,110 @@
+"""Client API: joining, leaving, inviting and removing.
+
+https://spec.matrix.org/v1.19/client-server-api/#room-membership
+"""
+
+import msgspec
+
+from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import ThreepidDenied
+from homeserver.protocol.identifiers import RoomID, UserID, parse_room_alias, parse_room_id, parse_user_id
+from homeserver.rooms.directory import Directory
+from homeserver.rooms.membership import MembershipChanges
+
+_ROOM = "/_matrix/client/(v3|r0)/rooms/{room_id}"
+
+
+class Empty(msgspec.Struct):
+    """An answer that says only that it was done."""
+
+
+class Joined(msgspec.Struct):
+    room_id: RoomID
+
+
+class Reason(msgspec.Struct):
+    reason: str | None = None
+
+
+class Target(msgspec.Struct):
+    user_id: str
+    reason: str | None = None
+
+    def user(self) -> UserID:
+        return parse_user_id(self.user_id)
+
+
+class Invite(msgspec.Struct):
+    """Either `user_id` or the address of somebody who may have no account yet."""
+
+    user_id: str | None = None
+    reason: str | None = None
+    id_server: str | None = None
+    medium: str | None = None
+    address: str | None = None
+
+
+class MembershipEndpoints:
+    def __init__(self, changes: MembershipChanges, directory: Directory) -> None:
+        self._changes = changes
+        self._directory = directory
+
+    @endpoint(
+        "POST", "/_matrix/client/(v3|r0)/join/{room_id_or_alias}", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL
+    )
+    async def join_by_name(self, requester: Requester, room_id_or_alias: str, body: Reason) -> Joined:
+        """Joins a room by its ID or alias."""
+        room_id = await self._room_id(room_id_or_alias)
+        await self._changes.join(requester.user_id, room_id, body.reason)
+        return Joined(room_id)
+
+    @endpoint("POST", _ROOM + "/join", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL)
+    async def join(self, requester: Requester, room_id: RoomID, body: Reason) -> Joined:
+        """Joins a room by its ID."""
+        await self._changes.join(requester.user_id, room_id, body.reason)
+        return Joined(room_id)
+
+    @endpoint("POST", _ROOM + "/leave", auth=Auth.GUEST, limit=Limit.NONE)
+    async def leave(self, requester: Requester, room_id: RoomID, body: Reason) -> Empty:
+        """Leaves a room, rejects an invite or withdraws a knock."""
+        await self._changes.leave(requester.user_id, room_id, body.reason)
+        return Empty()
+
+    @endpoint("POST", _ROOM + "/forget", auth=Auth.USER, limit=Limit.NONE)
+    async def forget(self, requester: Requester, room_id: RoomID) -> Empty:
+        """No longer shows a room that was left."""
+        await self._changes.forget(requester.user_nid, room_id)
+        return Empty()
+
+    @endpoint("POST", _ROOM + "/invite", auth=Auth.USER, limit=Limit.INVITES_PER_ISSUER)
+    async def invite(self, requester: Requester, room_id: RoomID, body: Invite) -> Empty:
+        """Invites a user."""
+        if body.user_id is None:
+            raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
+        target = parse_user_id(body.user_id)
+        await self._changes.invite(requester.user_id, room_id, target, body.reason)
+        return Empty()
+
+    @endpoint("POST", _ROOM + "/kick", auth=Auth.USER, limit=Limit.NONE)
+    async def kick(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
+        """Removes a user, who may come back."""
+        await self._changes.kick(requester.user_id, room_id, body.user(), body.reason)
+        return Empty()
+
+    @endpoint("POST", _ROOM + "/ban", auth=Auth.USER, limit=Limit.NONE)
+    async def ban(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
+        """Removes a user and keeps them out."""
+        await self._changes.ban(requester.user_id, room_id, body.user(), body.reason)
+        return Empty()
+
+    @endpoint("POST", _ROOM + "/unban", auth=Auth.USER, limit=Limit.NONE)
+    async def unban(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
+        """Lets a banned user be invited or join again."""
+        await self._changes.unban(requester.user_id, room_id, body.user(), body.reason)
+        return Empty()
+
+    async def _room_id(self, room_id_or_alias: str) -> RoomID:
+        if room_id_or_alias.startswith("#"):
+            return await self._directory.room_of(parse_room_alias(room_id_or_alias))
+        return parse_room_id(room_id_or_alias)

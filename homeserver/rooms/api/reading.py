@@ -1,0 +1,151 @@
+"""Client API: reading the state and the timeline of a room."""
+
+from typing import Literal
+
+import msgspec
+
+from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import InvalidParam
+from homeserver.protocol.filters import RoomEventFilter, parse_room_event_filter
+from homeserver.protocol.identifiers import EventID, RoomID, UserID
+from homeserver.protocol.json import JsonObject, decode_json
+from homeserver.rooms.state import RoomStates
+from homeserver.rooms.timeline import PageWish, Timelines, parse_token
+from homeserver.rooms.timeline_event import TimelineEvent, Viewer, show
+from homeserver.rooms.view import RoomView
+from homeserver.runtime.clock import Clock
+
+_ROOM = "/_matrix/client/(v3|r0)/rooms/{room_id}"
+
+
+class MessagesQuery(msgspec.Struct):
+    dir: Literal["f", "b"]
+    from_: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+    limit: int = 10
+    filter: str | None = None
+
+
+class MessagesPage(msgspec.Struct, omit_defaults=True):
+    start: str
+    chunk: list[msgspec.Raw]
+    end: str | None = None
+    state: list[msgspec.Raw] = []
+
+
+class MembersQuery(msgspec.Struct):
+    at: str | None = None
+    membership: str | None = None
+    not_membership: str | None = None
+
+
+class MemberChunk(msgspec.Struct):
+    chunk: list[msgspec.Raw]
+
+
+class JoinedMember(msgspec.Struct, omit_defaults=True):
+    display_name: str | None = None
+    avatar_url: str | None = None
+
+
+class JoinedMembers(msgspec.Struct):
+    joined: dict[UserID, JoinedMember]
+
+
+class StateQuery(msgspec.Struct):
+    format: Literal["content", "event"] = "content"
+
+
+class RoomReadingEndpoints:
+    def __init__(self, states: RoomStates, timelines: Timelines, clock: Clock) -> None:
+        self._states = states
+        self._timelines = timelines
+        self._clock = clock
+
+    @endpoint("GET", _ROOM + "/state", auth=Auth.GUEST, limit=Limit.NONE)
+    async def state(self, requester: Requester, room_id: RoomID) -> list[msgspec.Raw]:
+        """All current state, or that of the moment when the requester left."""
+        view, events = await self._states.all(requester, room_id)
+        return [self._show(requester, view, event) for event in events]
+
+    @endpoint("GET", _ROOM + "/state/{event_type}/{state_key}", auth=Auth.GUEST, limit=Limit.NONE)
+    async def state_event(
+        self, requester: Requester, room_id: RoomID, event_type: str, state_key: str, query: StateQuery
+    ) -> msgspec.Raw | JsonObject:
+        """The content of one state event, or all of it."""
+        view, event = await self._states.one(requester, room_id, (event_type, state_key))
+        return self._show(requester, view, event) if query.format == "event" else event.content()
+
+    @endpoint(
+        "GET",
+        _ROOM + "/state/{event_type}",
+        _ROOM + "/state/{event_type}/",
+        auth=Auth.GUEST,
+        limit=Limit.NONE,
+    )
+    async def keyless_state_event(
+        self, requester: Requester, room_id: RoomID, event_type: str, query: StateQuery
+    ) -> msgspec.Raw | JsonObject:
+        """The content of the state event under the empty key, or all of it."""
+        return await self.state_event(requester, room_id, event_type, "", query)
+
+    @endpoint("GET", _ROOM + "/members", auth=Auth.GUEST, limit=Limit.NONE)
+    async def members(self, requester: Requester, room_id: RoomID, query: MembersQuery) -> MemberChunk:
+        """The member events of the room, at a point of the timeline if one is named."""
+        at = None if query.at is None else parse_token(query.at)
+        view, events = await self._states.members(requester, room_id, at)
+        chosen = [event for event in events if _wanted(query, event)]
+        return MemberChunk([self._show(requester, view, event) for event in chosen])
+
+    @endpoint("GET", _ROOM + "/joined_members", auth=Auth.GUEST, limit=Limit.NONE)
+    async def joined_members(self, requester: Requester, room_id: RoomID) -> JoinedMembers:
+        """The joined users with their names and avatars."""
+        joined = await self._states.joined(requester, room_id)
+        return JoinedMembers({user_id: _joined_member(content) for user_id, content in joined.items()})
+
+    @endpoint("GET", _ROOM + "/messages", auth=Auth.GUEST, limit=Limit.NONE)
+    async def messages(self, requester: Requester, room_id: RoomID, query: MessagesQuery) -> MessagesPage:
+        """A page of the timeline."""
+        wish = PageWish(query.from_, query.to, query.dir == "b", query.limit, _filter(query.filter))
+        page = await self._timelines.page(requester, room_id, wish)
+        return MessagesPage(
+            start=page.start,
+            end=page.end,
+            chunk=[self._show(requester, page.view, seen.event, seen.membership) for seen in page.chunk],
+            state=[self._show(requester, page.view, event) for event in page.state],
+        )
+
+    @endpoint("GET", _ROOM + "/event/{event_id}", auth=Auth.GUEST, limit=Limit.NONE)
+    async def event(self, requester: Requester, room_id: RoomID, event_id: str) -> msgspec.Raw:
+        """One event."""
+        view, seen = await self._timelines.event(requester, room_id, EventID(event_id))
+        return self._show(requester, view, seen.event, seen.membership)
+
+    def _show(
+        self, requester: Requester, view: RoomView, event: TimelineEvent, membership: str | None = None
+    ) -> msgspec.Raw:
+        return show(event, Viewer(requester.device_nid, self._clock.now_ms()), membership, view.room_id)
+
+
+def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:
+    membership = event.content().get("membership")
+    if query.membership is not None and membership != query.membership:
+        return False
+    return query.not_membership is None or membership != query.not_membership
+
+
+def _joined_member(content: JsonObject) -> JoinedMember:
+    name, avatar = content.get("displayname"), content.get("avatar_url")
+    return JoinedMember(
+        name if isinstance(name, str) else None, avatar if isinstance(avatar, str) else None
+    )
+
+
+def _filter(text: str | None) -> RoomEventFilter:
+    if text is None:
+        return RoomEventFilter()
+    try:
+        return parse_room_event_filter(decode_json(text))
+    except ValueError as error:
+        raise InvalidParam("The filter is not JSON") from error

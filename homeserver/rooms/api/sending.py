@@ -1,0 +1,109 @@
+"""Client API: putting events into a room."""
+
+import msgspec
+
+from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import BadJson
+from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.protocol.json import JsonObject
+from homeserver.rooms.draft import Draft
+from homeserver.rooms.redactions import Redactor
+from homeserver.rooms.send import EventSender
+
+_ROOM = "/_matrix/client/(v3|r0)/rooms/{room_id}"
+
+
+class SentEvent(msgspec.Struct):
+    event_id: EventID
+
+
+class RedactionReason(msgspec.Struct):
+    reason: str | None = None
+
+
+class SendEndpoints:
+    """https://spec.matrix.org/v1.19/client-server-api/#sending-events-to-a-room"""
+
+    def __init__(self, sender: EventSender, redactor: Redactor) -> None:
+        self._sender = sender
+        self._redactor = redactor
+
+    @endpoint(
+        "PUT",
+        _ROOM + "/send/{event_type}/{txn_id}",
+        auth=Auth.GUEST,
+        limit=Limit.MESSAGES,
+        replay_by="txn_id",
+    )
+    async def send_message(
+        self, requester: Requester, room_id: RoomID, event_type: str, txn_id: str, body: JsonObject
+    ) -> SentEvent:
+        """Sends a message event, once for each transaction ID."""
+        draft = Draft(
+            room_id=room_id,
+            type=event_type,
+            sender=requester.user_id,
+            content=body,
+            transaction=_transaction(requester, f"send/{event_type}", txn_id),
+        )
+        if event_type == "m.room.redaction":
+            return await self._redact(draft, body.get("redacts"))
+        return SentEvent((await self._sender.send(draft)).event_id)
+
+    @endpoint(
+        "PUT",
+        _ROOM + "/state/{event_type}/{state_key}",
+        auth=Auth.GUEST,
+        limit=Limit.MESSAGES,
+    )
+    async def send_state(
+        self, requester: Requester, room_id: RoomID, event_type: str, state_key: str, body: JsonObject
+    ) -> SentEvent:
+        """Sets the state under a type and key."""
+        draft = Draft(
+            room_id=room_id, type=event_type, state_key=state_key, sender=requester.user_id, content=body
+        )
+        return SentEvent((await self._sender.send(draft)).event_id)
+
+    @endpoint(
+        "PUT",
+        _ROOM + "/state/{event_type}",
+        _ROOM + "/state/{event_type}/",
+        auth=Auth.GUEST,
+        limit=Limit.MESSAGES,
+    )
+    async def send_keyless_state(
+        self, requester: Requester, room_id: RoomID, event_type: str, body: JsonObject
+    ) -> SentEvent:
+        """Sets the state under a type and the empty key."""
+        return await self.send_state(requester, room_id, event_type, "", body)
+
+    @endpoint(
+        "PUT",
+        _ROOM + "/redact/{event_id}/{txn_id}",
+        auth=Auth.GUEST,
+        limit=Limit.MESSAGES,
+        replay_by="txn_id",
+    )
+    async def redact(
+        self, requester: Requester, room_id: RoomID, event_id: str, txn_id: str, body: RedactionReason
+    ) -> SentEvent:
+        """Strips an event of its content."""
+        draft = Draft(
+            room_id=room_id,
+            type="m.room.redaction",
+            sender=requester.user_id,
+            content={} if body.reason is None else {"reason": body.reason},
+            transaction=_transaction(requester, f"redact/{event_id}", txn_id),
+        )
+        return await self._redact(draft, event_id)
+
+    async def _redact(self, draft: Draft, target: object) -> SentEvent:
+        if not isinstance(target, str):
+            raise BadJson("content.redacts must name the event to redact")
+        return SentEvent((await self._redactor.redact(draft, EventID(target))).event_id)
+
+
+def _transaction(requester: Requester, endpoint_name: str, txn_id: str) -> tuple[int, str, str] | None:
+    return None if requester.device_nid is None else (requester.device_nid, endpoint_name, txn_id)

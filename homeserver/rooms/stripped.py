@@ -1,0 +1,51 @@
+"""What somebody who is invited, or who knocked, is shown of a room.
+
+https://spec.matrix.org/v1.19/client-server-api/#stripped-state
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from homeserver.protocol.json import encode_json
+from homeserver.rooms.reading import timeline_events
+from homeserver.rooms.state import state_at
+from homeserver.rooms.store.events import events_by_nid
+from homeserver.rooms.store.members import MemberRow
+from homeserver.rooms.timeline_event import TimelineEvent
+from homeserver.rooms.view import CURRENT
+from homeserver.storage.engine import Transaction
+
+STRIPPED_TYPES = (
+    "m.room.create",
+    "m.room.join_rules",
+    "m.room.canonical_alias",
+    "m.room.avatar",
+    "m.room.name",
+    "m.room.topic",
+    "m.room.encryption",
+)
+
+
+class _Stripped(msgspec.Struct):
+    type: str
+    sender: str
+    state_key: str
+    content: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Stripped).decode
+
+
+def stripped_state(txn: Transaction, member: MemberRow) -> Sequence[msgspec.Raw]:
+    """The room's stripped state, with the member events of the user and of who sent that one."""
+    (own,) = timeline_events(txn, events_by_nid(txn, [member.event]))
+    events = state_at(txn, member.room, CURRENT, STRIPPED_TYPES)
+    if own.key.sender != own.key.state_key:
+        members = state_at(txn, member.room, CURRENT, ["m.room.member"])
+        events += [event for event in members if event.key.state_key == own.key.sender]
+    return [_stripped(event) for event in (*events, own)]
+
+
+def _stripped(event: TimelineEvent) -> msgspec.Raw:
+    return msgspec.Raw(encode_json(_decode(event.client)))

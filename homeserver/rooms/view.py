@@ -1,0 +1,59 @@
+"""What part of a room a user may read: its current state, or its state when the user left.
+
+https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
+"""
+
+from dataclasses import dataclass
+
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import Forbidden
+from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.room_versions import RoomVersion
+from homeserver.rooms.head import Heads
+from homeserver.rooms.members import Members
+from homeserver.rooms.store.events import events_by_nid
+from homeserver.rooms.store.members import MemberRow
+from homeserver.rooms.store.spans import OPEN
+from homeserver.storage.database import Database
+
+CURRENT = OPEN - 1
+"""A number on the state line that no room reaches: the state there is the current one."""
+
+_VISIBILITY = ("m.room.history_visibility", "")
+
+
+@dataclass(frozen=True, slots=True)
+class RoomView:
+    """`line` is where on the state line the user's sight ends, `upto` the last position of the timeline."""
+
+    room: int
+    room_id: RoomID
+    version: RoomVersion
+    member: MemberRow | None
+    line: int
+    upto: int
+
+
+class RoomViews:
+    def __init__(self, heads: Heads, members: Members, db: Database) -> None:
+        self._heads = heads
+        self._members = members
+        self._db = db
+
+    async def of(self, requester: Requester, room_id: RoomID) -> RoomView:
+        """Raises Forbidden for who is not in the room and never was, NotFound where there is no such room."""
+        head = await self._heads.get(room_id)
+        member = await self._members.membership(head.nid, requester.user_nid)
+        joined = member is not None and member.membership == "join"
+        if joined or await self._is_world_readable(room_id):
+            return RoomView(head.nid, room_id, head.version, member, CURRENT, CURRENT)
+        if member is None or member.forgotten or member.membership not in ("leave", "ban"):
+            raise Forbidden("You are not in this room")
+        left = (await self._db.read(events_by_nid, [member.event]))[0]
+        return RoomView(head.nid, room_id, head.version, member, left.state_after, left.position)
+
+    async def _is_world_readable(self, room_id: RoomID) -> bool:
+        head = await self._heads.get(room_id)
+        await self._heads.load(head, [_VISIBILITY])
+        event = head.get(_VISIBILITY)
+        return event is not None and event.content.get("history_visibility") == "world_readable"

@@ -1,0 +1,52 @@
+"""Client API: /sync."""
+
+import msgspec
+
+from homeserver.account_data.filters import Filters
+from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.requester import Requester
+from homeserver.protocol.filters import Filter, parse_filter
+from homeserver.protocol.errors import InvalidParam
+from homeserver.protocol.json import decode_json
+from homeserver.rooms.timeline import parse_token
+from homeserver.sync.sync import Syncer, SyncWish
+
+
+class SyncQuery(msgspec.Struct):
+    filter: str | None = None
+    since: str | None = None
+    full_state: bool = False
+    set_presence: str = "online"
+    timeout: int = 0
+
+
+class SyncEndpoints:
+    """https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync"""
+
+    def __init__(self, syncer: Syncer, filters: Filters) -> None:
+        self._syncer = syncer
+        self._filters = filters
+
+    @endpoint("GET", "/_matrix/client/(v3|r0)/sync", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
+    async def sync(self, requester: Requester, query: SyncQuery) -> msgspec.Raw:
+        """What happened since the client last asked; waits up to `timeout` milliseconds for something to happen."""
+        return await self._syncer.sync(
+            requester,
+            SyncWish(
+                since=None if query.since is None else parse_token(query.since),
+                timeout=max(0, query.timeout) / 1000,
+                full_state=query.full_state,
+                filter=await self._filter(requester, query.filter),
+            ),
+        )
+
+    async def _filter(self, requester: Requester, given: str | None) -> Filter:
+        """A filter is given whole, as JSON, or by the ID that it was stored under."""
+        if given is None:
+            return Filter()
+        if not given.startswith("{"):
+            return await self._filters.get(requester.user_nid, given)
+        try:
+            return parse_filter(decode_json(given))
+        except ValueError as error:
+            raise InvalidParam("The filter is not JSON") from error
