@@ -1,0 +1,41 @@
+"""How rooms are made and left."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from config.kinds import Duration
+from config.option import option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """Rooms made on this server, and what is kept of them."""
+
+    default_version: Literal["11", "12"] = option(
+        "12", "The version of new rooms whose creator asks for none.", key="default_room_version"
+    )
+    encryption_by_default: Literal["all", "invite", "off"] = option(
+        "off",
+        "Which new rooms are encrypted unless their creator says otherwise: all, those by invitation, none.",
+        key="encryption_enabled_by_default_for_room_type",
+    )
+    redaction_retention_period: Duration | None = option(
+        timedelta(days=7),
+        "How long the content of redacted events is kept for administrators; null is forever.",
+    )
+    forget_on_leave: bool = option(
+        False, "Whether leaving a room also forgets it.", key="forget_rooms_on_leave"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Who is online."""
+
+    enabled: Literal[True, False, "untracked"] = option(
+        True,
+        "Whether presence is kept and told; `untracked` accepts updates and drops them.",
+        key="presence.enabled",
+        aliases=("use_presence",),
+    )

@@ -1,0 +1,81 @@
+"""All settings together."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from config.caches import Caches
+from config.database import DATABASE, Database
+from config.listeners import DEFAULT_LISTENERS, LISTENERS, Listener, TcpListener
+from config.media import Media
+from config.observability import Logging, Metrics
+from config.option import option, section, written
+from config.outbound import Outbound
+from config.passwords import Passwords
+from config.rate_limits import RateLimits
+from config.registration import Registration
+from config.rooms import Presence, Rooms
+from config.server import Server
+from config.sessions import Sessions
+from config.tls import Tls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What an operator has set, and the defaults for the rest. Each section says what is in it.
+
+    Paths are absolute. `data_dir` is where everything that the server makes is kept.
+    """
+
+    data_dir: Path
+    server: Server = section("Server")
+    listeners: Annotated[tuple[Listener, ...], LISTENERS] = option(
+        DEFAULT_LISTENERS, "Where the server listens."
+    )
+    tls: Tls = section("TLS", Tls)
+    database: Annotated[Database, DATABASE] = written(
+        "sqlite:///folkmoot.db",
+        "Where the server keeps its data. Three slashes begin a relative path, four an absolute one.",
+    )
+    caches: Caches = section("Caches", Caches)
+    registration: Registration = section("Registration", Registration)
+    sessions: Sessions = section("Sessions", Sessions)
+    passwords: Passwords = section("Passwords", Passwords)
+    rate_limits: RateLimits = section("Rate limits", RateLimits)
+    rooms: Rooms = section("Rooms", Rooms)
+    presence: Presence = section("Presence", Presence)
+    media: Media = section("Media", Media)
+    outbound: Outbound = section("Outgoing requests", Outbound)
+    logging: Logging = section("Logging", Logging)
+    metrics: Metrics = section("Metrics", Metrics)
+    experimental_features: Mapping[str, Any] = option(
+        MappingProxyType({}),
+        "Features that are not in the specification yet, by Synapse's names for them.",
+    )
+
+    @property
+    def signing_key_path(self) -> Path:
+        """The file of the key that signs events."""
+        name = f"{self.server.server_name}.signing.key"
+        return self.server.signing_key_path or self.data_dir / name
+
+    @property
+    def all_listeners(self) -> tuple[Listener, ...]:
+        """The listeners, with the one that `metrics_port` asks for."""
+        if self.metrics.port is None:
+            return self.listeners
+        addresses = (self.metrics.bind_host,)
+        return (
+            *self.listeners,
+            TcpListener(port=self.metrics.port, bind_addresses=addresses, type="metrics"),
+        )
+
+    def conflicts(self) -> Iterator[str]:
+        """Settings that are fine by themselves but not together, in sentences for the operator."""
+        yield from self.registration.conflicts()
+        yield from self.sessions.conflicts()
+        speaks_tls = any(isinstance(listener, TcpListener) and listener.tls for listener in self.listeners)
+        if speaks_tls and not (self.tls.certificate_path and self.tls.private_key_path):
+            yield "a listener has tls: true, which needs tls_certificate_path and tls_private_key_path"
