@@ -14,7 +14,7 @@ from config.listeners import Listener, TcpListener, UnixListener
 from config.tls import Tls
 from homeserver.http.dispatch import Incoming, Rendered, render_error
 from homeserver.http.site import Answers, Site
-from homeserver.http.tls import CertificateError, RenewableContext
+from homeserver.http.tls import CertificateError, RenewableCertificate
 from homeserver.protocol.errors import Unrecognized
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Listeners:
         self._listeners = listeners
         self._tls = tls
         self._hidden = frozenset() if metrics else frozenset({"metrics"})
-        self._context: RenewableContext | None = None
+        self._certificate: RenewableCertificate | None = None
         self._ports: list[OpenPort] = []
         self._sites: list[Site] = []
         self.urls: list[str] = []
@@ -92,24 +92,28 @@ class Listeners:
             for listener in self._listeners:
                 self._open(listener)
         except (ListenError, CertificateError):
-            for port in self._ports:
-                port.stopListening()
+            self._stop()
             raise
 
     def renew_certificate(self) -> None:
         """Raises CertificateError, and goes on with the old certificate, where the files are of no use."""
-        if self._context is not None:
-            self._context.reload()
+        if self._certificate is not None:
+            self._certificate.renew()
 
     async def close(self) -> None:
         """Takes no more connections; those that are open stay."""
-        await gatherResults([closed for port in self._ports if (closed := port.stopListening()) is not None])
+        await gatherResults(self._stop())
 
     async def drain(self, seconds: float) -> bool:
         """Waits, at most `seconds`, until every request has its answer; whether that came to pass."""
         drained = DeferredList([site.when_drained() for site in self._sites], consumeErrors=True)
         outcomes = await drained.addTimeout(seconds, self._reactor)
         return all(success for success, _ in outcomes)
+
+    def _stop(self) -> list[Deferred[None]]:
+        # A port must not be told twice.
+        ports, self._ports = self._ports, []
+        return [stopped for port in ports if (stopped := port.stopListening()) is not None]
 
     def _open(self, listener: Listener) -> None:
         resources = listener.resource_names - self._hidden
@@ -149,18 +153,18 @@ class Listeners:
     def _bind(self, listener: TcpListener, site: Site, number: int, address: str) -> OpenPort:
         port: OpenPort
         if listener.tls:
-            port = self._reactor.listenSSL(number, site, self._certified(), _BACKLOG, address)
+            port = self._reactor.listenSSL(number, site, self._certificate_read(), _BACKLOG, address)
         else:
             port = self._reactor.listenTCP(number, site, _BACKLOG, address)
         return port
 
-    def _certified(self) -> RenewableContext:
-        if self._context is None:
+    def _certificate_read(self) -> RenewableCertificate:
+        if self._certificate is None:
             certificate, private_key = self._tls.certificate_path, self._tls.private_key_path
             assert certificate is not None, "the configuration is checked for it"
             assert private_key is not None, "the configuration is checked for it"
-            self._context = RenewableContext(certificate, private_key)
-        return self._context
+            self._certificate = RenewableCertificate(certificate, private_key)
+        return self._certificate
 
     def _opened(self, listener: TcpListener, port: OpenPort, address: str, number: int) -> None:
         self._ports.append(port)
@@ -210,6 +214,10 @@ def _url(scheme: str, address: str, number: int) -> str:
 def _make_way(path: Path) -> None:
     """Removes the socket that a killed server left behind; raises ListenError for anything else."""
     if not path.is_socket():
+        if not path.parent.is_dir():
+            raise ListenError(
+                f"Cannot make the socket {path}: there is no directory {path.parent}. Create it."
+            )
         if path.exists():
             raise ListenError(f"Cannot make the socket {path}: a file has that name. Choose another path.")
         return
