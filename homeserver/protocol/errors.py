@@ -69,7 +69,7 @@ class MissingToken(MatrixError):
 
 
 class UnknownToken(MatrixError):
-    """`soft_logout: true` in `fields` tells the client to refresh or sign in again without losing its keys."""
+    """`soft_logout: true` in `fields` tells the client to refresh, or to sign in again and keep its keys."""
 
     errcode, status = "M_UNKNOWN_TOKEN", 401
 
@@ -106,6 +106,34 @@ class UserDeactivated(MatrixError):
 
 class WeakPassword(MatrixError):
     errcode, status = "M_WEAK_PASSWORD", 400
+
+
+class PasswordTooShort(WeakPassword):
+    errcode = "M_PASSWORD_TOO_SHORT"
+
+
+class PasswordNoDigit(WeakPassword):
+    errcode = "M_PASSWORD_NO_DIGIT"
+
+
+class PasswordNoSymbol(WeakPassword):
+    errcode = "M_PASSWORD_NO_SYMBOL"
+
+
+class PasswordNoLowercase(WeakPassword):
+    errcode = "M_PASSWORD_NO_LOWERCASE"
+
+
+class PasswordNoUppercase(WeakPassword):
+    errcode = "M_PASSWORD_NO_UPPERCASE"
+
+
+class KeyTooLarge(MatrixError):
+    errcode, status = "M_KEY_TOO_LARGE", 400
+
+
+class ProfileTooLarge(MatrixError):
+    errcode, status = "M_PROFILE_TOO_LARGE", 400
 
 
 class RoomInUse(MatrixError):
