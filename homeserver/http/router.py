@@ -73,6 +73,10 @@ def _decoded(segment: str) -> str:
     if "%" not in segment:
         return segment
     try:
-        return unquote(segment, errors="strict")
+        text = unquote(segment, errors="strict")
     except UnicodeDecodeError as error:
         raise InvalidParam("The path is not UTF-8") from error
+    if "\x00" in text:
+        # No identifier has one, and PostgreSQL cannot even compare with it.
+        raise InvalidParam("The path has a NUL character")
+    return text
