@@ -6,10 +6,8 @@ https://spec.matrix.org/v1.19/client-server-api/#typing-notifications
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from twisted.internet.interfaces import IDelayedCall
-
 from homeserver.protocol.identifiers import UserID
-from homeserver.runtime.clock import Clock
+from homeserver.runtime.clock import Clock, DelayedCall
 from homeserver.runtime.tasks import run_in_background
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal, Placed, Topic
@@ -59,7 +57,7 @@ class Typing:
         self._journal = journal
         self._clock = clock
         self._changes = _Changes()
-        self._expiry: dict[tuple[int, UserID], IDelayedCall] = {}
+        self._expiry: dict[tuple[int, UserID], DelayedCall] = {}
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: clients synced to an earlier `position` may show who typed."""

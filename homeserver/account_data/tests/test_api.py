@@ -68,6 +68,8 @@ class AccountDataEndpointsTests(AccountDataApiTestCase):
         self.assertEqual(self.request(ALICE, "PUT", no_room, {}).error, (400, "M_INVALID_PARAM"))
         unknown = f"/user/{ALICE}/rooms/!other:test/account_data/a"
         self.assertEqual(self.request(ALICE, "PUT", unknown, {}).error, (404, "M_NOT_FOUND"))
+        nul = f"{self.GLOBAL}a%00b"
+        self.assertEqual(self.request(ALICE, "PUT", nul, {}).error, (400, "M_INVALID_PARAM"))
         long = self.GLOBAL + "a" * 256
         self.assertEqual(self.request(ALICE, "PUT", long, {}).error, (400, "M_INVALID_PARAM"))
 

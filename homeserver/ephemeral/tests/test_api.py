@@ -76,7 +76,9 @@ class ReceiptApiTestCase(ServingTestCase):
 
     def seen_by(self, viewer: UserID) -> JsonObject:
         rows = self.result_of(self.db.read(receipt_changes, [ROOM], 0, self.journal.position))
-        return receipt_edus(rows, viewer).get(ROOM, {}).get("content", {})
+        edu = receipt_edus(rows, viewer).get(ROOM, {"content": {}})
+        content: JsonObject = edu["content"]
+        return content
 
     def fully_read(self) -> JsonValue:
         text = self.result_of(self.account_data.content(ContentKey(self.alice, ROOM, "m.fully_read")))
