@@ -14,6 +14,7 @@ from homeserver.protocol.json import JsonValue
 
 F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 
+_DECLARED = "__endpoint__"
 DEFAULT_MAX_BODY = 1024 * 1024
 
 
@@ -113,7 +114,8 @@ def endpoint(
         declaration = _Declaration(
             method, tuple(_alternatives(paths)), auth, limit, replay_by, waits, max_body
         )
-        function.__endpoint__ = declaration  # type: ignore[attr-defined] -- read back by endpoints_of
+        # Not an assignment, because the type of a function declares no such attribute.
+        setattr(function, _DECLARED, declaration)
         return function
 
     return declare
@@ -122,7 +124,7 @@ def endpoint(
 def endpoints_of(owner: object) -> Iterator[Endpoint]:
     """The declared endpoints of an object, bound to it, in the order of their declaration."""
     for name, function in vars(type(owner)).items():
-        declaration: _Declaration | None = getattr(function, "__endpoint__", None)
+        declaration: _Declaration | None = getattr(function, _DECLARED, None)
         if declaration is not None:
             yield _bind(declaration, getattr(owner, name), f"{type(owner).__name__}.{name}")
 

@@ -16,6 +16,7 @@ from homeserver.http.dispatch import Incoming, Rendered, render_error
 from homeserver.http.site import Answers, Site
 from homeserver.http.tls import CertificateError, RenewableCertificate
 from homeserver.protocol.errors import Unrecognized
+from homeserver.runtime.refusal import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ _PREFIXES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class ListenError(Exception):
-    """A port or socket cannot be opened; the text says why and what to do."""
+class ListenError(Refusal):
+    """A port or socket cannot be opened."""
 
 
 class ServedPaths:

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web import http
 
@@ -86,8 +85,11 @@ class Request(http.Request):
             user_agent=self.getHeader("user-agent") or "",
             authorization=self.getHeader("authorization"),
             body_length=self._received,
-            read_body=self.content.read,
+            read_body=self._read_body,
         )
+
+    def _read_body(self) -> bytes:
+        return b"" if self.content is None else self.content.read()
 
     def _address(self) -> str:
         """The client's address. Only a listener that stands behind a proxy believes the proxy's header.
@@ -146,10 +148,9 @@ class Site(http.HTTPFactory):
         self.running: set[Request] = set()
         self._drained: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress) -> Channel:
+    def buildProtocol(self, addr: object) -> Any:
         channel = Channel(self)
         channel.factory = self
-        channel.callLater = self.reactor.callLater
         return channel
 
     def log(self, request: http.Request) -> None:

@@ -9,9 +9,11 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from homeserver.runtime.refusal import Refusal
 
-class CertificateError(Exception):
-    """The certificate or its key cannot be used; the text is for the operator."""
+
+class CertificateError(Refusal):
+    """The certificate or its key cannot be used."""
 
 
 @implementer(IOpenSSLServerConnectionCreator)

@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
+from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.profiles import Profiles
-from homeserver.protocol.errors import Forbidden, InvalidParam, InvalidRoomState, ThreepidDenied
+from homeserver.protocol.errors import Forbidden, InvalidParam, InvalidRoomState, ThreepidDenied, UnsupportedRoomVersion
 from homeserver.protocol.identifiers import RoomAlias, RoomID, UserID, parse_room_alias, parse_user_id, server_of
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import RoomVersion, room_version
@@ -20,6 +21,9 @@ from homeserver.rooms.ingest import Ingest, NewRoom
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.send import EventBuilder, slots_to_authorise
 from homeserver.runtime.randomness import Randomness
+
+CREATABLE_VERSIONS = ("11", "12")
+"""Versions that new rooms can have here."""
 
 Preset = Literal["private_chat", "public_chat", "trusted_private_chat"]
 
@@ -56,6 +60,7 @@ class RoomCreator:
         ingest: Ingest,
         profiles: Profiles,
         directory: Directory,
+        domains: LocalDomains,
         randomness: Randomness,
         default_version: str,
     ) -> None:
@@ -63,6 +68,7 @@ class RoomCreator:
         self._ingest = ingest
         self._profiles = profiles
         self._directory = directory
+        self._domains = domains
         self._randomness = randomness
         self._default_version = default_version
 
@@ -72,9 +78,9 @@ class RoomCreator:
         Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes contradict the
         room's own rules, InvalidParam, BadJson.
         """
-        version = room_version(wish.room_version or self._default_version)
+        version = _version(wish.room_version or self._default_version)
         alias = _alias(creator, wish)
-        invited = _invited(wish)
+        invited = self._invited(wish)
         room = NewRoom(Head(0, self._room_id(creator), version, 0, 0, ()))
         first = self._draft(room, creator, "m.room.create", _create_content(creator, wish, version, invited))
         await self._add(room, first)
@@ -138,8 +144,23 @@ class RoomCreator:
             raise InvalidRoomState(f"{draft.type}: {error}") from error
         await self._ingest.add(room, event)
 
+    def _invited(self, wish: CreateRoom) -> list[UserID]:
+        if wish.invite_3pid:
+            raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
+        invited = [parse_user_id(user_id) for user_id in dict.fromkeys(wish.invite)]
+        for user_id in invited:
+            if not self._domains.is_local(user_id):
+                raise Forbidden(f"{user_id} cannot be invited: this server does not federate")
+        return invited
+
     def _room_id(self, creator: UserID) -> RoomID:
         return RoomID(f"!{self._randomness.token(18)}:{server_of(creator)}")
+
+
+def _version(identifier: str) -> RoomVersion:
+    if identifier not in CREATABLE_VERSIONS:
+        raise UnsupportedRoomVersion(f"Rooms of version {identifier} cannot be created here")
+    return room_version(identifier)
 
 
 def _create_content(
@@ -163,12 +184,6 @@ def _alias(creator: UserID, wish: CreateRoom) -> RoomAlias | None:
     if ":" in wish.room_alias_name:
         raise InvalidParam("room_alias_name is only the part before the colon")
     return parse_room_alias(f"#{wish.room_alias_name}:{server_of(creator)}")
-
-
-def _invited(wish: CreateRoom) -> list[UserID]:
-    if wish.invite_3pid:
-        raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
-    return [parse_user_id(user_id) for user_id in dict.fromkeys(wish.invite)]
 
 
 def _topic_content(topic: str) -> JsonObject:

@@ -71,6 +71,10 @@ class Heads:
         head = self._cache.get(room_id)
         return head if head is not None else self.put(_from_row(row))
 
+    async def nid_of(self, room_id: RoomID) -> int:
+        """The room's short id. Raises NotFound."""
+        return (await self.get(room_id)).nid
+
     def put(self, head: Head) -> Head:
         self._cache.put(head.room_id, head, _HEAD_BYTES + _SLOT_BYTES * len(head.state))
         return head
@@ -79,7 +83,7 @@ class Heads:
         self._cache.discard(room_id)
 
     async def load(self, head: Head, slots: Iterable[Slot]) -> None:
-        """Makes sure that `head.get` can answer for `slots`. The room's lock must be held."""
+        """Makes sure that `head.get` can answer for `slots`."""
         missing = [slot for slot in slots if slot not in head.state]
         if not missing:
             return
@@ -87,7 +91,7 @@ class Heads:
             current_events, head.nid, head.room_id, head.version, missing
         )
         for slot in missing:
-            # Not overwritten: what was queued meanwhile is newer than the database.
+            # Not overwritten: what was queued meanwhile is newer than what was read.
             head.state.setdefault(slot, found.get(slot))
         self.put(head)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from homeserver.protocol.events import Event, stored_forms
 from homeserver.protocol.identifiers import EventID, RoomID, UserID
@@ -252,7 +253,7 @@ class Ingest:
         accepted = await self._accepted(head, event, transaction)
         head.advance(event)
         stored = self._journal.append(self._appends, Append(head.nid, expected, [accepted], head.row()))
-        return stored.addErrback(self._undo, head.room_id)
+        return stored.addErrback(lambda failure: self._undo(failure, head.room_id))
 
     async def add(self, room: NewRoom, event: Event) -> None:
         """Appends to a room that is being made."""
@@ -266,7 +267,7 @@ class Ingest:
         self._heads.put(room.head)
         return position
 
-    def _undo(self, failure: Exception, room_id: RoomID) -> Exception:
+    def _undo(self, failure: Failure, room_id: RoomID) -> Failure:
         # Everything queued behind the failed event expects it, and is refused in its turn.
         self._heads.discard(room_id)
         return failure

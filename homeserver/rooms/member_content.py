@@ -1,6 +1,6 @@
 """The content of a member event: the membership and how the user is shown."""
 
-from homeserver.accounts.profiles import Profile
+from homeserver.accounts.profile import Profile
 from homeserver.protocol.json import JsonObject
 
 

@@ -52,7 +52,17 @@ class TimelineEvent(msgspec.Struct):
     def is_state(self) -> bool:
         return self.key.state_key is not None
 
+    @property
+    def type(self) -> str:
+        return self.key.type
+
+    @property
+    def sender(self) -> str:
+        return self.key.sender
+
+    @property
     def content(self) -> JsonObject:
+        """Decoded anew each time: most readers only pass the bytes on."""
         return _decode_content(self.client).content
 
     def size(self) -> int:

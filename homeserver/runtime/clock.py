@@ -1,15 +1,33 @@
 """Time, given to whoever needs it, so that tests and the simulator own it."""
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+
+class DelayedCall(Protocol):
+    """A timer that is running (Twisted's DelayedCall, in a form that type checkers read)."""
+
+    def active(self) -> bool: ...
+
+    def cancel(self) -> None: ...
+
+    def reset(self, seconds: float) -> None: ...
+
+
+class ReactorTime(Protocol):
+    """The part of a reactor that knows the time (Twisted's IReactorTime)."""
+
+    def seconds(self) -> float: ...
+
+    def callLater(self, delay: float, call: Callable[..., Any], /, *args: object) -> DelayedCall: ...
 
 
 class Clock:
     """The time of one reactor: the real one, or a `twisted.internet.task.Clock` that a test advances."""
 
-    def __init__(self, reactor: IReactorTime) -> None:
+    def __init__(self, reactor: ReactorTime) -> None:
         self.reactor = reactor
 
     def now_ms(self) -> int:
@@ -19,12 +37,12 @@ class Clock:
     def seconds(self) -> float:
         return self.reactor.seconds()
 
-    def call_later(self, delay: float, call: Callable[..., object], *args: object) -> IDelayedCall:
+    def call_later(self, delay: float, call: Callable[..., object], *args: object) -> DelayedCall:
         return self.reactor.callLater(delay, call, *args)
 
     def sleep(self, seconds: float) -> Deferred[None]:
         """A Deferred that fires after `seconds`; cancelling it cancels the timer."""
-        timer: IDelayedCall | None = None
+        timer: DelayedCall | None = None
 
         def cancel(_: Deferred[None]) -> None:
             if timer is not None and timer.active():

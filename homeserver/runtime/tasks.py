@@ -38,7 +38,7 @@ def start(task: Every, clock: Clock) -> LoopingCall:
                 log.exception("background task %s failed", task.name)
 
     loop = LoopingCall(lambda: Deferred.fromCoroutine(run_logged()))
-    loop.clock = clock.reactor
+    loop.clock = clock.reactor  # type: ignore[assignment]  # the same interface, described for type checkers
     loop.start(task.interval.total_seconds(), now=False)
     return loop
 

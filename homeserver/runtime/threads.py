@@ -33,7 +33,7 @@ class ThreadGroup:
     def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         # Context variables do not follow work into a thread by themselves.
         context = contextvars.copy_context()
-        return deferToThreadPool(self._reactor, self._pool, context.run, call, *args, **kwargs)
+        return deferToThreadPool(self._reactor, self._pool, lambda: context.run(call, *args, **kwargs))
 
     def stop(self) -> None:
         self._pool.stop()

@@ -72,7 +72,7 @@ class PostgresConnection:
         self._connection = self._open()
 
     def _open(self) -> psycopg2.extensions.connection:
-        connection = psycopg2.connect(**self._arguments)
+        connection: psycopg2.extensions.connection = psycopg2.connect(**self._arguments)
         connection.set_client_encoding("UTF8")
         psycopg2.extensions.register_type(_BYTES, connection)
         return connection
@@ -127,7 +127,8 @@ class Postgres:
         return PostgresConnection(self._arguments)
 
     def raw_connection(self) -> psycopg2.extensions.connection:
-        return psycopg2.connect(**self._arguments)
+        connection: psycopg2.extensions.connection = psycopg2.connect(**self._arguments)
+        return connection
 
     def check(self) -> None:
         try:

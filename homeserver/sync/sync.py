@@ -189,6 +189,7 @@ class Syncer:
         for member in changes.joined:
             if not included(member.room_id):
                 continue
+            new_to_client = member.since > since
             remembered = None if new_to_client or wish.full_state else self._remembered(member, wish, since, upto)
             if remembered is None:
                 full = new_to_client or wish.full_state

@@ -75,7 +75,7 @@ class RoomReadingEndpoints:
     ) -> msgspec.Raw | JsonObject:
         """The content of one state event, or all of it."""
         view, event = await self._states.one(requester, room_id, (event_type, state_key))
-        return self._show(requester, view, event) if query.format == "event" else event.content()
+        return self._show(requester, view, event) if query.format == "event" else event.content
 
     @endpoint(
         "GET",
@@ -129,7 +129,7 @@ class RoomReadingEndpoints:
 
 
 def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:
-    membership = event.content().get("membership")
+    membership = event.content.get("membership")
     if query.membership is not None and membership != query.membership:
         return False
     return query.not_membership is None or membership != query.not_membership

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from homeserver.protocol.identifiers import EventID, RoomID
-from homeserver.storage.engine import Transaction
+from homeserver.storage.engine import Row, Transaction
 
 
 class HeadRow(NamedTuple):
@@ -51,9 +51,9 @@ def update_heads(txn: Transaction, heads: Sequence[HeadRow]) -> None:
     )
 
 
-def _head(row: tuple[object, ...]) -> HeadRow:
+def _head(row: Row) -> HeadRow:
     nid, room_id, version, state_line, depth, extremities = row
-    return HeadRow(  # type: ignore[arg-type] -- the columns' types are those of the table
+    return HeadRow(
         nid, RoomID(room_id), version, state_line, depth, tuple(msgspec.json.decode(extremities))
     )
 

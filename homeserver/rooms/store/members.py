@@ -55,7 +55,8 @@ def member_row(txn: Transaction, room: int, user_nid: int) -> MemberRow | None:
 
 
 def _member(row: Row) -> MemberRow:
-    return MemberRow(*row[:-1], forgotten=bool(row[-1]))
+    room, room_id, user_nid, membership, event, position, since, forgotten = row
+    return MemberRow(room, RoomID(room_id), user_nid, membership, event, position, since, bool(forgotten))
 
 
 def joined_member_events(txn: Transaction, room: int) -> list[tuple[UserID, bytes]]:

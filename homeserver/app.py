@@ -1,0 +1,299 @@
+"""The composition root: builds every object of the server, in the order of their needs, and lists what runs.
+
+Nothing but the command line and tests imports this module. Each function below builds one part of the house and
+returns it with its endpoints; no part is completed later.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from twisted.internet.task import LoopingCall
+
+from config.database import PostgresDatabase
+from config.root import Config
+from homeserver.account_data.api import AccountDataEndpoints, FilterEndpoints, TagEndpoints
+from homeserver.account_data.contents import AccountData
+from homeserver.account_data.filters import Filters
+from homeserver.account_data.tags import Tags
+from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.profiles import Profiles
+from homeserver.discovery.api import DiscoveryEndpoints
+from homeserver.ephemeral.api import ReceiptEndpoints, TypingEndpoints
+from homeserver.ephemeral.read_markers import ReadMarkers
+from homeserver.ephemeral.receipts import Receipts
+from homeserver.ephemeral.typing_notifications import Typing
+from homeserver.http.dispatch import Dispatcher
+from homeserver.http.endpoint import Endpoint, endpoints_of
+from homeserver.http.limits import RateLimiter
+from homeserver.http.listeners import Listeners
+from homeserver.http.openapi import OpenApiEndpoints
+from homeserver.http.probes import ProbeEndpoints
+from homeserver.http.router import Router
+from homeserver.protocol.identifiers import RoomID, ServerName, UserID
+from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.rooms.api.creation import RoomCreationEndpoints
+from homeserver.rooms.api.membership import MembershipEndpoints
+from homeserver.rooms.api.reading import RoomReadingEndpoints
+from homeserver.rooms.api.sending import SendEndpoints
+from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
+from homeserver.rooms.directory import Directory
+from homeserver.rooms.event_lookup import EventLookup
+from homeserver.rooms.head import Heads
+from homeserver.rooms.ingest import Ingest, RoomAppends
+from homeserver.rooms.members import Members
+from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.send import EventBuilder, EventSender
+from homeserver.rooms.state import RoomStates
+from homeserver.rooms.store.spans import Slot
+from homeserver.rooms.store.transactions import delete_transactions
+from homeserver.rooms.tails import Tails
+from homeserver.rooms.timeline import Timelines
+from homeserver.rooms.view import RoomViews
+from homeserver.runtime.clock import Clock
+from homeserver.runtime.locks import KeyedLocks
+from homeserver.runtime.randomness import Randomness
+from homeserver.runtime.tasks import Every
+from homeserver.runtime.tasks import start as start_task
+from homeserver.storage.database import Database, MakeThreads
+from homeserver.storage.dictionary import Dictionary
+from homeserver.storage.engine import Engine
+from homeserver.storage.postgres import Postgres
+from homeserver.storage.sqlite import Sqlite
+from homeserver.streams.journal import Journal
+from homeserver.streams.waiting import Waiting
+from homeserver.sync.api import SyncEndpoints
+from homeserver.sync.changes import ChangeFinder
+from homeserver.sync.sync import LazyMembers, Syncer
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 10
+# Shares of the one cache budget.
+_HEADS, _TAILS, _MEMBERS, _PROFILES, _FILTERS, _LAZY_MEMBERS = 0.3, 0.35, 0.15, 0.05, 0.05, 0.1
+_SHORT_IDS = 50_000
+
+
+def engine_of(config: Config) -> Engine:
+    """The database that the operator named."""
+    if isinstance(config.database, PostgresDatabase):
+        return Postgres(config.database.arguments, readers=max(1, config.database.cp_max - 2))
+    return Sqlite(config.database.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the server finds around itself. Tests bring their own."""
+
+    reactor: Any
+    """A Twisted reactor, with time and network, or a test's fake clock."""
+    make_threads: MakeThreads
+    randomness: Randomness
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    config: Config
+    clock: Clock
+    around: Surroundings
+    db: Database
+    waiting: Waiting
+    journal: Journal
+    users: Dictionary[UserID]
+    domains: LocalDomains
+    limiter: RateLimiter
+
+    def budget(self, share: float) -> int:
+        return int(self.config.caches.budget * share)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a part of the house adds to the whole."""
+
+    endpoints: Sequence[object] = ()
+    tasks: Sequence[Every] = ()
+
+
+def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surroundings) -> "Server":
+    """The whole server, not yet started, on a database that is up to date."""
+    core = _core(config, engine, around)
+    accounts = _Accounts(core)
+    rooms = _Rooms(core, accounts, signing_key)
+    talk = _Talk(core, rooms)
+    parts = (_discovery(core), accounts.part(rooms), rooms.part(), talk.part())
+    endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
+    openapi = OpenApiEndpoints(_VERSION, endpoints)
+    dispatcher = Dispatcher(
+        Router([*endpoints, *endpoints_of(openapi)]),
+        accounts.authenticator,
+        core.limiter,
+        config.rate_limits,
+        core.clock,
+    )
+    return Server(core, dispatcher, [talk.start_at, rooms.start_at], [task for part in parts for task in part.tasks])
+
+
+def _core(config: Config, engine: Engine, around: Surroundings) -> _Core:
+    clock = Clock(around.reactor)
+    db = Database(engine, around.make_threads)
+    waiting = Waiting(clock)
+    return _Core(
+        config=config,
+        clock=clock,
+        around=around,
+        db=db,
+        waiting=waiting,
+        journal=Journal(db, waiting),
+        users=Dictionary(db, "known_user", ("user_id",), _SHORT_IDS),
+        domains=LocalDomains(ServerName(config.server.server_name)),
+        limiter=RateLimiter(clock),
+    )
+
+
+def _discovery(core: _Core) -> _Part:
+    discovery = DiscoveryEndpoints(
+        server_name=core.config.server.server_name,
+        base_url=core.config.server.public_baseurl,
+        serve_server_wellknown=core.config.server.serve_server_wellknown,
+        default_room_version=core.config.rooms.default_version,
+        room_versions=CREATABLE_VERSIONS,
+    )
+    return _Part([discovery, ProbeEndpoints()])
+
+
+class _Rooms:
+    """The heart of the house, with what other parts ask of it."""
+
+    def __init__(self, core: _Core, profiles: Profiles, signing_key: SigningKey) -> None:
+        self._core = core
+        db, clock = core.db, core.clock
+        self.heads = Heads(db, core.budget(_HEADS))
+        self.tails = Tails(core.budget(_TAILS))
+        self.members = Members(db, core.users, self.heads, core.budget(_MEMBERS))
+        self.lookup = EventLookup(self.heads, db)
+        ingest = Ingest(
+            core.journal,
+            RoomAppends(clock, [self.tails, self.members, RedactionMarks(self.heads, self.tails)]),
+            self.heads,
+            core.users,
+            Dictionary[Slot](db, "room_slot", ("type", "state_key"), _SHORT_IDS),
+            Dictionary[str](db, "room_event_type", ("type",), _SHORT_IDS),
+        )
+        signer = EventSigner(core.domains.default, signing_key)
+        builder = EventBuilder(lambda _: signer, clock)
+        locks: KeyedLocks[RoomID] = KeyedLocks()
+        sender = EventSender(self.heads, builder, ingest, locks)
+        directory = Directory(db, clock)
+        self.changes = MembershipChanges(sender, self.heads, self.members, profiles, core.domains)
+        creator = RoomCreator(
+            builder,
+            ingest,
+            profiles,
+            directory,
+            core.domains,
+            core.around.randomness,
+            core.config.rooms.default_version,
+        )
+        views = RoomViews(self.heads, self.members, db)
+        self._endpoints = [
+            RoomCreationEndpoints(creator, self.members),
+            MembershipEndpoints(self.changes, directory),
+            SendEndpoints(sender, Redactor(sender, self.heads, db, core.users)),
+            RoomReadingEndpoints(RoomStates(views, db), Timelines(views, core.journal, db), clock),
+        ]
+
+    def start_at(self, position: int) -> None:
+        self.tails.start_at(position)
+
+    def part(self) -> _Part:
+        return _Part(self._endpoints, [Every("old transaction IDs", timedelta(hours=1), self._forget_old)])
+
+    async def _forget_old(self) -> None:
+        day_ago = self._core.clock.now_ms() - 24 * 3600 * 1000
+        await self._core.db.write(delete_transactions, day_ago)
+
+
+class _Talk:
+    """What surrounds the rooms' events: account data, typing, receipts; and /sync, which tells of it all."""
+
+    def __init__(self, core: _Core, rooms: _Rooms) -> None:
+        self.account_data = AccountData(core.db, core.journal)
+        self.receipts = Receipts(core.journal)
+        self.typing = Typing(core.journal, core.clock)
+        filters = Filters(core.db, core.clock, core.budget(_FILTERS))
+        markers = ReadMarkers(self.receipts, self.account_data, rooms.members, rooms.lookup, core.clock)
+        finder = ChangeFinder(rooms.tails, self.typing, self.receipts, self.account_data)
+        syncer = Syncer(
+            core.db,
+            core.journal,
+            core.waiting,
+            rooms.members,
+            rooms.tails,
+            self.typing,
+            finder,
+            LazyMembers(core.budget(_LAZY_MEMBERS)),
+            core.clock,
+        )
+        self._endpoints = [
+            AccountDataEndpoints(self.account_data, rooms.heads),
+            TagEndpoints(Tags(self.account_data), rooms.heads),
+            FilterEndpoints(filters),
+            TypingEndpoints(self.typing, rooms.members),
+            ReceiptEndpoints(markers),
+            SyncEndpoints(syncer, filters),
+        ]
+
+    def start_at(self, position: int) -> None:
+        self.account_data.start_at(position)
+        self.receipts.start_at(position)
+        self.typing.start_at(position)
+
+    def part(self) -> _Part:
+        return _Part(self._endpoints)
+
+
+class Server:
+    """A server that can be started and stopped once."""
+
+    def __init__(
+        self,
+        core: _Core,
+        dispatcher: Dispatcher,
+        starts: Iterable[Callable[[int], None]],
+        tasks: Sequence[Every],
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.db = core.db
+        self._core = core
+        self._starts = starts
+        self._tasks = tasks
+        self._running: list[LoopingCall] = []
+        config = core.config
+        self.listeners = Listeners(
+            core.around.reactor, dispatcher, config.listeners, config.tls, metrics=config.metrics.enabled
+        )
+
+    async def start(self) -> None:
+        """Reads where the journal stands and starts the background tasks. Listens to nobody yet."""
+        await self._core.journal.start()
+        for start_at in self._starts:
+            start_at(self._core.journal.position)
+        self._running = [start_task(task, self._core.clock) for task in self._tasks]
+
+    def listen(self) -> None:
+        """Opens the listeners. Raises ListenError, CertificateError."""
+        self.listeners.open()
+
+    async def stop(self) -> None:
+        """Lets every request have its answer, long polls an early one, and closes the database."""
+        await self.listeners.close()
+        for task in self._running:
+            task.stop()
+        self._core.waiting.close()
+        if not await self.listeners.drain(_DRAIN_SECONDS):
+            log.warning("some requests did not end within %d seconds", _DRAIN_SECONDS)
+        await self._core.db.close()

@@ -1,0 +1,91 @@
+"""Client API: what this server is, where it is and what it can do."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import NotFound
+from homeserver.protocol.json import JsonObject
+
+# Clients take a version in this list as a promise. It grows as operations of the specification do.
+_VERSIONS = ["v1.1", "v1.2", "v1.3"]
+
+
+class Versions(msgspec.Struct):
+    versions: list[str]
+    unstable_features: dict[str, bool]
+
+
+class Homeserver(msgspec.Struct):
+    base_url: str
+
+
+class ClientWellKnown(msgspec.Struct):
+    homeserver: Homeserver = msgspec.field(name="m.homeserver")
+
+
+class ServerWellKnown(msgspec.Struct):
+    server: str = msgspec.field(name="m.server")
+
+
+class Capabilities(msgspec.Struct):
+    capabilities: JsonObject
+
+
+class DiscoveryEndpoints:
+    """https://spec.matrix.org/v1.19/client-server-api/#server-discovery and #capabilities-negotiation"""
+
+    def __init__(
+        self,
+        *,
+        server_name: str,
+        base_url: str | None,
+        serve_server_wellknown: bool,
+        default_room_version: str,
+        room_versions: Sequence[str],
+    ) -> None:
+        """`base_url` is where clients reach the server, None where the operator did not say."""
+        self._server_name = server_name
+        self._base_url = base_url
+        self._serve_server_wellknown = serve_server_wellknown
+        self._room_versions: JsonObject = {
+            "default": default_room_version,
+            "available": dict.fromkeys(room_versions, "stable"),
+        }
+
+    @endpoint("GET", "/_matrix/client/versions", auth=Auth.OPTIONAL, limit=Limit.NONE)
+    async def versions(self) -> Versions:
+        """The versions of the specification that the server follows."""
+        return Versions(_VERSIONS, {})
+
+    @endpoint("GET", "/.well-known/matrix/client", auth=Auth.NONE, limit=Limit.NONE)
+    async def client_well_known(self) -> ClientWellKnown:
+        """Where clients reach the server."""
+        if self._base_url is None:
+            raise NotFound("public_baseurl is not set on this server")
+        return ClientWellKnown(Homeserver(self._base_url))
+
+    @endpoint("GET", "/.well-known/matrix/server", auth=Auth.NONE, limit=Limit.NONE)
+    async def server_well_known(self) -> ServerWellKnown:
+        """Where other servers reach this one."""
+        if not self._serve_server_wellknown:
+            raise NotFound("serve_server_wellknown is not set on this server")
+        host = self._server_name if self._server_name.endswith("]") else self._server_name.rsplit(":", 1)[0]
+        return ServerWellKnown(f"{host}:443")
+
+    @endpoint("GET", "/_matrix/client/(v3|r0)/capabilities", auth=Auth.GUEST, limit=Limit.NONE)
+    async def capabilities(self, requester: Requester) -> Capabilities:
+        """What users can do on this server."""
+        return Capabilities(
+            {
+                "m.room_versions": self._room_versions,
+                "m.change_password": {"enabled": True},
+                "m.set_displayname": {"enabled": True},
+                "m.set_avatar_url": {"enabled": True},
+                "m.profile_fields": {"enabled": True},
+                "m.3pid_changes": {"enabled": False},
+                "m.get_login_token": {"enabled": False},
+            }
+        )
