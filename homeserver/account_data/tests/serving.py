@@ -1,7 +1,7 @@
 """Endpoints of single features over real routes and real SQL, in memory, on a fake clock."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock as FakeReactor
@@ -15,7 +15,7 @@ from homeserver.http.requester import Requester
 from homeserver.http.router import Router
 from homeserver.protocol.identifiers import DeviceID, UserID
 from homeserver.protocol.json import JsonValue, decode_json, encode_json
-from homeserver.runtime.clock import Clock
+from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.migrate import migrate
@@ -88,7 +88,8 @@ class ServingTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = FakeReactor()
         self.reactor.advance(1_000)
-        self.clock = Clock(self.reactor)
+        # Cast, because the interfaces in its signatures mean nothing to a type checker.
+        self.clock = Clock(cast(ReactorTime, self.reactor))
         self.threads = HeldThreads()
         engine = Sqlite(MEMORY)
         migrate(engine, progress=lambda _: None)
