@@ -7,12 +7,14 @@ from typing import Literal
 from config.kinds import Duration
 from config.option import option
 
+RoomVersion = Literal["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rooms:
     """Rooms made on this server, and what is kept of them."""
 
-    default_version: Literal["11", "12"] = option(
+    default_version: RoomVersion = option(
         "12", "The version of new rooms whose creator asks for none.", key="default_room_version"
     )
     encryption_by_default: Literal["all", "invite", "off"] = option(

@@ -144,17 +144,19 @@ def read_settings(cls: type, values: Mapping[Any, Any], place: Place) -> dict[st
 
 def _read_setting(setting: Setting, values: Mapping[Any, Any], place: Place) -> dict[str, Any]:
     given = {key: value for key in setting.keys for value in _lookup(values, key)}
-    if len(given) > 1:
-        place.below(list(given)[-1]).problem(
-            f"{' and '.join(given)} are one setting given twice; keep one of them"
-        )
+    # An empty line of YAML, `key:`, is null.
+    filled = {key: value for key, value in given.items() if value is not None}
+    if len(filled) > 1:
+        last = place.below(list(filled)[-1])
+        last.problem(f"{' and '.join(filled)} are one setting given twice; keep one of them")
         raise Incomplete
-    for key, value in given.items():
+    for key, value in filled.items():
         below = place.below(key, secret=setting.option.secret)
         if setting.option.secret and key == setting.path_key:
             return {setting.name: kinds.read_secret_file(value, below)}
-        if value is not None or setting.kind.nullable:
-            return {setting.name: _bounded(setting, value, below)}
+        return {setting.name: _bounded(setting, value, below)}
+    if given and setting.kind.nullable:
+        return {setting.name: None}
     if setting.option.written is not None:
         return {setting.name: read(setting.kind, setting.option.written, place.below(setting.key))}
     if setting.default is MISSING:
@@ -173,8 +175,6 @@ def _lookup(values: Any, key: str) -> Iterator[Any]:
 
 def _bounded(setting: Setting, value: Any, place: Place) -> Any:
     parsed, option = read(setting.kind, value, place), setting.option
-    if parsed is None:
-        return None
     if option.minimum is not None and parsed < option.minimum:
         unfit = Unfit(f"must be at least {setting.kind.show(option.minimum)}")
     elif option.maximum is not None and parsed > option.maximum:
