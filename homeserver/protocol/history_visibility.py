@@ -16,9 +16,9 @@ def may_see(
 ) -> bool:
     """Whether an event may be shown to a user.
 
-    "Before" and "after" are the room's state around the event. They differ for visibility events and the user's
-    own membership events alone: these are seen if either state lets them be. None stands for a state without
-    such an event. `joined_later` says whether the user joined at any time after the event.
+    "Before" and "after" are the room's state around the event. They differ for visibility events and the
+    user's own membership events alone: these are seen if either state lets them be. None stands for a state
+    without such an event. `joined_later` says whether the user joined at any time after the event.
     """
     visibilities = {visibility_before, visibility_after}
     memberships = {membership_before, membership_after}

@@ -1,0 +1,83 @@
+"""The graph that events and the events that authorise them make.
+
+https://spec.matrix.org/v1.19/rooms/v12/#definitions
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from typing import Protocol
+
+from homeserver.protocol.event import Event, Slot
+from homeserver.protocol.identifiers import EventID
+
+
+class AuthGraph(Protocol):
+    """What state resolution asks about a room's events. A store answers without loading whole chains."""
+
+    def event(self, event_id: EventID) -> Event:
+        """An event that is in a state to resolve, or in the auth chain of one."""
+
+    def is_rejected(self, event_id: EventID) -> bool: ...
+
+    def auth_difference(
+        self, state_sets: Sequence[Set[EventID]], unconflicted: Mapping[Slot, EventID]
+    ) -> Set[EventID]:
+        """The events that are in the auth chains of some states, but not of all.
+
+        Each state has the events of one of `state_sets` and all of `unconflicted`. An event counts to its own
+        auth chain: the specification says otherwise, but so the network computes it, and servers must agree.
+        """
+
+    def conflicted_subgraph(self, conflicted: Set[EventID]) -> Set[EventID]:
+        """The events on paths along auth events between events of `conflicted`, and those themselves."""
+
+
+def auth_event_ids(event: Event) -> tuple[EventID, ...]:
+    """The auth events, with the create event that those of room version 12 cite by their room ID."""
+    if event.version.room_id_is_create_hash and event.type != "m.room.create":
+        return (*event.auth_events, EventID("$" + event.room_id[1:]))
+    return event.auth_events
+
+
+class LoadedAuthGraph:
+    """An auth graph of which all events are in memory. Costs as much as the chains are long."""
+
+    def __init__(self, events: Mapping[EventID, Event], rejected: Collection[EventID] = frozenset()) -> None:
+        """`events` has the auth chains of all its events."""
+        self._events = events
+        self._rejected = rejected
+
+    def event(self, event_id: EventID) -> Event:
+        return self._events[event_id]
+
+    def is_rejected(self, event_id: EventID) -> bool:
+        return event_id in self._rejected
+
+    def auth_difference(
+        self, state_sets: Sequence[Set[EventID]], unconflicted: Mapping[Slot, EventID]
+    ) -> Set[EventID]:
+        first, *others = [self.auth_chain(state_set) for state_set in state_sets]
+        differing = first.union(*others) - first.intersection(*others)
+        # Only asked for where it can matter, as it is the chain of most of the room.
+        return differing - self.auth_chain(unconflicted.values()) if differing else differing
+
+    def conflicted_subgraph(self, conflicted: Set[EventID]) -> Set[EventID]:
+        cited_by: dict[EventID, list[EventID]] = {}
+        for event_id in self.auth_chain(conflicted):
+            for auth_id in auth_event_ids(self._events[event_id]):
+                cited_by.setdefault(auth_id, []).append(event_id)
+        return _reachable(conflicted, lambda event_id: cited_by.get(event_id, ()))
+
+    def auth_chain(self, event_ids: Iterable[EventID]) -> set[EventID]:
+        """The events, those that authorise them, and so on."""
+        return _reachable(event_ids, lambda event_id: auth_event_ids(self._events[event_id]))
+
+
+def _reachable(starts: Iterable[EventID], edges: Callable[[EventID], Iterable[EventID]]) -> set[EventID]:
+    reached = set(starts)
+    pending = list(reached)
+    while pending:
+        for event_id in edges(pending.pop()):
+            if event_id not in reached:
+                reached.add(event_id)
+                pending.append(event_id)
+    return reached
