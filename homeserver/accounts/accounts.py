@@ -1,0 +1,136 @@
+"""Local users: making, changing and ending their accounts, for the APIs and for the command line."""
+
+from collections.abc import Sequence
+
+from homeserver.accounts.passwords import PasswordHasher
+from homeserver.accounts.profile import Profile
+from homeserver.accounts.profiles import Profiles
+from homeserver.accounts.sessions import PreparedSession
+from homeserver.accounts.store.accounts import (
+    Account,
+    NewAccount,
+    account_by_user_id,
+    accounts_after,
+    insert_account,
+    is_taken,
+    mark_deactivated,
+    update_is_admin,
+    update_password_hash,
+)
+from homeserver.accounts.store.devices import device_nids_but
+from homeserver.accounts.store.profiles import put_profile
+from homeserver.accounts.store.sessions import insert_session
+from homeserver.accounts.store.tokens import delete_devices, token_hashes_of
+from homeserver.accounts.token_cache import TokenCache
+from homeserver.protocol.errors import NotFound, UserInUse
+from homeserver.protocol.identifiers import UserID
+from homeserver.runtime.clock import Clock
+from homeserver.storage.database import Database
+from homeserver.storage.engine import Transaction
+
+
+class Accounts:
+    """The accounts of this server. Passwords are taken as they are: who asks for one checks it."""
+
+    def __init__(
+        self, db: Database, hasher: PasswordHasher, profiles: Profiles, cache: TokenCache, clock: Clock
+    ) -> None:
+        self._db = db
+        self._hasher = hasher
+        self._profiles = profiles
+        self._cache = cache
+        self._clock = clock
+
+    async def create(
+        self,
+        user_id: UserID,
+        password: str | None,
+        *,
+        displayname: str | None = None,
+        is_admin: bool = False,
+        user_type: str | None = None,
+        session: PreparedSession | None = None,
+    ) -> int:
+        """Makes an account, its profile and its first session in one write, and returns the user's short id.
+
+        Without a password nobody can log in. Raises UserInUse.
+        """
+        password_hash = None if password is None else await self._hasher.hash(password)
+        new = NewAccount(user_id, password_hash, displayname, is_admin, user_type)
+        return await self._db.write(_create, new, session, self._clock.now_ms())
+
+    async def find(self, user_id: UserID) -> Account | None:
+        return await self._db.read(account_by_user_id, user_id)
+
+    async def is_taken(self, user_id: UserID) -> bool:
+        """Whether somebody has this ID, or one that differs only in case."""
+        return await self._db.read(is_taken, user_id)
+
+    async def list(self, after: int = 0, limit: int = 100) -> list[Account]:
+        """Accounts with short ids greater than `after`, in their order."""
+        return await self._db.read(accounts_after, after, limit)
+
+    async def set_password(
+        self, user_id: UserID, password: str, *, logout: bool = True, keep_device: int | None = None
+    ) -> None:
+        """Ends all sessions, unless `logout` is false, except that of the device with this short id.
+
+        Raises NotFound.
+        """
+        password_hash = await self._hasher.hash(password)
+        self._cache.forget(
+            await self._db.write(
+                _set_password, user_id, password_hash, logout=logout, keep_device=keep_device
+            )
+        )
+
+    async def set_admin(self, user_id: UserID, is_admin: bool) -> None:
+        """Raises NotFound."""
+        self._cache.forget(await self._db.write(_set_admin, user_id, is_admin))
+
+    async def deactivate(self, user_id: UserID, *, erase: bool = False) -> None:
+        """Ends the account and its sessions for good; `erase` empties the profile too. Raises NotFound."""
+        ended = await self._db.write(_deactivate, user_id, self._clock.now_ms(), erase=erase)
+        self._cache.forget(ended)
+        self._profiles.forget(user_id)
+
+
+def _create(txn: Transaction, new: NewAccount, session: PreparedSession | None, now: int) -> int:
+    if is_taken(txn, new.user_id):
+        raise UserInUse("This user name is taken")
+    user_nid = insert_account(txn, new, now)
+    if user_nid is None:
+        raise UserInUse("This user name is taken")
+    put_profile(txn, user_nid, Profile(displayname=new.displayname))
+    if session is not None:
+        insert_session(txn, user_nid, session.stored)
+    return user_nid
+
+
+def _set_password(
+    txn: Transaction, user_id: UserID, password_hash: str, *, logout: bool, keep_device: int | None
+) -> Sequence[bytes]:
+    user_nid = _require(txn, user_id).user_nid
+    update_password_hash(txn, user_nid, password_hash)
+    return delete_devices(txn, device_nids_but(txn, user_nid, keep_device)) if logout else ()
+
+
+def _set_admin(txn: Transaction, user_id: UserID, is_admin: bool) -> Sequence[bytes]:
+    user_nid = _require(txn, user_id).user_nid
+    update_is_admin(txn, user_nid, is_admin)
+    return token_hashes_of(txn, user_nid)
+
+
+def _deactivate(txn: Transaction, user_id: UserID, now: int, *, erase: bool) -> Sequence[bytes]:
+    user_nid = _require(txn, user_id).user_nid
+    mark_deactivated(txn, user_nid, now, erase=erase)
+    if erase:
+        put_profile(txn, user_nid, Profile())
+    return delete_devices(txn, device_nids_but(txn, user_nid, None))
+
+
+def _require(txn: Transaction, user_id: UserID) -> Account:
+    account = account_by_user_id(txn, user_id)
+    if account is None:
+        raise NotFound("There is no such user on this server")
+    return account

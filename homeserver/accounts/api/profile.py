@@ -1,0 +1,65 @@
+"""Client API: profiles.
+
+https://spec.matrix.org/v1.19/client-server-api/#profiles
+"""
+
+from homeserver.accounts.profile import check_key
+from homeserver.accounts.profiles import ProfileEditor, Profiles
+from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import Forbidden, MissingParam, NotFound
+from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.json import JsonObject
+
+_FIELD = "/_matrix/client/(v3|r0)/profile/{user_id}/{key}"
+
+
+class ProfileEndpoints:
+    """Everybody may look at profiles; users change their own."""
+
+    def __init__(self, profiles: Profiles, editor: ProfileEditor) -> None:
+        self._profiles = profiles
+        self._editor = editor
+
+    @endpoint("GET", "/_matrix/client/(v3|r0)/profile/{user_id}", auth=Auth.OPTIONAL, limit=Limit.PROFILE)
+    async def profile(self, user_id: UserID) -> JsonObject:
+        """Tells all about a user that is in the profile."""
+        return await self._profile(user_id)
+
+    @endpoint("GET", _FIELD, auth=Auth.OPTIONAL, limit=Limit.PROFILE)
+    async def profile_field(self, user_id: UserID, key: str) -> JsonObject:
+        """Tells one field of a profile."""
+        check_key(key)
+        profile = await self._profile(user_id)
+        if key not in profile:
+            raise NotFound("This field is not in the profile")
+        return {key: profile[key]}
+
+    @endpoint("PUT", _FIELD, auth=Auth.GUEST, limit=Limit.PROFILE)
+    async def set_profile_field(
+        self, requester: Requester, user_id: UserID, key: str, body: JsonObject
+    ) -> JsonObject:
+        """Sets one field of the requester's profile."""
+        _check_own(requester, user_id)
+        if key not in body:
+            raise MissingParam(f"{key} is needed")
+        await self._editor.set_field(user_id, key, body[key])
+        return {}
+
+    @endpoint("DELETE", _FIELD, auth=Auth.GUEST, limit=Limit.PROFILE)
+    async def remove_profile_field(self, requester: Requester, user_id: UserID, key: str) -> JsonObject:
+        """Removes one field of the requester's profile."""
+        _check_own(requester, user_id)
+        await self._editor.remove_field(user_id, key)
+        return {}
+
+    async def _profile(self, user_id: UserID) -> JsonObject:
+        profile = await self._profiles.get(user_id)
+        if profile is None:
+            raise NotFound("There is no profile of this user here")
+        return profile.as_json()
+
+
+def _check_own(requester: Requester, user_id: UserID) -> None:
+    if user_id != requester.user_id:
+        raise Forbidden("This is the profile of another user")

@@ -1,0 +1,154 @@
+"""Table account."""
+
+from typing import NamedTuple
+
+from homeserver.protocol.identifiers import UserID
+from homeserver.storage.engine import Row, Transaction
+
+
+class Account(NamedTuple):
+    """A local user. Times are milliseconds since the epoch."""
+
+    user_nid: int
+    user_id: UserID
+    is_admin: bool
+    user_type: str | None
+    created_at: int
+    deactivated_at: int | None
+    erased: bool
+
+
+class Credentials(NamedTuple):
+    """What a password is checked against; `password_hash` is None where the account has none."""
+
+    user_nid: int
+    user_id: UserID
+    password_hash: str | None
+
+
+class NewAccount(NamedTuple):
+    user_id: UserID
+    password_hash: str | None
+    displayname: str | None
+    is_admin: bool
+    user_type: str | None
+
+
+def folded(user_id: str) -> str:
+    """By this, user IDs that differ only in case are the same. New ones have no capitals; old ones may."""
+    return user_id.lower()
+
+
+_SELECT = """
+    SELECT a.user_nid, u.user_id, a.is_admin, a.user_type, a.created_at, a.deactivated_at, a.erased
+    FROM account a JOIN known_user u ON u.nid = a.user_nid
+"""
+
+
+def _account(row: Row) -> Account:
+    user_nid, user_id, is_admin, user_type, created_at, deactivated_at, erased = row
+    return Account(
+        user_nid, UserID(user_id), bool(is_admin), user_type, created_at, deactivated_at, bool(erased)
+    )
+
+
+def account_by_user_id(txn: Transaction, user_id: UserID) -> Account | None:
+    row = txn.row(_SELECT + " WHERE u.user_id = %(user_id)s", user_id=user_id)
+    return None if row is None else _account(row)
+
+
+def account_by_nid(txn: Transaction, user_nid: int) -> Account | None:
+    row = txn.row(_SELECT + " WHERE a.user_nid = %(user_nid)s", user_nid=user_nid)
+    return None if row is None else _account(row)
+
+
+def accounts_after(txn: Transaction, user_nid: int, limit: int) -> list[Account]:
+    """Accounts with a greater short id, in its order."""
+    rows = txn.rows(
+        _SELECT + " WHERE a.user_nid > %(user_nid)s ORDER BY a.user_nid LIMIT %(limit)s",
+        user_nid=user_nid,
+        limit=limit,
+    )
+    return [_account(row) for row in rows]
+
+
+def is_taken(txn: Transaction, user_id: UserID) -> bool:
+    """Whether somebody has this user ID, or one that differs from it only in case."""
+    return txn.row("SELECT 1 FROM account WHERE folded_id = %(folded)s", folded=folded(user_id)) is not None
+
+
+def credentials_like(txn: Transaction, user_id: UserID) -> list[Credentials]:
+    """Of the users whose IDs differ from this one at most in case."""
+    rows = txn.rows(
+        """
+        SELECT a.user_nid, u.user_id, a.password_hash
+        FROM account a JOIN known_user u ON u.nid = a.user_nid
+        WHERE a.folded_id = %(folded)s AND a.deactivated_at IS NULL
+        """,
+        folded=folded(user_id),
+    )
+    return [Credentials(*row) for row in rows]
+
+
+def insert_account(txn: Transaction, new: NewAccount, now: int) -> int | None:
+    """The short id of the new user, or None where the user ID is taken."""
+    user_nid = _known_user(txn, new.user_id)
+    inserted = txn.execute(
+        """
+        INSERT INTO account (user_nid, folded_id, password_hash, is_admin, user_type, created_at)
+        VALUES (%(user_nid)s, %(folded)s, %(password_hash)s, %(is_admin)s, %(user_type)s, %(now)s)
+        ON CONFLICT DO NOTHING
+        """,
+        user_nid=user_nid,
+        folded=folded(new.user_id),
+        password_hash=new.password_hash,
+        is_admin=int(new.is_admin),
+        user_type=new.user_type,
+        now=now,
+    )
+    return user_nid if inserted else None
+
+
+def _known_user(txn: Transaction, user_id: UserID) -> int:
+    # Somebody may have spoken of this user before. The update changes nothing, but makes the row be returned.
+    row = txn.row(
+        """
+        INSERT INTO known_user (user_id) VALUES (%(user_id)s)
+        ON CONFLICT (user_id) DO UPDATE SET user_id = excluded.user_id
+        RETURNING nid
+        """,
+        user_id=user_id,
+    )
+    assert row is not None, "an upsert returns its row"
+    return int(row[0])
+
+
+def update_password_hash(txn: Transaction, user_nid: int, password_hash: str) -> None:
+    txn.execute(
+        "UPDATE account SET password_hash = %(password_hash)s WHERE user_nid = %(user_nid)s",
+        user_nid=user_nid,
+        password_hash=password_hash,
+    )
+
+
+def update_is_admin(txn: Transaction, user_nid: int, is_admin: bool) -> None:
+    txn.execute(
+        "UPDATE account SET is_admin = %(is_admin)s WHERE user_nid = %(user_nid)s",
+        user_nid=user_nid,
+        is_admin=int(is_admin),
+    )
+
+
+def mark_deactivated(txn: Transaction, user_nid: int, now: int, *, erase: bool) -> None:
+    """Erasure is not taken back by a second deactivation without it."""
+    txn.execute(
+        """
+        UPDATE account
+        SET password_hash = NULL, is_admin = 0, deactivated_at = COALESCE(deactivated_at, %(now)s),
+            erased = CASE WHEN %(erase)s = 1 THEN 1 ELSE erased END
+        WHERE user_nid = %(user_nid)s
+        """,
+        user_nid=user_nid,
+        now=now,
+        erase=int(erase),
+    )

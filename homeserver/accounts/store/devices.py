@@ -1,0 +1,113 @@
+"""Table account_device."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from homeserver.protocol.identifiers import DeviceID
+from homeserver.storage.engine import Transaction
+
+
+class Device(NamedTuple):
+    """`last_seen_at` is in milliseconds since the epoch, None before the first request is noted."""
+
+    nid: int
+    device_id: DeviceID
+    display_name: str | None
+    last_seen_at: int | None
+    last_seen_ip: str | None
+
+
+class Seen(NamedTuple):
+    """A device's newest request."""
+
+    device_nid: int
+    at: int
+    ip: str
+    user_agent: str
+
+
+_SELECT = "SELECT nid, device_id, display_name, last_seen_at, last_seen_ip FROM account_device"
+
+
+def devices_of(txn: Transaction, user_nid: int) -> list[Device]:
+    rows = txn.rows(_SELECT + " WHERE user_nid = %(user_nid)s ORDER BY nid", user_nid=user_nid)
+    return [Device(*row) for row in rows]
+
+
+def device(txn: Transaction, user_nid: int, device_id: DeviceID) -> Device | None:
+    row = txn.row(
+        _SELECT + " WHERE user_nid = %(user_nid)s AND device_id = %(device_id)s",
+        user_nid=user_nid,
+        device_id=device_id,
+    )
+    return None if row is None else Device(*row)
+
+
+def upsert_device(
+    txn: Transaction,
+    user_nid: int,
+    device_id: DeviceID,
+    display_name: str | None,
+    session_ends_at: int | None,
+) -> int:
+    """The short id of the device, on which a session begins. A known device keeps its display name."""
+    row = txn.row(
+        """
+        INSERT INTO account_device (user_nid, device_id, display_name, session_ends_at)
+        VALUES (%(user_nid)s, %(device_id)s, %(display_name)s, %(session_ends_at)s)
+        ON CONFLICT (user_nid, device_id)
+            DO UPDATE SET token_generation = 0, session_ends_at = excluded.session_ends_at
+        RETURNING nid
+        """,
+        user_nid=user_nid,
+        device_id=device_id,
+        display_name=display_name,
+        session_ends_at=session_ends_at,
+    )
+    assert row is not None, "an upsert returns its row"
+    return int(row[0])
+
+
+def rename_device(txn: Transaction, user_nid: int, device_id: DeviceID, display_name: str) -> bool:
+    """False where the user has no such device."""
+    changed = txn.execute(
+        """
+        UPDATE account_device SET display_name = %(display_name)s
+        WHERE user_nid = %(user_nid)s AND device_id = %(device_id)s
+        """,
+        user_nid=user_nid,
+        device_id=device_id,
+        display_name=display_name,
+    )
+    return changed > 0
+
+
+def device_nids(txn: Transaction, user_nid: int, device_ids: Sequence[DeviceID]) -> list[int]:
+    """Of those of the named devices that the user has."""
+    rows = txn.rows(
+        "SELECT nid FROM account_device WHERE user_nid = %(user_nid)s AND device_id IN %(device_ids)s",
+        user_nid=user_nid,
+        device_ids=list(device_ids),
+    )
+    return [nid for (nid,) in rows]
+
+
+def device_nids_but(txn: Transaction, user_nid: int, kept: int | None) -> list[int]:
+    """Of all the user's devices but the one with the short id `kept`."""
+    rows = txn.rows("SELECT nid FROM account_device WHERE user_nid = %(user_nid)s", user_nid=user_nid)
+    return [nid for (nid,) in rows if nid != kept]
+
+
+def delete_device_rows(txn: Transaction, nids: Sequence[int]) -> None:
+    txn.execute("DELETE FROM account_device WHERE nid IN %(nids)s", nids=list(nids))
+
+
+def update_last_seen(txn: Transaction, seen: Sequence[Seen]) -> None:
+    txn.execute_many(
+        """
+        UPDATE account_device
+        SET last_seen_at = %(at)s, last_seen_ip = %(ip)s, last_seen_agent = %(user_agent)s
+        WHERE nid = %(device_nid)s
+        """,
+        [one._asdict() for one in seen],
+    )
