@@ -86,9 +86,7 @@ def test_the_reference_tells_bounds_defaults_and_parts() -> None:
     docs = render_docs()
     assert "| `bcrypt_rounds` | a whole number, at least `4`, at most `31` | `12` |" in docs
     assert "| `redaction_retention_period` | a duration, or null | `7d` |" in docs
-    assert (
-        "| `rc_login.address` | a mapping of `per_second`, `burst_count` | `{per_second: 0.003, burst_count: 5}`"
-        in docs
-    )
+    limit = "`{per_second: 0.003, burst_count: 5}`"
+    assert f"| `rc_login.address` | a mapping of `per_second`, `burst_count` | {limit} |" in docs
     assert docs.count("\n### The resources of a listener\n") == 1
     assert "Or `registration_shared_secret_path`." in docs
