@@ -1,0 +1,223 @@
+"""Starting the servers to be measured, all with one configuration in Synapse's terms."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from .measurement import Processes
+from .postgres import PostgresServer
+from .process import ProcessTree
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+SHARED_SECRET = "the benchmark's registration secret"
+READY_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+_UNLIMITED = {"per_second": 1_000_000, "burst_count": 1_000_000}
+_LIMITS = [
+    "message",
+    "registration",
+    "registration_token_validity",
+    "admin_redaction",
+    "joins_per_room",
+    "3pid_validation",
+    "profile",
+    "third_party_invite",
+    "media_create",
+    "key_requests",
+    "delayed_event_mgmt",
+    "room_creation",
+    "reports",
+    "user_directory",
+]
+_NESTED_LIMITS = {
+    "login": ["address", "account", "failed_attempts"],
+    "joins": ["local", "remote"],
+    "invites": ["per_room", "per_user", "per_issuer"],
+    "presence": ["per_user"],
+}
+# Warnings only: what is measured is the server, not the writing of its log.
+_LOG_CONFIG = {
+    "version": 1,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+    "disable_existing_loggers": False,
+}
+
+
+class LaunchFailed(Exception):
+    """The server did not start; the message holds the end of its log."""
+
+
+def folkmoot_command() -> str:
+    return f"{shlex.quote(str(PROJECT / '.venv/bin/folkmoot'))} serve -c {{config}} --data-dir {{data}}"
+
+
+def synapse_command() -> str:
+    return f"{shlex.quote(str(synapse_python()))} -m synapse.app.homeserver -c {{config}}"
+
+
+def synapse_python() -> Path:
+    """FOLKMOOT_SYNAPSE_PYTHON, or the interpreter of ./.venv-synapse, which is made on first use."""
+    given = os.environ.get("FOLKMOOT_SYNAPSE_PYTHON")
+    if given:
+        return Path(given)
+    environment = PROJECT / ".venv-synapse"
+    python = environment / "bin/python"
+    if not (environment / "bin/synapse_homeserver").exists():
+        print(f"installing matrix-synapse into {environment}", file=sys.stderr)
+        locked = PROJECT / "requirements/synapse.txt"
+        wanted = ["-r", str(locked)] if locked.exists() else ["matrix-synapse", "psycopg2-binary"]
+        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    return python
+
+
+class LaunchedServer:
+    """A homeserver process with a directory, a port and perhaps a PostgreSQL server to itself."""
+
+    def __init__(self, name: str, command: str, *, postgresql: bool, keys_first: bool = False) -> None:
+        """`command` is split as a shell would; {config} and {data} stand for the file and the directory.
+
+        `keys_first`: run it once with --generate-keys before, as Synapse wants.
+        """
+        self.name = name
+        self._directory = Path(tempfile.mkdtemp(prefix="folkmoot-bench-"))
+        self._postgres = PostgresServer() if postgresql else None
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        config, data = self._directory / "homeserver.yaml", self._directory / "data"
+        self._command = [part.format(config=config, data=data) for part in shlex.split(command)]
+        self._keys_first = keys_first
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def processes(self) -> Processes:
+        database = ProcessTree(self._postgres.pid) if self._postgres else None
+        return Processes(ProcessTree(self._process.pid) if self._process else None, database)
+
+    def prepare(self) -> None:
+        """Everything that a first start needs and that is not the start itself."""
+        (self._directory / "data").mkdir()
+        if self._postgres:
+            self._postgres.start()
+        (self._directory / "log.yaml").write_text(json.dumps(_LOG_CONFIG))
+        # JSON is YAML.
+        (self._directory / "homeserver.yaml").write_text(json.dumps(self._configuration(), indent=1))
+        if self._keys_first:
+            made = subprocess.run(
+                [*self._command, "--generate-keys"], capture_output=True, cwd=self._directory
+            )
+            if made.returncode:
+                raise LaunchFailed(
+                    f"{self.name} made no keys: {made.stderr.decode(errors='replace')[-2000:]}"
+                )
+
+    def start(self) -> float:
+        """Seconds from the start of the process until /versions answers."""
+        started = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                # Ctrl-C is for us; we stop the server.
+                start_new_session=True,
+            )
+        while not self._answers():
+            if self._process.poll() is not None or time.perf_counter() > started + READY_SECONDS:
+                raise LaunchFailed(f"{self.name} did not start: {self._log.read_text()[-2000:]}")
+            time.sleep(0.005)
+        return time.perf_counter() - started
+
+    def stop(self) -> None:
+        """End the process; its data stay."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def remove(self) -> None:
+        """Stop all and leave nothing behind."""
+        self.stop()
+        if self._postgres:
+            self._postgres.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def _log(self) -> Path:
+        return self._directory / "log"
+
+    def _answers(self) -> bool:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=READY_SECONDS)
+        try:
+            connection.request("GET", "/_matrix/client/versions")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _configuration(self) -> dict[str, object]:
+        return {
+            "server_name": "bench.example",
+            "listeners": [
+                {
+                    "port": self._port,
+                    "bind_addresses": ["127.0.0.1"],
+                    "type": "http",
+                    "tls": False,
+                    "resources": [{"names": ["client"], "compress": False}],
+                }
+            ],
+            "database": self._database(),
+            "signing_key_path": str(self._directory / "data/signing.key"),
+            "media_store_path": str(self._directory / "data/media"),
+            "log_config": str(self._directory / "log.yaml"),
+            "registration_shared_secret": SHARED_SECRET,
+            "macaroon_secret_key": "the benchmark's macaroon secret",
+            "form_secret": "the benchmark's form secret",
+            "report_stats": False,
+            "suppress_key_server_warning": True,
+            "trusted_key_servers": [],
+            **_rate_limits(),
+        }
+
+    def _database(self) -> dict[str, object]:
+        if self._postgres:
+            return {
+                "name": "psycopg2",
+                "args": {**self._postgres.create_database(), "cp_min": 5, "cp_max": 10},
+            }
+        return {"name": "sqlite3", "args": {"database": str(self._directory / "data/homeserver.db")}}
+
+
+def _rate_limits() -> dict[str, object]:
+    nested = {f"rc_{section}": dict.fromkeys(parts, _UNLIMITED) for section, parts in _NESTED_LIMITS.items()}
+    return {**nested, **{f"rc_{name}": _UNLIMITED for name in _LIMITS}}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
