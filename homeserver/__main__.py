@@ -1,0 +1,7 @@
+"""`python -m homeserver` is `folkmoot`."""
+
+import sys
+
+from homeserver.cli.main import main
+
+sys.exit(main())
