@@ -18,8 +18,27 @@ from homeserver.account_data.api import AccountDataEndpoints, FilterEndpoints, T
 from homeserver.account_data.contents import AccountData
 from homeserver.account_data.filters import Filters
 from homeserver.account_data.tags import Tags
+from homeserver.accounts.accounts import Accounts
+from homeserver.accounts.api.account import AccountEndpoints
+from homeserver.accounts.api.devices import DeviceEndpoints
+from homeserver.accounts.api.login import LoginEndpoints
+from homeserver.accounts.api.profile import ProfileEndpoints
+from homeserver.accounts.api.registration import RegistrationEndpoints
+from homeserver.accounts.api.sessions import SessionEndpoints
+from homeserver.accounts.authentication import TokenAuthenticator
+from homeserver.accounts.devices import Devices
 from homeserver.accounts.domains import LocalDomains
-from homeserver.accounts.profiles import Profiles
+from homeserver.accounts.interactive_auth import InteractiveAuth
+from homeserver.accounts.last_seen import LastSeen
+from homeserver.accounts.password_login import PasswordLogin
+from homeserver.accounts.passwords import PasswordHasher
+from homeserver.accounts.profiles import ProfileEditor, ProfileListener, Profiles
+from homeserver.accounts.reauthentication import Reauthentication
+from homeserver.accounts.registration import Admission, Usernames
+from homeserver.accounts.sessions import Sessions
+from homeserver.accounts.token_cache import TokenCache
+from homeserver.admin.api.registration import SharedSecretEndpoints
+from homeserver.admin.shared_secret_registration import Nonces, SharedSecretRegistration
 from homeserver.discovery.api import DiscoveryEndpoints
 from homeserver.ephemeral.api import ReceiptEndpoints, TypingEndpoints
 from homeserver.ephemeral.read_markers import ReadMarkers
@@ -33,6 +52,7 @@ from homeserver.http.openapi import OpenApiEndpoints
 from homeserver.http.probes import ProbeEndpoints
 from homeserver.http.router import Router
 from homeserver.protocol.identifiers import RoomID, ServerName, UserID
+from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.rooms.api.creation import RoomCreationEndpoints
 from homeserver.rooms.api.membership import MembershipEndpoints
@@ -58,6 +78,7 @@ from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.tasks import Every
 from homeserver.runtime.tasks import start as start_task
+from homeserver.runtime.version import program_version
 from homeserver.storage.database import Database, MakeThreads
 from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.engine import Engine
@@ -122,11 +143,11 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     """The whole server, not yet started, on a database that is up to date."""
     core = _core(config, engine, around)
     accounts = _Accounts(core)
-    rooms = _Rooms(core, accounts, signing_key)
+    rooms = _Rooms(core, accounts.profiles, signing_key)
     talk = _Talk(core, rooms)
-    parts = (_discovery(core), accounts.part(rooms), rooms.part(), talk.part())
+    parts = (_discovery(core), accounts.part(rooms.changes), rooms.part(), talk.part())
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
-    openapi = OpenApiEndpoints(_VERSION, endpoints)
+    openapi = OpenApiEndpoints(program_version(), endpoints)
     dispatcher = Dispatcher(
         Router([*endpoints, *endpoints_of(openapi)]),
         accounts.authenticator,
@@ -163,6 +184,72 @@ def _discovery(core: _Core) -> _Part:
         room_versions=CREATABLE_VERSIONS,
     )
     return _Part([discovery, ProbeEndpoints()])
+
+
+class _Accounts:
+    """Who may come in, and as whom."""
+
+    def __init__(self, core: _Core) -> None:
+        self._core = core
+        config, db, clock, randomness = core.config, core.db, core.clock, core.around.randomness
+        # Each hash takes tens of MB for as long as it runs, so there are never more than two.
+        hasher = PasswordHasher(core.around.make_threads("passwords", 2), config.passwords)
+        cache = TokenCache()
+        self._last_seen = LastSeen(db)
+        self.authenticator = TokenAuthenticator(db, cache, self._last_seen, clock)
+        self.profiles = Profiles(db, core.budget(_PROFILES))
+        self.accounts = Accounts(db, hasher, self.profiles, cache, clock)
+        self._sessions = Sessions(db, cache, clock, randomness, config.sessions)
+        self._devices = Devices(db, cache, self._last_seen)
+        self._login = PasswordLogin(db, hasher, core.domains, core.limiter, config.rate_limits)
+        self._interactive_auth = InteractiveAuth(db, clock, randomness)
+
+    def part(self, listener: ProfileListener) -> _Part:
+        """`listener` is told of every new name and picture."""
+        config, randomness = self._core.config, self._core.around.randomness
+        reauthentication = Reauthentication(self._interactive_auth, self._login, config.passwords)
+        usernames = Usernames(self.accounts, self._core.domains, randomness)
+        admission = Admission(config.registration, self._core.limiter, config.rate_limits.registration)
+        nonces = Nonces(self._core.clock, randomness)
+        by_secret = SharedSecretRegistration(
+            config.registration.shared_secret, nonces, usernames, self.accounts
+        )
+        editor = ProfileEditor(self._core.db, self.profiles, listener)
+        return _Part(
+            [
+                LoginEndpoints(
+                    self._login,
+                    self._sessions,
+                    config.passwords,
+                    self._core.limiter,
+                    config.rate_limits.login_per_account,
+                    _well_known(config),
+                ),
+                SessionEndpoints(self._sessions, self._devices),
+                RegistrationEndpoints(
+                    admission,
+                    usernames,
+                    self._interactive_auth,
+                    self.accounts,
+                    self._sessions,
+                    config.passwords.policy,
+                ),
+                AccountEndpoints(self.accounts, reauthentication, config.passwords.policy),
+                DeviceEndpoints(self._devices, reauthentication),
+                ProfileEndpoints(self.profiles, editor),
+                SharedSecretEndpoints(by_secret, nonces, self._sessions),
+            ],
+            [
+                Every("last seen", timedelta(minutes=2), self._last_seen.flush),
+                Every("expired tokens", timedelta(hours=6), self._sessions.forget_expired),
+                Every("abandoned authentication", timedelta(hours=1), self._interactive_auth.forget_expired),
+            ],
+        )
+
+
+def _well_known(config: Config) -> JsonObject | None:
+    base_url = config.server.public_baseurl
+    return None if base_url is None else {"m.homeserver": {"base_url": base_url}}
 
 
 class _Rooms:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from homeserver.protocol.errors import Forbidden
+from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.rooms.head import Heads
 from homeserver.rooms.ingest import Accepted
@@ -53,8 +53,11 @@ class Members:
         return (await self.rooms_of(user_nid)).get(room)
 
     async def require_joined(self, room_id: RoomID, user_id: UserID) -> int:
-        """The room's short id. Raises Forbidden where the user is not joined, NotFound where there is no such room."""
-        head = await self._heads.get(room_id)
+        """The room's short id. Raises Forbidden where the user is not joined, or there is no such room."""
+        try:
+            head = await self._heads.get(room_id)
+        except NotFound:
+            raise Forbidden("You are not joined to this room") from None
         row = await self.membership(head.nid, await self._users.nid_of(user_id))
         if row is None or row.membership != "join":
             raise Forbidden("You are not joined to this room")

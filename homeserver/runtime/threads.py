@@ -2,10 +2,9 @@
 
 import contextvars
 from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -25,7 +24,8 @@ class Threads(Protocol):
 class ThreadGroup:
     """`size` threads of its own, so that slow work of one kind cannot starve another kind."""
 
-    def __init__(self, reactor: IReactorFromThreads, name: str, size: int) -> None:
+    def __init__(self, reactor: Any, name: str, size: int) -> None:
+        """`reactor` is one that other threads may call (IReactorFromThreads)."""
         self._reactor = reactor
         self._pool = ThreadPool(minthreads=0, maxthreads=size, name=name)
         self._pool.start()

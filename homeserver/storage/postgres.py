@@ -10,6 +10,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import execute_batch, execute_values
 
+from homeserver.protocol.errors import InvalidParam
 from homeserver.storage.engine import Conflict, Params, Row, StorageError
 
 MINIMUM_VERSION = 14_00_00
@@ -102,6 +103,9 @@ class PostgresConnection:
             self._give_up(connection)
             if isinstance(error, psycopg2.extensions.TransactionRollbackError):
                 raise Conflict(str(error)) from error
+            if isinstance(error, ValueError) and "NUL" in str(error):
+                # psycopg2's refusal of text that PostgreSQL cannot hold.
+                raise InvalidParam("Text may not contain the character U+0000") from error
             raise
 
     def _give_up(self, connection: psycopg2.extensions.connection) -> None:

@@ -155,7 +155,7 @@ class Syncer:
         for member in joined:
             self._lazy_members.forget(requester.device_nid, member.room)
         parts = await self._read(requester, wish, reads, Parts())
-        self._add_typing(parts, joined)
+        self._add_typing(parts, [member for member in joined if self._typing.typing_users(member.room)])
         return answer(parts, self._viewer(requester), upto)
 
     async def _incremental(self, requester: Requester, wish: SyncWish, since: int, upto: int) -> Parts:
