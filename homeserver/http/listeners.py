@@ -21,6 +21,7 @@ from homeserver.runtime.refusal import Refusal
 log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
+_CLOSE_SECONDS = 1
 _EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::"
 _REACHED_LOCALLY = (_EVERY_IPV4, _EVERY_IPV6, "127.0.0.1", "::1")
 
@@ -106,9 +107,16 @@ class Listeners:
         await gatherResults(self._stop())
 
     async def drain(self, seconds: float) -> bool:
-        """Waits, at most `seconds`, until every request has its answer; whether that came to pass."""
-        drained = DeferredList([site.when_drained() for site in self._sites], consumeErrors=True)
-        outcomes = await drained.addTimeout(seconds, self._reactor)
+        """Waits, at most `seconds`, until every request has its answer, and then closes every connection.
+
+        False where the time was too short for some request.
+        """
+        answered = await self._all([site.when_drained() for site in self._sites], seconds)
+        await self._all([site.when_closed() for site in self._sites], _CLOSE_SECONDS)
+        return answered
+
+    async def _all(self, events: Sequence[Deferred[None]], seconds: float) -> bool:
+        outcomes = await DeferredList(events, consumeErrors=True).addTimeout(seconds, self._reactor)
         return all(success for success, _ in outcomes)
 
     def _stop(self) -> list[Deferred[None]]:

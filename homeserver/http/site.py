@@ -134,6 +134,15 @@ class Channel(http.HTTPChannel):
         super().__init__()
         self.site = site
 
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.site.connections.add(self)
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # Twisted's default is no Failure
+        super().connectionLost(reason)
+        self.site.connections.discard(self)
+        self.site.one_closed()
+
 
 class Site(http.HTTPFactory):
     """All connections of one listener."""
@@ -146,7 +155,9 @@ class Site(http.HTTPFactory):
         self.compress = compress
         self.x_forwarded = x_forwarded
         self.running: set[Request] = set()
+        self.connections: set[Channel] = set()
         self._drained: Deferred[None] | None = None
+        self._closed: Deferred[None] | None = None
 
     def buildProtocol(self, addr: object) -> Any:
         channel = Channel(self)
@@ -165,3 +176,15 @@ class Site(http.HTTPFactory):
     def one_ended(self) -> None:
         if self._drained is not None and not self._drained.called and not self.running:
             self._drained.callback(None)
+
+    def when_closed(self) -> Deferred[None]:
+        """Closes every connection as soon as what was written to it is sent; fires when that is done."""
+        self._closed = Deferred()
+        for connection in list(self.connections):
+            connection.loseConnection()
+        self.one_closed()
+        return self._closed
+
+    def one_closed(self) -> None:
+        if self._closed is not None and not self._closed.called and not self.connections:
+            self._closed.callback(None)

@@ -34,12 +34,14 @@ class Echo:
     def __init__(self) -> None:
         self.asked: Deferred[None] = Deferred()
         self.waiting: Deferred[None] = Deferred()
+        self.size = 0
 
     async def answer(self, incoming: Incoming) -> Rendered:
         if incoming.path.endswith("/slow"):
             self.asked.callback(None)
             await self.waiting
-        return Rendered(200, f"{incoming.path} for {incoming.address}".encode())
+        text = f"{incoming.path} for {incoming.address}"
+        return Rendered(200, text.ljust(self.size).encode())
 
 
 class UnixConnection(HTTPConnection):
@@ -80,7 +82,7 @@ class ListenersTests(TestCase):
         self.directory = Path(mkdtemp())
         self.addCleanup(rmtree, self.directory)
         self.echo = Echo()
-        self.threads = ThreadGroup(reactor, "clients", 4)  # type: ignore[arg-type]  # mypy sees a module
+        self.threads = ThreadGroup(reactor, "clients", 4)
         self.addCleanup(self.threads.stop)
 
     def listeners(self, *listeners: Listener, tls: Tls | None = None, metrics: bool = False) -> Listeners:
@@ -255,13 +257,34 @@ class ListenersTests(TestCase):
         slow = self.get(HTTPConnection("127.0.0.1", number, timeout=5), "/_matrix/client/slow")
         await self.echo.asked
         await listeners.close()
-        assert await listeners.drain(0.02) is False
         drained = Deferred.fromCoroutine(listeners.drain(5))
         self.echo.waiting.callback(None)
         assert await drained is True
-        assert (await slow)[0] == 200
+        assert await slow == (200, "/_matrix/client/slow for 127.0.0.1")
         with pytest.raises(ConnectionRefusedError):
             await self.get(HTTPConnection("127.0.0.1", number, timeout=5), "/health")
+
+    async def test_drain_gives_up_on_a_request_that_does_not_end(self) -> None:
+        number = free_port()
+        listeners = self.opened(TcpListener(port=number, bind_addresses=("127.0.0.1",), resources=CLIENT))
+        endless = self.get(HTTPConnection("127.0.0.1", number, timeout=5), "/_matrix/client/slow")
+        await self.echo.asked
+        assert await listeners.drain(0.02) is False
+        with pytest.raises(ConnectionError):
+            await endless
+
+    async def test_drain_sends_all_of_an_answer_and_closes_idle_connections(self) -> None:
+        number = free_port()
+        self.echo.size = 5_000_000
+        listeners = self.opened(TcpListener(port=number, bind_addresses=("127.0.0.1",), resources=CLIENT))
+        idle = socket.create_connection(("127.0.0.1", number), timeout=5)
+        self.addCleanup(idle.close)
+        large = self.get(HTTPConnection("127.0.0.1", number, timeout=5), "/_matrix/client/slow")
+        await self.echo.asked
+        self.echo.waiting.callback(None)
+        assert await listeners.drain(5) is True
+        assert len((await large)[1]) == 5_000_000
+        assert await self.threads.run(idle.recv, 1) == b""
 
     def serial(self, number: int) -> Deferred[int]:
         """The serial number of the certificate that a new connection is shown."""
