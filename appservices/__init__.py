@@ -1,0 +1,1 @@
+"""Application services: bots and bridges that act for many users."""

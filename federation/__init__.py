@@ -1,0 +1,1 @@
+"""Server-server: discovery, signed requests, joins and transactions between homeservers."""
