@@ -109,11 +109,12 @@ class InteractiveAuth:
         Until then raises AuthenticationRequired. Raises Unknown for a session that does not exist (any more),
         Forbidden for one that was begun for another operation, BadJson where `auth` makes no sense.
         """
-        session = await self._session(operation, auth or {})
+        auth = auth or {}
+        session = await self._session(operation, auth)
         failure = None
-        stage_type = _text(auth or {}, "type")
+        stage_type = _text(auth, "type")
         if stage_type is not None and stage_type not in session.completed:
-            failure = await self._attempt(session, operation, flows, auth or {})
+            failure = await self._attempt(session, operation, flows, auth)
         if any([stage.type for stage in flow] == list(session.completed) for flow in flows):
             return session.completed
         if not session.stored:
