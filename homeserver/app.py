@@ -78,6 +78,7 @@ from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.tasks import Every
 from homeserver.runtime.tasks import start as start_task
+from homeserver.runtime.threads import Threads
 from homeserver.runtime.version import program_version
 from homeserver.storage.database import Database, MakeThreads
 from homeserver.storage.dictionary import Dictionary
@@ -126,6 +127,7 @@ class _Core:
     users: Dictionary[UserID]
     domains: LocalDomains
     limiter: RateLimiter
+    password_threads: Threads
 
     def budget(self, share: float) -> int:
         return int(self.config.caches.budget * share)
@@ -172,6 +174,8 @@ def _core(config: Config, engine: Engine, around: Surroundings) -> _Core:
         users=Dictionary(db, "known_user", ("user_id",), _SHORT_IDS),
         domains=LocalDomains(ServerName(config.server.server_name)),
         limiter=RateLimiter(clock),
+        # Each hash takes tens of MB for as long as it runs, so there are never more than two.
+        password_threads=around.make_threads("passwords", 2),
     )
 
 
@@ -192,8 +196,7 @@ class _Accounts:
     def __init__(self, core: _Core) -> None:
         self._core = core
         config, db, clock, randomness = core.config, core.db, core.clock, core.around.randomness
-        # Each hash takes tens of MB for as long as it runs, so there are never more than two.
-        hasher = PasswordHasher(core.around.make_threads("passwords", 2), config.passwords)
+        hasher = PasswordHasher(core.password_threads, config.passwords)
         cache = TokenCache()
         self._last_seen = LastSeen(db)
         self.authenticator = TokenAuthenticator(db, cache, self._last_seen, clock)
@@ -282,6 +285,7 @@ class _Rooms:
             profiles,
             directory,
             core.domains,
+            clock,
             core.around.randomness,
             core.config.rooms.default_version,
         )
@@ -361,7 +365,7 @@ class Server:
         self._running: list[LoopingCall] = []
         config = core.config
         self.listeners = Listeners(
-            core.around.reactor, dispatcher, config.listeners, config.tls, metrics=config.metrics.enabled
+            core.around.reactor, dispatcher, config.all_listeners, config.tls, metrics=config.metrics.enabled
         )
 
     async def start(self) -> None:
@@ -383,4 +387,5 @@ class Server:
         self._core.waiting.close()
         if not await self.listeners.drain(_DRAIN_SECONDS):
             log.warning("some requests did not end within %d seconds", _DRAIN_SECONDS)
+        self._core.password_threads.stop()
         await self._core.db.close()

@@ -71,8 +71,9 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield Finding("OK", "configuration", f"good, for the server {config.server.server_name}")
     yield from _about_directory(config.data_dir)
     yield from _about_disk(config.data_dir)
-    yield from _about_key(config.signing_key_path)
-    yield from _about_database(config)
+    findings, owner = _look_into_database(config)
+    yield from findings
+    yield from _about_key(config.signing_key_path, is_new_server=owner is None)
     for listener in config.all_listeners:
         yield from _about_listener(listener)
     yield from _about_certificate(config)
@@ -104,10 +105,10 @@ def _about_disk(path: Path) -> Iterator[Finding]:
         yield Finding("OK", "disk", text)
 
 
-def _about_key(path: Path) -> Iterator[Finding]:
+def _about_key(path: Path, *, is_new_server: bool) -> Iterator[Finding]:
     subject = f"signing key {path}"
-    if not path.exists():
-        yield Finding("WARN", subject, "does not exist; a new server makes it, an old one needs it restored")
+    if not path.exists() and is_new_server:
+        yield Finding("OK", subject, "will be made")
         return
     try:
         key = read_key_file(path)
@@ -120,12 +121,12 @@ def _about_key(path: Path) -> Iterator[Finding]:
         yield Finding("OK", subject, key.key_id)
 
 
-def _about_database(config: Config) -> Iterator[Finding]:
+def _look_into_database(config: Config) -> tuple[list[Finding], str | None]:
+    """What is to be said about it, and the name of the server that has used it."""
     settings = config.database
     if isinstance(settings, SqliteDatabase) and not Path(settings.path).exists():
         # To connect would make it.
-        yield Finding("OK", "database", f"{settings.path} will be made")
-        return
+        return [Finding("OK", "database", f"{settings.path} will be made")], None
     try:
         engine = engine_of(config)
         engine.check()
@@ -136,11 +137,13 @@ def _about_database(config: Config) -> Iterator[Finding]:
         finally:
             connection.close()
     except StorageError as error:
-        yield Finding("FAIL", "database", str(error))
-        return
-    yield _about_schema(version)
+        return [Finding("FAIL", "database", str(error))], None
+    findings = [_about_schema(version)]
     if owner not in (None, config.server.server_name):
-        yield Finding("FAIL", "database", f"belongs to the server {owner}; correct server_name or database")
+        findings.append(
+            Finding("FAIL", "database", f"belongs to the server {owner}; correct server_name or database")
+        )
+    return findings, owner
 
 
 def _owner(connection: Connection) -> str | None:

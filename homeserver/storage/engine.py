@@ -1,6 +1,6 @@
 """What the rest of the server may ask of a database, whichever it is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -48,6 +48,16 @@ class Conflict(Exception):
 
 class StorageError(Exception):
     """The database cannot be used; the text says why and what to do."""
+
+
+def check_ours(tables: Collection[str]) -> None:
+    """Raises StorageError where the database with these tables was made by some other program."""
+    # The first of all migrations may have been interrupted after Alembic made its own table.
+    if "folkmoot" not in tables and not {"alembic_version"}.issuperset(tables):
+        raise StorageError(
+            "The database belongs to another program: it has tables, but not Folkmoot's."
+            " Name an empty database, or none to have one made."
+        )
 
 
 class Engine(Protocol):

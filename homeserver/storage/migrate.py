@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from homeserver.storage.engine import Connection, Engine, StorageError, Transaction
+from homeserver.storage.engine import Connection, Engine, StorageError, Transaction, check_ours
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,7 @@ def schema_version(connection: Connection, engine_name: str) -> str | None:
         tables = _tables(txn, engine_name)
         if not tables:
             return None
-        if "folkmoot" not in tables:
-            raise StorageError(
-                "The database belongs to another program: it has tables, but not Folkmoot's."
-                " Name an empty database, or none to have one made."
-            )
+        check_ours(tables)
         row = txn.row("SELECT version_num FROM alembic_version")
         return None if row is None else str(row[0])
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from homeserver.protocol.json import encode_json
-from homeserver.storage.engine import Conflict, Params, Row, StorageError
+from homeserver.storage.engine import Conflict, Params, Row, StorageError, check_ours
 
 MEMORY = ":memory:"
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 _LIST_PARAMETER = re.compile(r"\bIN\s+%\((\w+)\)s", re.IGNORECASE)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -125,7 +126,8 @@ class Sqlite:
         try:
             connection = self.raw_connection()
             try:
-                connection.execute("PRAGMA schema_version").fetchone()
+                # Before `connect`, which turns on the write-ahead log, and so would change a foreign file.
+                check_ours({name for (name,) in connection.execute(_TABLES)})
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("ROLLBACK")
             finally:
