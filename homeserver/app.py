@@ -5,7 +5,7 @@ returns it with its endpoints; no part is completed later.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -139,6 +139,8 @@ class _Part:
 
     endpoints: Sequence[object] = ()
     tasks: Sequence[Every] = ()
+    endings: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    """What is done last, when nobody asks any more."""
 
 
 def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surroundings) -> "Server":
@@ -157,7 +159,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         config.rate_limits,
         core.clock,
     )
-    return Server(core, dispatcher, [talk.start_at, rooms.start_at], [task for part in parts for task in part.tasks])
+    return Server(core, dispatcher, [talk.start_at, rooms.start_at], parts)
 
 
 def _core(config: Config, engine: Engine, around: Surroundings) -> _Core:
@@ -247,6 +249,7 @@ class _Accounts:
                 Every("expired tokens", timedelta(hours=6), self._sessions.forget_expired),
                 Every("abandoned authentication", timedelta(hours=1), self._interactive_auth.forget_expired),
             ],
+            [self._last_seen.flush],
         )
 
 
@@ -354,14 +357,14 @@ class Server:
         self,
         core: _Core,
         dispatcher: Dispatcher,
-        starts: Iterable[Callable[[int], None]],
-        tasks: Sequence[Every],
+        starts: Sequence[Callable[[int], None]],
+        parts: Sequence[_Part],
     ) -> None:
         self.dispatcher = dispatcher
         self.db = core.db
         self._core = core
         self._starts = starts
-        self._tasks = tasks
+        self._parts = parts
         self._running: list[LoopingCall] = []
         config = core.config
         self.listeners = Listeners(
@@ -373,7 +376,8 @@ class Server:
         await self._core.journal.start()
         for start_at in self._starts:
             start_at(self._core.journal.position)
-        self._running = [start_task(task, self._core.clock) for task in self._tasks]
+        tasks = [task for part in self._parts for task in part.tasks]
+        self._running = [start_task(task, self._core.clock) for task in tasks]
 
     def listen(self) -> None:
         """Opens the listeners. Raises ListenError, CertificateError."""
@@ -387,5 +391,8 @@ class Server:
         self._core.waiting.close()
         if not await self.listeners.drain(_DRAIN_SECONDS):
             log.warning("some requests did not end within %d seconds", _DRAIN_SECONDS)
+        for part in self._parts:
+            for end in part.endings:
+                await end()
         self._core.password_threads.stop()
         await self._core.db.close()

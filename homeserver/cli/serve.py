@@ -18,6 +18,7 @@ from homeserver.app import Server, Surroundings, build
 from homeserver.cli.installation import prepare
 from homeserver.cli.settings import declare_settings, load_settings
 from homeserver.http.tls import CertificateError
+from homeserver.runtime.interpreter import tune_interpreter
 from homeserver.runtime.logs import set_up_logs, take_over_twisted_logs
 from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.threads import ThreadGroup
@@ -83,6 +84,7 @@ class Life:
         try:
             await self._server.start()
             self._server.listen()
+            tune_interpreter()
             if self._pid_file is not None:
                 self._pid_file.write_text(f"{os.getpid()}\n")
             print(_greeting(self._config.server.server_name, self._server.listeners.urls), flush=True)

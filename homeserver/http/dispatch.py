@@ -86,11 +86,13 @@ class Dispatcher:
         }
         self._in_flight: dict[tuple[int | None, str, str], _InFlight] = {}
         self._request_numbers = itertools.count(1)
+        self._answering = 0
+        REQUESTS_IN_FLIGHT.set_function(lambda: self._answering)
 
     async def answer(self, incoming: Incoming) -> Rendered:
         started = self._clock.seconds()
         name = "unknown"
-        REQUESTS_IN_FLIGHT.inc()
+        self._answering += 1
         with log_context(request=f"{incoming.method}-{next(self._request_numbers)}"):
             try:
                 endpoint, path = self._router.find(incoming.method, incoming.path)
@@ -105,7 +107,7 @@ class Dispatcher:
                 log.exception("%s %s failed", incoming.method, incoming.path)
                 rendered = render_error(MatrixError("Internal server error"))
             finally:
-                REQUESTS_IN_FLIGHT.dec()
+                self._answering -= 1
             elapsed = self._clock.seconds() - started
             self._observe(name, rendered.status, elapsed)
             log.debug("%s %s %d %.3fs", incoming.method, incoming.path, rendered.status, elapsed)

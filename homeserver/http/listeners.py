@@ -3,11 +3,11 @@
 import errno
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.internet.error import CannotListenError
 
 from config.listeners import Listener, TcpListener, UnixListener
@@ -56,10 +56,10 @@ class ServedPaths:
         self._answers = answers
         self._prefixes = tuple(prefix for name in sorted(resources) for prefix in _PREFIXES[name])
 
-    async def answer(self, incoming: Incoming) -> Rendered:
+    def answer(self, incoming: Incoming) -> Awaitable[Rendered]:
         if incoming.path.startswith(self._prefixes):
-            return await self._answers.answer(incoming)
-        return render_error(Unrecognized("Unrecognized request"))
+            return self._answers.answer(incoming)
+        return succeed(render_error(Unrecognized("Unrecognized request")))
 
 
 class OpenPort(Protocol):

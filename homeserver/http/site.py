@@ -2,8 +2,8 @@
 
 import gzip
 import logging
+from collections.abc import Awaitable
 from typing import Any, Protocol
-from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -28,7 +28,7 @@ _IDLE_SECONDS = 75
 class Answers(Protocol):
     """Whoever answers the requests of a listener: the `Dispatcher`, or something before it."""
 
-    async def answer(self, incoming: Incoming) -> Rendered: ...
+    def answer(self, incoming: Incoming) -> Awaitable[Rendered]: ...
 
 
 class Request(http.Request):
@@ -76,11 +76,11 @@ class Request(http.Request):
             site.one_ended()
 
     def _incoming(self) -> Incoming:
-        path, _, query = self.uri.partition(b"?")
+        path, _, _ = self.uri.partition(b"?")
         return Incoming(
             method=self.method.decode("ascii", "replace"),
             path=path.decode("ascii", "replace"),
-            query=parse_qs(query, keep_blank_values=True) if query else {},
+            query=self.args,
             address=self._address(),
             user_agent=self.getHeader("user-agent") or "",
             authorization=self.getHeader("authorization"),

@@ -20,6 +20,7 @@ from homeserver.rooms.head import Head
 from homeserver.rooms.ingest import Ingest, NewRoom
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.send import EventBuilder, slots_to_authorise
+from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
 
 CREATABLE_VERSIONS = ("11", "12")
@@ -61,6 +62,7 @@ class RoomCreator:
         profiles: Profiles,
         directory: Directory,
         domains: LocalDomains,
+        clock: Clock,
         randomness: Randomness,
         default_version: str,
     ) -> None:
@@ -69,6 +71,8 @@ class RoomCreator:
         self._profiles = profiles
         self._directory = directory
         self._domains = domains
+        self._clock = clock
+        self._newest_time = 0
         self._randomness = randomness
         self._default_version = default_version
 
@@ -83,6 +87,7 @@ class RoomCreator:
         invited = self._invited(wish)
         room = NewRoom(Head(0, self._room_id(creator), version, 0, 0, ()))
         first = self._draft(room, creator, "m.room.create", _create_content(creator, wish, version, invited))
+        first.origin_server_ts = self._unused_time()
         await self._add(room, first)
         # From room version 12 on, the create event decides the room's ID.
         room.head.room_id = room.events[0].event.room_id
@@ -143,6 +148,11 @@ class RoomCreator:
         except Forbidden as error:
             raise InvalidRoomState(f"{draft.type}: {error}") from error
         await self._ingest.add(room, event)
+
+    def _unused_time(self) -> int:
+        """From room version 12 on, two equal create events would be one room, so their times must differ."""
+        self._newest_time = max(self._clock.now_ms(), self._newest_time + 1)
+        return self._newest_time
 
     def _invited(self, wish: CreateRoom) -> list[UserID]:
         if wish.invite_3pid:

@@ -100,14 +100,15 @@ def _page(
     newest: int,
 ) -> Page:
     limit = max(1, min(wish.limit, LARGEST_PAGE))
-    rows = _rows(txn, view, wish.backwards, start, stop, newest, limit)
+    rows = _rows(txn, view, wish.backwards, start, stop, newest, limit + 1)
+    more, rows = len(rows) > limit, rows[:limit]
     events = timeline_events(txn, rows, requester.device_nid)
     seen = visible_events(txn, view.room, requester.user_id, view.member, events)
     chunk = [one for one in seen if wish.filter.matches(one.event)]
     return Page(
         view=view,
         start=format_token(start if start != _START else 0),
-        end=format_token(_end(rows, wish.backwards)) if len(rows) == limit else None,
+        end=format_token(_end(rows, wish.backwards)) if more else None,
         chunk=chunk,
         state=_members_of_senders(txn, view, chunk) if wish.filter.lazy_load_members else (),
     )

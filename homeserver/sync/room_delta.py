@@ -18,6 +18,7 @@ from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.visibility import Seen, visible_events
 from homeserver.storage.engine import Transaction
 
+_NAMES = {"m.room.name": "name", "m.room.canonical_alias": "alias"}
 _MOST_SCANNED = 1000
 """Events that are looked at for a page, where a filter passes few of them."""
 
@@ -63,7 +64,7 @@ def read_room(txn: Transaction, reader: Reader, work: RoomWork, known_members: s
     start_line = _line_at_start(txn, work, delta)
     delta.state = _state(txn, reader, work, delta, start_line, known_members)
     if _membership_may_have_changed(work, delta):
-        delta.summary = _summary(txn, reader, work.member.room)
+        delta.summary = _summary(txn, reader, work, delta)
     return delta
 
 
@@ -149,10 +150,18 @@ def _membership_may_have_changed(work: RoomWork, delta: RoomDelta) -> bool:
     return any(one.event.key.type == "m.room.member" for one in delta.timeline)
 
 
-def _summary(txn: Transaction, reader: Reader, room: int) -> JsonObject:
+def _summary(txn: Transaction, reader: Reader, work: RoomWork, delta: RoomDelta) -> JsonObject:
+    room = work.member.room
     joined, invited = summary_counts(txn, [room]).get(room, (0, 0))
-    return {
-        "m.heroes": heroes(txn, room, reader.user_nid),
-        "m.joined_member_count": joined,
-        "m.invited_member_count": invited,
-    }
+    summary: JsonObject = {"m.joined_member_count": joined, "m.invited_member_count": invited}
+    # Clients name a room after its heroes only where it has no name of its own.
+    if not (work.full_state and _is_named(delta)):
+        summary["m.heroes"] = heroes(txn, room, reader.user_nid)
+    return summary
+
+
+def _is_named(delta: RoomDelta) -> bool:
+    """Whether a room of which all state is told has a name or an alias."""
+    events = [*delta.state, *(one.event for one in delta.timeline)]
+    named = {event.type: event for event in events if event.type in _NAMES and event.key.state_key == ""}
+    return any(event.content.get(_NAMES[type_]) for type_, event in named.items())
