@@ -40,7 +40,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "  folkmoot user admin bob --revoke"
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
-    add = actions.add_parser("add", help="make an account")
+    add = actions.add_parser("add", help="make an account; the first one is an administrator")
     add.add_argument("--admin", action="store_true", help="make it an administrator of the server")
     add.add_argument("--display-name", metavar="NAME", help="what others see")
     password = actions.add_parser("password", help="set a new password and end all sessions")
@@ -85,10 +85,10 @@ class Desk:
         localpart = localpart_of(self._named(arguments)).lower()
         user_id = new_user_id(localpart, self._domains.default)
         password = self._new_password(arguments)
-        await self._accounts.create(
-            user_id, password, displayname=arguments.display_name, is_admin=arguments.admin
-        )
-        print(f"Added {user_id}{', an administrator' if arguments.admin else ''}.")
+        is_first = not await self._accounts.list(limit=1)
+        is_admin = arguments.admin or is_first
+        await self._accounts.create(user_id, password, displayname=arguments.display_name, is_admin=is_admin)
+        print(f"Added {user_id}{', an administrator' if is_admin else ''}.")
 
     async def set_password(self, arguments: argparse.Namespace) -> None:
         user_id = self._named(arguments)

@@ -26,6 +26,7 @@ from homeserver.cli.tests.running import (
     settings,
 )
 from homeserver.http.tests.certificates import write_certificate
+from homeserver.http.tests.test_openapi import problems_of
 
 NOBODY = 65534
 
@@ -82,6 +83,13 @@ class TestLife:
             server.signal(signal.SIGTERM)
             assert server.wait() == 0
         assert not pid_file.exists()
+
+    def test_its_api_is_described_by_the_rules(self, data: Path) -> None:
+        with running(data) as server:
+            status, document = server.request("GET", "/_folkmoot/openapi.json")
+        assert status == 200
+        assert problems_of(document) == []
+        assert "/_matrix/client/v3/rooms/{room_id}/send/{event_type}/{txn_id}" in document["paths"]
 
     def test_interrupt_ends_it_too(self, data: Path) -> None:
         with running(data) as server:
