@@ -18,7 +18,7 @@ def test_health_is_plain_text() -> None:
 
 def test_metrics_are_those_of_now() -> None:
     answers: list[Answer] = []
-    before = REGISTRY.get_sample_value("folkmoot_events_accepted_total") or 0
+    before = REGISTRY.get_sample_value("folkmoot_events_accepted_total") or 0.0
     EVENTS_ACCEPTED.inc()
     Deferred.fromCoroutine(ProbeEndpoints().metrics()).addCallback(answers.append)
     (answer,) = answers
