@@ -28,6 +28,9 @@ server_name: {server_name}
 # enable_registration: true
 # enable_registration_without_verification: true
 
+# Whoever knows this secret may make accounts, even administrators', as scripts/seed and tools for Synapse do.
+registration_shared_secret: {shared_secret}
+
 # Where the server listens.
 # listeners:
 #   - port: 8008
@@ -36,6 +39,7 @@ server_name: {server_name}
 #     resources: [{{names: [client, federation]}}]
 """
 _NO_DATABASE = "# database: sqlite:///folkmoot.db"
+_SECRET_LENGTH = 43  # 256 bits
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -62,12 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
     file = directory / CONFIG_NAME
     if file.exists():
         raise Refusal(f"There is a configuration {file} already; it is not overwritten.")
-    settings = {"server_name": json.dumps(arguments.server_name)}
+    randomness = Randomness()
+    settings = {
+        "server_name": json.dumps(arguments.server_name),
+        "registration_shared_secret": json.dumps(randomness.token(_SECRET_LENGTH)),
+    }
     if arguments.database is not None:
         settings["database"] = json.dumps(arguments.database)
     config = _checked(directory, settings)
     make_data_directory(directory)
-    key_is_new = ensure_key_file(config.signing_key_path, Randomness())
+    key_is_new = ensure_key_file(config.signing_key_path, randomness)
     write_new(file, _text(settings))
     print(f"Wrote {file}.")
     print(f"{'Made' if key_is_new else 'Kept'} the signing key {config.signing_key_path}; keep a copy of it.")
@@ -85,5 +93,6 @@ def _text(settings: dict[str, str]) -> str:
     database = settings.get("database")
     return _TEMPLATE.format(
         server_name=settings["server_name"],
+        shared_secret=settings["registration_shared_secret"],
         database=_NO_DATABASE if database is None else f"database: {database}",
     )

@@ -49,6 +49,20 @@ def test_database_is_written_down(tmp_path: Path) -> None:
     assert config.database.arguments["password"] == "p#w"
 
 
+def test_every_server_has_a_secret_of_its_own(tmp_path: Path) -> None:
+    directories = [tmp_path / "one", tmp_path / "other"]
+    for directory in directories:
+        init(directory)
+    secrets = [
+        load(
+            [directory / "homeserver.yaml"], data_dir=directory, environ={}, overrides=[]
+        ).config.registration.shared_secret
+        for directory in directories
+    ]
+    assert len(set(secrets)) == 2
+    assert all(secret is not None and len(secret) >= 43 for secret in secrets)
+
+
 def test_configuration_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "homeserver.yaml").write_text("precious")
     assert init(tmp_path) == 2
