@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from .launch import SHARED_SECRET, LaunchedServer, LaunchFailed, folkmoot_command, synapse_command
+from scripts.loopback import SHARED_SECRET
+
+from .launch import LaunchedServer, LaunchFailed, folkmoot_command, synapse_command
 from .measurement import Processes
 from .postgres import PostgresUnavailable
 from .process import ProcessTree

@@ -1,50 +1,26 @@
 """Starting the servers to be measured, all with one configuration in Synapse's terms."""
 
 import json
-import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+
+from scripts.loopback import free_port, loopback_settings
+from scripts.synapse_environment import synapse_python
 
 from .measurement import Processes
 from .postgres import PostgresServer
 from .process import ProcessTree
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-SHARED_SECRET = "the benchmark's registration secret"
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
-_UNLIMITED = {"per_second": 1_000_000, "burst_count": 1_000_000}
-_LIMITS = [
-    "message",
-    "registration",
-    "registration_token_validity",
-    "admin_redaction",
-    "joins_per_room",
-    "3pid_validation",
-    "profile",
-    "third_party_invite",
-    "media_create",
-    "key_requests",
-    "delayed_event_mgmt",
-    "room_creation",
-    "reports",
-    "user_directory",
-]
-_NESTED_LIMITS = {
-    "login": ["address", "account", "failed_attempts"],
-    "joins": ["local", "remote"],
-    "invites": ["per_room", "per_user", "per_issuer"],
-    "presence": ["per_user"],
-}
 # Warnings only: what is measured is the server, not the writing of its log.
 _LOG_CONFIG = {
     "version": 1,
@@ -67,22 +43,6 @@ def synapse_command() -> str:
     return f"{shlex.quote(str(synapse_python()))} -m synapse.app.homeserver -c {{config}}"
 
 
-def synapse_python() -> Path:
-    """FOLKMOOT_SYNAPSE_PYTHON, or the interpreter of ./.venv-synapse, which is made on first use."""
-    given = os.environ.get("FOLKMOOT_SYNAPSE_PYTHON")
-    if given:
-        return Path(given)
-    environment = PROJECT / ".venv-synapse"
-    python = environment / "bin/python"
-    if not (environment / "bin/synapse_homeserver").exists():
-        print(f"installing matrix-synapse into {environment}", file=sys.stderr)
-        locked = PROJECT / "requirements/synapse.txt"
-        wanted = ["-r", str(locked)] if locked.exists() else ["matrix-synapse", "psycopg2-binary"]
-        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
-    return python
-
-
 class LaunchedServer:
     """A homeserver process with a directory, a port and perhaps a PostgreSQL server to itself."""
 
@@ -94,7 +54,7 @@ class LaunchedServer:
         self.name = name
         self._directory = Path(tempfile.mkdtemp(prefix="folkmoot-bench-"))
         self._postgres = PostgresServer() if postgresql else None
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         config, data = self._directory / "homeserver.yaml", self._directory / "data"
         self._command = [part.format(config=config, data=data) for part in shlex.split(command)]
@@ -180,27 +140,9 @@ class LaunchedServer:
 
     def _configuration(self) -> dict[str, object]:
         return {
-            "server_name": "bench.example",
-            "listeners": [
-                {
-                    "port": self._port,
-                    "bind_addresses": ["127.0.0.1"],
-                    "type": "http",
-                    "tls": False,
-                    "resources": [{"names": ["client"], "compress": False}],
-                }
-            ],
+            **loopback_settings(self._directory / "data", self._port),
             "database": self._database(),
-            "signing_key_path": str(self._directory / "data/signing.key"),
-            "media_store_path": str(self._directory / "data/media"),
             "log_config": str(self._directory / "log.yaml"),
-            "registration_shared_secret": SHARED_SECRET,
-            "macaroon_secret_key": "the benchmark's macaroon secret",
-            "form_secret": "the benchmark's form secret",
-            "report_stats": False,
-            "suppress_key_server_warning": True,
-            "trusted_key_servers": [],
-            **_rate_limits(),
         }
 
     def _database(self) -> dict[str, object]:
@@ -210,14 +152,3 @@ class LaunchedServer:
                 "args": {**self._postgres.create_database(), "cp_min": 5, "cp_max": 10},
             }
         return {"name": "sqlite3", "args": {"database": str(self._directory / "data/homeserver.db")}}
-
-
-def _rate_limits() -> dict[str, object]:
-    nested = {f"rc_{section}": dict.fromkeys(parts, _UNLIMITED) for section, parts in _NESTED_LIMITS.items()}
-    return {**nested, **{f"rc_{name}": _UNLIMITED for name in _LIMITS}}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
