@@ -82,7 +82,7 @@ class RoomCreator:
         Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes contradict the
         room's own rules, InvalidParam, BadJson.
         """
-        version = _version(wish.room_version or self._default_version)
+        version = _version(self._default_version if wish.room_version is None else wish.room_version)
         alias = _alias(creator, wish)
         invited = self._invited(wish)
         room = NewRoom(Head(0, self._room_id(creator), version, 0, 0, ()))
@@ -182,7 +182,7 @@ def _create_content(
     if version.privileged_creators and wish.preset == "trusted_private_chat":
         # The invited users are to be as powerful as the creator, whom no power level can reach.
         given = content.get("additional_creators", [])
-        if not isinstance(given, list):
+        if not isinstance(given, list) or not all(isinstance(user_id, str) for user_id in given):
             raise InvalidParam("additional_creators must be a list of user IDs")
         content["additional_creators"] = list(dict.fromkeys([*given, *invited]))
     return content

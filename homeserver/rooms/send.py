@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from homeserver.protocol.errors import Forbidden, MatrixError
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
 from homeserver.protocol.events import Event, Proposal, build_event
-from homeserver.protocol.identifiers import RoomID, UserID
+from homeserver.protocol.identifiers import RoomID, UserID, parse_user_id
 from homeserver.protocol.signing import EventSigner
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Head, Heads
@@ -36,8 +36,12 @@ class EventBuilder:
     def build(self, head: Head, draft: Draft) -> Event:
         """The event that `draft` becomes on `head`, whose auth slots must be loaded.
 
-        Raises Forbidden where the room's rules reject it, BadJson or TooLarge where its content is no event.
+        Raises Forbidden where the room's rules reject it, BadJson or TooLarge where its content is no event,
+        InvalidParam where it is about the membership of what is no user.
         """
+        if draft.type == "m.room.member" and draft.state_key is not None:
+            # The rules let whoever may kick remove what never was a user.
+            parse_user_id(draft.state_key)
         event = build_event(self._proposal(head, draft), self._signers(draft.sender))
         try:
             check_auth(event, head.state)

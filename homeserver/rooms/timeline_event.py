@@ -92,7 +92,8 @@ def show(
 
     https://spec.matrix.org/v1.19/client-server-api/#definition-clientevent
     """
-    unsigned = b'"age":%d' % (viewer.now_ms - event.origin_server_ts)
+    # The clock of its server may be ahead of ours.
+    unsigned = b'"age":%d' % max(0, viewer.now_ms - event.origin_server_ts)
     if membership is not None:
         unsigned += b',"membership":"%b"' % membership.encode()
     if event.transaction is not None and event.transaction[0] == viewer.device:

@@ -59,9 +59,7 @@ class PresetTests(CreateRoomTestCase):
         self.assertEqual(self.preset_of(room_id), _PRESETS["private_chat"])
 
     def test_trusted_invitees_are_as_powerful_as_the_creator(self) -> None:
-        room_id = self.create(
-            preset="trusted_private_chat", room_version="11", invite=[self.bob.user_id]
-        )
+        room_id = self.create(preset="trusted_private_chat", room_version="11", invite=[self.bob.user_id])
         expected = {self.alice.user_id: 100, self.bob.user_id: 100}
         self.assertEqual(self.content(room_id, "m.room.power_levels")["users"], expected)
 
@@ -199,7 +197,14 @@ class VersionTests(CreateRoomTestCase):
 class PowerLevelTests(CreateRoomTestCase):
     def test_defaults(self) -> None:
         levels = self.content(self.create(room_version="11"), "m.room.power_levels")
-        expected = {"ban": 50, "kick": 50, "redact": 50, "invite": 0, "state_default": 50, "events_default": 0}
+        expected = {
+            "ban": 50,
+            "kick": 50,
+            "redact": 50,
+            "invite": 0,
+            "state_default": 50,
+            "events_default": 0,
+        }
         self.assertEqual({name: levels[name] for name in expected}, expected)
 
     def test_override_replaces_whole_keys(self) -> None:
@@ -209,9 +214,7 @@ class PowerLevelTests(CreateRoomTestCase):
 
     def test_creators_of_version_12_have_no_level(self) -> None:
         override = {"users": {self.alice.user_id: 100}}
-        self.assertEqual(
-            self.refusal(power_level_content_override=override), (400, "M_INVALID_ROOM_STATE")
-        )
+        self.assertEqual(self.refusal(power_level_content_override=override), (400, "M_INVALID_ROOM_STATE"))
         self.create(power_level_content_override=override, room_version="11")
 
     def test_levels_that_forbid_what_follows(self) -> None:
@@ -297,6 +300,10 @@ class RefusalTests(CreateRoomTestCase):
 
         each(check, ["", "bob", "@bob", "#bob:test", "@bob:", "@" + "b" * 300 + ":test"])
 
+    def test_members_that_are_no_users(self) -> None:
+        member = {"type": "m.room.member", "state_key": "bob", "content": {"membership": "invite"}}
+        self.assertEqual(self.refusal(initial_state=[member]), (400, "M_INVALID_PARAM"))
+
     def test_users_of_other_servers(self) -> None:
         self.assertEqual(self.refusal(invite=["@bob:elsewhere.example"]), (403, "M_FORBIDDEN"))
 
@@ -319,7 +326,6 @@ class RefusalTests(CreateRoomTestCase):
                 {**member, "content": {"membership": "leave"}},
                 {**member, "content": {}},
                 {**member, "state_key": self.bob.user_id, "content": {"membership": "join"}},
-                {**member, "state_key": "bob", "content": {"membership": "invite"}},
                 {"type": "org.example", "state_key": self.bob.user_id, "content": {}},
             ],
         )
@@ -327,9 +333,7 @@ class RefusalTests(CreateRoomTestCase):
     def test_additional_creators_that_are_no_users(self) -> None:
         def check(creators: Json) -> None:
             for preset in ("private_chat", "trusted_private_chat"):
-                status, _ = self.refusal(
-                    creation_content={"additional_creators": creators}, preset=preset
-                )
+                status, _ = self.refusal(creation_content={"additional_creators": creators}, preset=preset)
                 self.assertEqual(status, 400)
 
         each(check, ["@bob:test", {}, [5], [{}], ["bob"], [[]], ["@" + "b" * 300 + ":test"]])
