@@ -1,6 +1,8 @@
 """Rooms to try the rules on: real, signed events of any room version, and the state that they make."""
 
 from collections.abc import Iterable
+from copy import copy
+from itertools import count
 from typing import Any
 
 import pytest
@@ -40,7 +42,8 @@ class Room:
         """Only the create event."""
         self.version = version
         self.state: dict[Slot, Event] = {}
-        self.count = 0
+        # Shared by all branches, so that none of their events are the same.
+        self._numbers = count(1)
         self.last: Event | None = None
         content = {"room_version": version.identifier, **create_content}
         if not version.implicit_creator:
@@ -68,7 +71,7 @@ class Room:
         **changes: Any,
     ) -> Event:
         """An event on the room's state, with `changes` to its proposal; it is not added."""
-        self.count += 1
+        number = next(self._numbers)
         is_create = type == "m.room.create"
         slots = auth_slots(
             type=type, sender=sender, state_key=state_key, content=content, version=self.version
@@ -80,13 +83,13 @@ class Room:
             "state_key": state_key,
             "sender": sender,
             "content": content,
-            "origin_server_ts": 1_000_000 + self.count,
-            "depth": self.count,
+            "origin_server_ts": 1_000_000 + number,
+            "depth": number,
             "prev_events": (self.last.event_id,) if self.last else (),
             "auth_events": tuple(self.state[slot].event_id for slot in slots if slot in self.state),
         }
         if self.version.event_ids is EventIDForm.ASSIGNED:
-            fields["event_id"] = EventID(f"${self.count}:{server_of(sender)}")
+            fields["event_id"] = EventID(f"${number}:{server_of(sender)}")
         proposal = Proposal(**{**fields, **changes})
         return build_event(proposal, signer_of(sender))
 
@@ -121,6 +124,12 @@ class Room:
         """The creator has level 100, where creators have a level."""
         own = {} if self.version.privileged_creators else {CREATOR: 100}
         return self.add("m.room.power_levels", {"users": own | (users or {}), **content}, state_key="")
+
+    def branch(self) -> "Room":
+        """The same room as it is now, to go on in another way."""
+        other = copy(self)
+        other.state = dict(self.state)
+        return other
 
     def try_event(self, type: str, content: JsonObject, **fields: Any) -> bool:
         """Whether the rules allow such an event now."""
