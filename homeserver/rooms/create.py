@@ -9,8 +9,21 @@ import msgspec
 
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.profiles import Profiles
-from homeserver.protocol.errors import Forbidden, InvalidParam, InvalidRoomState, ThreepidDenied, UnsupportedRoomVersion
-from homeserver.protocol.identifiers import RoomAlias, RoomID, UserID, parse_room_alias, parse_user_id, server_of
+from homeserver.protocol.errors import (
+    Forbidden,
+    InvalidParam,
+    InvalidRoomState,
+    ThreepidDenied,
+    UnsupportedRoomVersion,
+)
+from homeserver.protocol.identifiers import (
+    RoomAlias,
+    RoomID,
+    UserID,
+    parse_room_alias,
+    parse_user_id,
+    server_of,
+)
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import RoomVersion, room_version
 from homeserver.rooms.directory import Directory
@@ -79,8 +92,8 @@ class RoomCreator:
     async def create(self, creator: UserID, wish: CreateRoom) -> RoomID:
         """The ID of the new room, which is stored when this returns.
 
-        Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes contradict the
-        room's own rules, InvalidParam, BadJson.
+        Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes
+        contradict the room's own rules, InvalidParam, BadJson.
         """
         version = _version(self._default_version if wish.room_version is None else wish.room_version)
         alias = _alias(creator, wish)
@@ -108,13 +121,16 @@ class RoomCreator:
         alias: RoomAlias | None,
         invited: list[UserID],
     ) -> list[tuple[str, str, JsonObject]]:
-        """(type, state key, content) of all state after the create event, in the order of the specification."""
+        """(type, state key, content) of all state after the create event, in the specification's order."""
         preset = wish.preset or ("public_chat" if wish.visibility == "public" else "private_chat")
         joined = member_content("join", await self._profiles.get(creator))
         state = {
             ("m.room.member", str(creator)): joined,
             ("m.room.power_levels", ""): power_levels_content(
-                creator, version, wish.power_level_content_override, invited if preset == "trusted_private_chat" else ()
+                creator,
+                version,
+                wish.power_level_content_override,
+                invited if preset == "trusted_private_chat" else (),
             ),
         }
         if alias is not None:
@@ -140,7 +156,11 @@ class RoomCreator:
 
     async def _add(self, room: NewRoom, draft: Draft) -> None:
         head = room.head
-        for slot in [*slots_to_authorise(head, draft), (draft.type, draft.state_key or ""), ("m.room.create", "")]:
+        for slot in [
+            *slots_to_authorise(head, draft),
+            (draft.type, draft.state_key or ""),
+            ("m.room.create", ""),
+        ]:
             # Nothing is stored yet, so what is not in memory does not exist.
             head.state.setdefault(slot, None)
         try:

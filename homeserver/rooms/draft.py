@@ -22,7 +22,7 @@ class Draft:
 
 @dataclass(slots=True, frozen=True)
 class Sent:
-    """An event that is stored, or the one that the same transaction ID or the same state had stored before."""
+    """An event that is stored, or the one that the same transaction ID or state had stored before."""
 
     event_id: EventID
     position: int | None = None

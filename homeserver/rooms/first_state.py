@@ -32,8 +32,8 @@ def power_levels_content(
 ) -> JsonObject:
     """The first power levels, with the top-level keys of `override` in place of ours.
 
-    `equals` are to be as powerful as the creator. Where creators are privileged (room version 12) they may not be
-    listed at all, and replacing the room is kept for them alone.
+    `equals` are to be as powerful as the creator. Where creators are privileged (room version 12) they may
+    not be listed at all, and replacing the room is kept for them alone.
     """
     users = {} if version.privileged_creators else dict.fromkeys([creator, *equals], 100)
     content: JsonObject = {

@@ -20,9 +20,9 @@ _HEAD_BYTES = 1_000
 class Head:
     """The newest end of a room's timeline, with the part of its current state that was asked for.
 
-    It runs ahead of the database: an event moves it when it is queued, so that the next one can be built while
-    the first is on its way to the disk. If the first fails, the head is thrown away and with it all that was
-    built on it (`Ingest`). Changed only while the room's lock is held.
+    It runs ahead of the database: an event moves it when it is queued, so that the next one can be built
+    while the first is on its way to the disk. If the first fails, the head is thrown away and with it all
+    that was built on it (`Ingest`). Changed only while the room's lock is held.
     """
 
     nid: int

@@ -272,9 +272,7 @@ class Ingest:
         self._heads.discard(room_id)
         return failure
 
-    async def _accepted(
-        self, head: Head, event: Event, transaction: TransactionKey | None
-    ) -> Accepted:
+    async def _accepted(self, head: Head, event: Event, transaction: TransactionKey | None) -> Accepted:
         client, federation = stored_forms(event)
         line = head.state_line
         return Accepted(

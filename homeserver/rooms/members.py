@@ -1,4 +1,4 @@
-"""Who is in which room: the projection that writes room_member, and the memory that answers without a query."""
+"""Who is in which room: the projection that writes room_member, and the memory that needs no query."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

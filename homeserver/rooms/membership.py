@@ -18,7 +18,7 @@ _REMOVABLE = ("join", "invite", "knock")
 
 
 class MembershipChanges:
-    """Sends member events. The room's own rules (`protocol.event_auth`) decide; nothing is decided twice here."""
+    """Sends member events. The room's own rules (`protocol.event_auth`) decide; nothing is decided twice."""
 
     def __init__(
         self,

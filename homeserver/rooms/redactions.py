@@ -34,8 +34,8 @@ class Redactor:
     async def redact(self, draft: Draft, target: EventID) -> Sent:
         """Sends `draft`, an `m.room.redaction` without its target, for `target`.
 
-        One's own events can always be redacted, those of others with the power level `redact`. Raises Forbidden, or
-        NotFound where a user without that power names an event that is not in the room.
+        One's own events can always be redacted, those of others with the power level `redact`. Raises
+        Forbidden, or NotFound where a user without that power names an event that is not in the room.
         """
         head = await self._heads.get(draft.room_id)
         if not await self._has_redact_power(draft):

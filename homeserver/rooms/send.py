@@ -99,7 +99,7 @@ class EventSender:
             try:
                 return await self._attempt(draft)
             except StaleHead:
-                # Another process, or a failed write, moved the room. Its new head is read on the next attempt.
+                # Another process, or a failed write, moved the room. The next attempt reads its new head.
                 continue
             except AlreadySent as repeated:
                 return Sent(repeated.event_id, new=False)

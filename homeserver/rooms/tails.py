@@ -1,4 +1,4 @@
-"""The newest events of active rooms, kept in memory, so that telling many clients of one event reads nothing."""
+"""The newest events of active rooms in memory, so that telling many clients of one event reads nothing."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from homeserver.protocol.identifiers import EventID
 from homeserver.protocol.json import encode_json
 from homeserver.rooms.ingest import Accepted
 from homeserver.rooms.timeline_event import Replaced, TimelineEvent, event_key
@@ -45,7 +44,7 @@ class Tails:
         return self._last_changed.after(room, position)
 
     def events_after(self, room: int, position: int) -> Sequence[TimelineEvent] | None:
-        """The room's events after `position`, oldest first; None where memory does not reach back that far."""
+        """The room's events after `position`, oldest first; None where memory does not reach back so far."""
         tail = self._tails.get(room)
         if tail is None or position < tail.complete_after:
             return None

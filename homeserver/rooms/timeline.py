@@ -57,7 +57,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PageWish:
-    """Which part: from `start` (default: the end that `backwards` begins at) until `stop` or `limit` events."""
+    """Which part: from `start` (or the end that `backwards` begins at) until `stop` or `limit` events."""
 
     start: str | None
     stop: str | None

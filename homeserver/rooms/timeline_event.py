@@ -32,8 +32,8 @@ class Replaced(msgspec.Struct, frozen=True):
 class TimelineEvent(msgspec.Struct):
     """One event of a room's timeline, shared by all who are shown it.
 
-    `client` is already pruned where the event is redacted; `redacted_because` is then the redaction as client JSON.
-    `transaction` is (device's short id, transaction ID) of the request that made it, while that is remembered.
+    `client` is already pruned where the event is redacted; `redacted_because` is then the redaction as client
+    JSON. `transaction` is (device's short id, transaction ID) of the request that made it, while remembered.
     """
 
     room: int

@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 
 
 def seen_by_member(member: MemberRow | None, events: Sequence[TimelineEvent]) -> list[Seen] | None:
-    """The answer without a look into the database: all events, if the user has been joined since before them."""
+    """The answer without a look into the database: all events, if the user was joined before them."""
     if all(_was_joined_at(member, event) for event in events):
         return [Seen(event, "join") for event in events]
     return None

@@ -5,8 +5,8 @@ import msgspec
 from homeserver.account_data.filters import Filters
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.filters import Filter, parse_filter
 from homeserver.protocol.errors import InvalidParam
+from homeserver.protocol.filters import Filter, parse_filter
 from homeserver.protocol.json import decode_json
 from homeserver.rooms.timeline import parse_token
 from homeserver.sync.sync import Syncer, SyncWish
@@ -29,7 +29,7 @@ class SyncEndpoints:
 
     @endpoint("GET", "/_matrix/client/(v3|r0)/sync", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
     async def sync(self, requester: Requester, query: SyncQuery) -> msgspec.Raw:
-        """What happened since the client last asked; waits up to `timeout` milliseconds for something to happen."""
+        """What happened since the client last asked; waits up to `timeout` milliseconds for something."""
         return await self._syncer.sync(
             requester,
             SyncWish(

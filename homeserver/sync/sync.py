@@ -190,7 +190,9 @@ class Syncer:
             if not included(member.room_id):
                 continue
             new_to_client = member.since > since
-            remembered = None if new_to_client or wish.full_state else self._remembered(member, wish, since, upto)
+            remembered = (
+                None if new_to_client or wish.full_state else self._remembered(member, wish, since, upto)
+            )
             if remembered is None:
                 full = new_to_client or wish.full_state
                 works.append(RoomWork(member, 0 if new_to_client else since, upto, full_state=full))

@@ -137,9 +137,7 @@ def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:
 
 def _joined_member(content: JsonObject) -> JoinedMember:
     name, avatar = content.get("displayname"), content.get("avatar_url")
-    return JoinedMember(
-        name if isinstance(name, str) else None, avatar if isinstance(avatar, str) else None
-    )
+    return JoinedMember(name if isinstance(name, str) else None, avatar if isinstance(avatar, str) else None)
 
 
 def _filter(text: str | None) -> RoomEventFilter:

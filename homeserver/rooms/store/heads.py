@@ -53,9 +53,7 @@ def update_heads(txn: Transaction, heads: Sequence[HeadRow]) -> None:
 
 def _head(row: Row) -> HeadRow:
     nid, room_id, version, state_line, depth, extremities = row
-    return HeadRow(
-        nid, RoomID(room_id), version, state_line, depth, tuple(msgspec.json.decode(extremities))
-    )
+    return HeadRow(nid, RoomID(room_id), version, state_line, depth, tuple(msgspec.json.decode(extremities)))
 
 
 def _params(head: HeadRow) -> dict[str, object]:

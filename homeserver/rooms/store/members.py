@@ -10,8 +10,8 @@ from homeserver.storage.engine import Row, Transaction
 class MemberRow(NamedTuple):
     """Current membership of one user in one room.
 
-    `position` is that of the newest member event; `since` that of the event that began this membership (a change
-    of profile does not begin a new one).
+    `position` is that of the newest member event; `since` that of the event that began this membership (a
+    change of profile does not begin a new one).
     """
 
     room: int
@@ -114,5 +114,7 @@ def add_to_summaries(txn: Transaction, changes: Mapping[int, tuple[int, int]]) -
 
 def summary_counts(txn: Transaction, rooms: Sequence[int]) -> dict[int, tuple[int, int]]:
     """(joined, invited) of each room."""
-    rows = txn.rows("SELECT room, joined, invited FROM room_summary WHERE room IN %(rooms)s", rooms=list(rooms))
+    rows = txn.rows(
+        "SELECT room, joined, invited FROM room_summary WHERE room IN %(rooms)s", rooms=list(rooms)
+    )
     return {room: (joined, invited) for room, joined, invited in rows}

@@ -34,7 +34,9 @@ def made_events(txn: Transaction, keys: Sequence[TransactionKey]) -> dict[Transa
     return {key: found[key] for key in keys if key in found}
 
 
-def insert_transactions(txn: Transaction, made: Sequence[tuple[TransactionKey, EventID]], now_ms: int) -> None:
+def insert_transactions(
+    txn: Transaction, made: Sequence[tuple[TransactionKey, EventID]], now_ms: int
+) -> None:
     txn.execute_many(
         """
         INSERT INTO room_transaction (device, room, endpoint, txn_id, event_id, made_at)
@@ -47,7 +49,9 @@ def insert_transactions(txn: Transaction, made: Sequence[tuple[TransactionKey, E
 def transaction_ids(txn: Transaction, device: int, event_ids: Sequence[EventID]) -> dict[EventID, str]:
     """The transaction IDs by which `device` made some of these events."""
     rows = txn.rows(
-        "SELECT event_id, txn_id FROM room_transaction WHERE event_id IN %(event_ids)s AND device = %(device)s",
+        """
+        SELECT event_id, txn_id FROM room_transaction WHERE event_id IN %(event_ids)s AND device = %(device)s
+        """,
         event_ids=list(event_ids), device=device,
     )  # fmt: skip
     return {EventID(event_id): txn_id for event_id, txn_id in rows}
