@@ -7,7 +7,7 @@ import msgspec
 
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import ThreepidDenied
+from homeserver.protocol.errors import MissingParam, ThreepidDenied
 from homeserver.protocol.identifiers import RoomID, UserID, parse_room_alias, parse_room_id, parse_user_id
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.membership import MembershipChanges
@@ -36,13 +36,11 @@ class Target(msgspec.Struct):
 
 
 class Invite(msgspec.Struct):
-    """Either `user_id` or the address of somebody who may have no account yet."""
+    """Either `user_id` or the `address` of somebody who may have no account yet."""
 
     user_id: str | None = None
-    reason: str | None = None
-    id_server: str | None = None
-    medium: str | None = None
     address: str | None = None
+    reason: str | None = None
 
 
 class MembershipEndpoints:
@@ -80,8 +78,10 @@ class MembershipEndpoints:
     @endpoint("POST", _ROOM + "/invite", auth=Auth.USER, limit=Limit.INVITES_PER_ISSUER)
     async def invite(self, requester: Requester, room_id: RoomID, body: Invite) -> Empty:
         """Invites a user."""
-        if body.user_id is None:
+        if body.address is not None:
             raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
+        if body.user_id is None:
+            raise MissingParam("user_id is needed")
         target = parse_user_id(body.user_id)
         await self._changes.invite(requester.user_id, room_id, target, body.reason)
         return Empty()
