@@ -34,7 +34,7 @@ class Work:
     """A prepared scenario: its steps go on side by side, each by itself one at a time."""
 
     steps: Sequence[Step]
-    # Whether the answer, whose status is known to be 200, holds what the operation promised.
+    # Whether the answer, whose status is known to be 200, holds what was promised; ValueError tells what not.
     is_right: Callable[[Answer], bool]
     close: Callable[[], None] = lambda: None
 
@@ -165,10 +165,9 @@ def _problem(answer: Answer, work: Work) -> str | None:
     if answer.status != 200:
         return f"status {answer.status}: {excerpt}"
     try:
-        right = work.is_right(answer)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        right = False
-    return None if right else f"not the content asked for: {excerpt}"
+        return None if work.is_right(answer) else f"not the content asked for: {excerpt}"
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        return f"not the content asked for ({error}): {excerpt}"
 
 
 def _difference(after: float | None, before: float | None) -> float | None:

@@ -104,7 +104,7 @@ async def send_1(stage: Stage) -> Work:
     return Work([timed(partial(room.say, senders[0]))], partial(has_key, "event_id"))
 
 
-@scenario(turns=1920)
+@scenario(turns=1600)
 async def send_32(stage: Stage) -> Work:
     """One message sent to a room of 32 members, all of them sending at once."""
     market = await stage.market()
@@ -112,7 +112,7 @@ async def send_32(stage: Stage) -> Work:
     return Work(steps, partial(has_key, "event_id"))
 
 
-@scenario(turns=1280)
+@scenario(turns=960)
 async def send_32_rooms(stage: Stage) -> Work:
     """One message sent; 32 senders at once, each alone in a room."""
     rooms: list[Room] = []
@@ -124,7 +124,7 @@ async def send_32_rooms(stage: Stage) -> Work:
     return Work([timed(partial(room.say, room.members[0])) for room in rooms], partial(has_key, "event_id"))
 
 
-@scenario(turns=25)
+@scenario(turns=20)
 async def fan_out(stage: Stage) -> Work:
     """One message delivered to one of the 100 members of a room, each waiting in a long /sync: from before
     it is sent until the answer that holds it is in. The next message is sent when all have this one."""
@@ -272,7 +272,7 @@ async def _chat(rooms: Sequence[Room]) -> None:
             accepted(await room.say(member))
 
 
-@scenario(turns=100)
+@scenario(turns=60)
 async def paging_5000(stage: Stage) -> Work:
     """One page of 100 events of /messages?dir=b, walking back through a room's latest 5,000 repeatedly."""
     market = await stage.market()
@@ -310,11 +310,17 @@ class PageWalk:
         return (trip,)
 
     def is_next_page(self, answer: Answer) -> bool:
-        """Whether it is a full page of events new to this walk; asked in the order in which pages came."""
+        """Whether it is a page of events new to this walk; asked in the order in which pages came.
+
+        A few may be missing: the specification lets a server return fewer than `limit`, and Synapse has been
+        seen to return 99 where many had sent at once.
+        """
         if self._checked % self._pages == 0:
             self._seen.clear()
         self._checked += 1
         page = {event["event_id"] for event in answer.json()["chunk"]}
-        fresh = page.isdisjoint(self._seen)
+        again = page & self._seen
         self._seen |= page
-        return fresh and len(page) == PAGE
+        if again or len(page) < PAGE * 0.95:
+            raise ValueError(f"{len(page)} events, {len(again)} of them seen before")
+        return True
