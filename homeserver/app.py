@@ -45,7 +45,7 @@ from homeserver.ephemeral.read_markers import ReadMarkers
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.http.dispatch import Dispatcher
-from homeserver.http.endpoint import Endpoint, endpoints_of
+from homeserver.http.endpoint import endpoints_of
 from homeserver.http.limits import RateLimiter
 from homeserver.http.listeners import Listeners
 from homeserver.http.openapi import OpenApiEndpoints
@@ -66,6 +66,7 @@ from homeserver.rooms.ingest import Ingest, RoomAppends
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.replays import Replays
 from homeserver.rooms.send import EventBuilder, EventSender
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.store.spans import Slot
@@ -268,9 +269,10 @@ class _Rooms:
         self.tails = Tails(core.budget(_TAILS))
         self.members = Members(db, core.users, self.heads, core.budget(_MEMBERS))
         self.lookup = EventLookup(self.heads, db)
+        replays = Replays(db, core.budget(_REPLAYS))
         ingest = Ingest(
             core.journal,
-            RoomAppends(clock, [self.tails, self.members, RedactionMarks(self.heads, self.tails)]),
+            RoomAppends(clock, [self.tails, self.members, RedactionMarks(self.heads, self.tails), replays]),
             self.heads,
             core.users,
             Dictionary[Slot](db, "room_slot", ("type", "state_key"), _SHORT_IDS),
@@ -279,7 +281,7 @@ class _Rooms:
         signer = EventSigner(core.domains.default, signing_key)
         builder = EventBuilder(lambda _: signer, clock)
         locks: KeyedLocks[RoomID] = KeyedLocks()
-        sender = EventSender(self.heads, builder, ingest, locks)
+        sender = EventSender(self.heads, replays, builder, ingest, locks)
         directory = Directory(db, clock)
         self.changes = MembershipChanges(sender, self.heads, self.members, profiles, core.domains)
         creator = RoomCreator(

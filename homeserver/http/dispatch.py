@@ -81,9 +81,7 @@ class Dispatcher:
         self._authenticator = authenticator
         self._limiter = limiter
         self._clock = clock
-        self._prepared = {
-            endpoint.name: _prepare(endpoint, rate_limits) for endpoint in router.endpoints
-        }
+        self._prepared = {endpoint.name: _prepare(endpoint, rate_limits) for endpoint in router.endpoints}
         self._in_flight: dict[tuple[int | None, str, str], _InFlight] = {}
         self._request_numbers = itertools.count(1)
         self._answering = 0

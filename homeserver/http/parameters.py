@@ -1,14 +1,21 @@
 """From the text of a request to the typed arguments of its endpoint."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Union, get_args, get_origin
 from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
 from homeserver.http.endpoint import Endpoint
 from homeserver.protocol.errors import BadJson, InvalidParam, MatrixError, MissingParam, NotJson
-from homeserver.protocol.identifiers import RoomAlias, RoomID, UserID, parse_room_alias, parse_room_id, parse_user_id
+from homeserver.protocol.identifiers import (
+    RoomAlias,
+    RoomID,
+    UserID,
+    parse_room_alias,
+    parse_room_id,
+    parse_user_id,
+)
 from homeserver.protocol.json import decode_json
 
 # Path parameters of these types are checked against their grammar before the endpoint is called.
@@ -43,9 +50,7 @@ class ArgumentReader:
 
     def _read_query(self, query: Mapping[bytes, list[bytes]]) -> Any:
         try:
-            given = {
-                name.decode(): [value.decode() for value in values] for name, values in query.items()
-            }
+            given = {name.decode(): [value.decode() for value in values] for name, values in query.items()}
         except UnicodeDecodeError as error:
             raise InvalidParam("The query string is not UTF-8") from error
         flat = {name: values if name in self._query_lists else values[-1] for name, values in given.items()}
@@ -58,9 +63,7 @@ class ArgumentReader:
 def _list_fields(query: Any) -> frozenset[str]:
     if query is None:
         return frozenset()
-    return frozenset(
-        field.encode_name for field in msgspec.structs.fields(query) if _is_list(field.type)
-    )
+    return frozenset(field.encode_name for field in msgspec.structs.fields(query) if _is_list(field.type))
 
 
 def _is_list(kind: Any) -> bool:

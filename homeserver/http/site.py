@@ -147,9 +147,7 @@ class Channel(http.HTTPChannel):
 class Site(http.HTTPFactory):
     """All connections of one listener."""
 
-    def __init__(
-        self, dispatcher: Answers, reactor: Any, *, compress: bool, x_forwarded: bool
-    ) -> None:
+    def __init__(self, dispatcher: Answers, reactor: Any, *, compress: bool, x_forwarded: bool) -> None:
         super().__init__(reactor=reactor)
         self.dispatcher = dispatcher
         self.compress = compress

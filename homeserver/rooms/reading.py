@@ -15,7 +15,7 @@ from homeserver.storage.engine import Transaction
 def timeline_events(
     txn: Transaction, rows: Sequence[TimelineRow], device: int | None = None
 ) -> list[TimelineEvent]:
-    """The rows' events, in the same order. `device` is that of the viewer, to whom its transaction IDs are told."""
+    """The rows' events, in the same order. `device` is the viewer's, who is told its transaction IDs."""
     others = _others(txn, rows)
     versions = _versions(txn, [*rows, *others.values()])
     pruned = {row.nid: _client(row, versions) for row in [*rows, *others.values()]}
@@ -23,6 +23,11 @@ def timeline_events(
     if device is not None and events:
         _add_transactions(txn, events, device)
     return events
+
+
+def state_events(txn: Transaction, rows: Sequence[TimelineRow]) -> list[TimelineEvent]:
+    """The rows' events as they are shown where a state is told: without what each of them replaced."""
+    return timeline_events(txn, [row._replace(replaces=None) for row in rows])
 
 
 def pruned_client(client: bytes, version: RoomVersion) -> bytes:

@@ -12,6 +12,7 @@ from homeserver.protocol.signing import EventSigner
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.ingest import AlreadySent, Ingest, StaleHead
+from homeserver.rooms.replays import Replays
 from homeserver.rooms.store.transactions import TransactionKey
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.locks import KeyedLocks
@@ -83,8 +84,11 @@ def slots_to_authorise(head: Head, draft: Draft) -> list[tuple[str, str]]:
 class EventSender:
     """Sends one event at a time; many may be on their way to the disk together."""
 
-    def __init__(self, heads: Heads, builder: EventBuilder, ingest: Ingest, locks: RoomLocks) -> None:
+    def __init__(
+        self, heads: Heads, replays: Replays, builder: EventBuilder, ingest: Ingest, locks: RoomLocks
+    ) -> None:
         self._heads = heads
+        self._replays = replays
         self._builder = builder
         self._ingest = ingest
         self._locks = locks
@@ -116,6 +120,9 @@ class EventSender:
 
     async def _queue(self, draft: Draft) -> Sent | tuple[Event, Deferred[Position]]:
         head = await self._heads.get(draft.room_id)
+        transaction = _transaction_key(head, draft)
+        if transaction is not None and (made := await self._replays.made(transaction)) is not None:
+            return Sent(made, new=False)
         slots = [("m.room.create", ""), *slots_to_authorise(head, draft)]
         if draft.state_key is not None:
             slots.append((draft.type, draft.state_key))
@@ -125,7 +132,7 @@ class EventSender:
             assert current is not None, "what changes nothing has a current event"
             return Sent(current.event_id, new=False)
         event = self._builder.build(head, draft)
-        return event, await self._ingest.accept(head, event, _transaction_key(head, draft))
+        return event, await self._ingest.accept(head, event, transaction)
 
 
 def _changes_nothing(head: Head, draft: Draft) -> bool:

@@ -1,19 +1,21 @@
 """Reading the state of a room: all of it, one event, its members."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject, decode_json
-from homeserver.rooms.reading import timeline_events
-from homeserver.rooms.store.events import events_by_nid, line_at
+from homeserver.rooms.reading import state_events
+from homeserver.rooms.store.events import line_at
 from homeserver.rooms.store.members import joined_member_events
-from homeserver.rooms.store.spans import Slot, slot_event_nid, state_event_nids
+from homeserver.rooms.store.spans import Slot, state_rows, state_rows_of_slots, state_rows_of_type
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import RoomView, RoomViews
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
+
+MEMBER = "m.room.member"
 
 
 class RoomStates:
@@ -43,7 +45,7 @@ class RoomStates:
         return view, await self._db.read(_members_at, view, at)
 
     async def joined(self, requester: Requester, room_id: RoomID) -> dict[UserID, JsonObject]:
-        """The joined users with the content of their member events. Raises Forbidden for who is not joined."""
+        """The joined users with the content of their member events. Raises Forbidden for all others."""
         view = await self._views.of(requester, room_id)
         if view.member is None or view.member.membership != "join":
             raise Forbidden("You are not joined to this room")
@@ -51,17 +53,25 @@ class RoomStates:
         return {user_id: decode_json(client)["content"] for user_id, client in rows}
 
 
-def state_at(
-    txn: Transaction, room: int, line: int, types: Sequence[str] | None = None
+def state_at(txn: Transaction, room: int, line: int) -> list[TimelineEvent]:
+    """The state events at a point of the room's state line, oldest first."""
+    return state_events(txn, state_rows(txn, room, line))
+
+
+def members_at(
+    txn: Transaction, room: int, line: int, user_ids: Collection[str] | None = None
 ) -> list[TimelineEvent]:
-    return timeline_events(txn, events_by_nid(txn, state_event_nids(txn, room, line, types)))
+    """The member events there, of all users or of some."""
+    if user_ids is None:
+        return state_events(txn, state_rows_of_type(txn, room, line, MEMBER))
+    return state_events(txn, state_rows_of_slots(txn, room, line, [MEMBER], list(user_ids)))
 
 
 def _slot_at(txn: Transaction, room: int, slot: Slot, line: int) -> TimelineEvent | None:
-    nid = slot_event_nid(txn, room, slot, line)
-    return None if nid is None else timeline_events(txn, events_by_nid(txn, [nid]))[0]
+    events = state_events(txn, state_rows_of_slots(txn, room, line, [slot[0]], [slot[1]]))
+    return events[0] if events else None
 
 
 def _members_at(txn: Transaction, view: RoomView, at: int | None) -> list[TimelineEvent]:
     line = view.line if at is None else min(view.line, line_at(txn, view.room, at))
-    return state_at(txn, view.room, line, ["m.room.member"])
+    return members_at(txn, view.room, line)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import msgspec
 
 from homeserver.protocol.json import encode_json
-from homeserver.rooms.reading import timeline_events
-from homeserver.rooms.state import state_at
+from homeserver.rooms.reading import state_events
+from homeserver.rooms.state import members_at
 from homeserver.rooms.store.events import events_by_nid
 from homeserver.rooms.store.members import MemberRow
+from homeserver.rooms.store.spans import state_rows_of_slots
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import CURRENT
 from homeserver.storage.engine import Transaction
@@ -39,11 +40,10 @@ _decode = msgspec.json.Decoder(_Stripped).decode
 
 def stripped_state(txn: Transaction, member: MemberRow) -> Sequence[msgspec.Raw]:
     """The room's stripped state, with the member events of the user and of who sent that one."""
-    (own,) = timeline_events(txn, events_by_nid(txn, [member.event]))
-    events = state_at(txn, member.room, CURRENT, STRIPPED_TYPES)
+    (own,) = state_events(txn, events_by_nid(txn, [member.event]))
+    events = state_events(txn, state_rows_of_slots(txn, member.room, CURRENT, STRIPPED_TYPES, [""]))
     if own.key.sender != own.key.state_key:
-        members = state_at(txn, member.room, CURRENT, ["m.room.member"])
-        events += [event for event in members if event.key.state_key == own.key.sender]
+        events += members_at(txn, member.room, CURRENT, [own.key.sender])
     return [_stripped(event) for event in (*events, own)]
 
 

@@ -11,7 +11,7 @@ from homeserver.protocol.errors import InvalidParam, NotFound
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.reading import timeline_events
-from homeserver.rooms.state import state_at
+from homeserver.rooms.state import members_at
 from homeserver.rooms.store.events import (
     TimelineRow,
     event_by_id,
@@ -132,8 +132,7 @@ def _members_of_senders(txn: Transaction, view: RoomView, chunk: Sequence[Seen])
         return []
     senders = {one.event.key.sender for one in chunk}
     line = min(one.event.state_before for one in chunk)
-    members = state_at(txn, view.room, max(line, 1), ["m.room.member"])
-    return [event for event in members if event.key.state_key in senders]
+    return members_at(txn, view.room, max(line, 1), senders)
 
 
 def _one(txn: Transaction, requester: Requester, view: RoomView, event_id: EventID) -> Seen | None:

@@ -37,7 +37,7 @@ def _translate(statement: str) -> str:
 def _many_rows(statement: str) -> tuple[str, str] | None:
     """An INSERT … VALUES (…) split into its frame and one row's template; None for other statements."""
     found = _VALUES.search(statement)
-    if found is None or not statement.lstrip()[:6].upper() == "INSERT":
+    if found is None or statement.lstrip()[:6].upper() != "INSERT":
         return None
     return statement[: found.start(1)] + "%s" + statement[found.end(1) :], found.group(1)
 

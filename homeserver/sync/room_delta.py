@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
-from homeserver.rooms.reading import timeline_events
-from homeserver.rooms.state import state_at
-from homeserver.rooms.store.events import events_backwards, events_by_nid, line_at
+from homeserver.rooms.reading import state_events, timeline_events
+from homeserver.rooms.state import members_at, state_at
+from homeserver.rooms.store.events import events_backwards, line_at
 from homeserver.rooms.store.members import MemberRow, heroes, summary_counts
-from homeserver.rooms.store.spans import changed_event_nids
+from homeserver.rooms.store.spans import changed_state_rows
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.visibility import Seen, visible_events
 from homeserver.storage.engine import Transaction
@@ -108,8 +108,7 @@ def _state(
     if work.full_state:
         state = state_at(txn, room, start_line)
     elif delta.limited:
-        nids = changed_event_nids(txn, room, line_at(txn, room, work.after), start_line)
-        state = timeline_events(txn, events_by_nid(txn, nids))
+        state = state_events(txn, changed_state_rows(txn, room, line_at(txn, room, work.after), start_line))
     else:
         state = []
     if reader.state.lazy_load_members:
@@ -138,8 +137,7 @@ def _without_idle_members(
     kept = [event for event in state if event.key.type != "m.room.member" or event.key.state_key in needed]
     missing = needed - {event.key.state_key for event in kept if event.key.type == "m.room.member"}
     if missing and not work.full_state:
-        members = state_at(txn, work.member.room, start_line, ["m.room.member"])
-        kept.extend(event for event in members if event.key.state_key in missing)
+        kept.extend(members_at(txn, work.member.room, start_line, missing))
     known_members |= needed
     return kept
 

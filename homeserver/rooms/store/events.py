@@ -45,7 +45,7 @@ def insert_bodies(txn: Transaction, bodies: Sequence[tuple[int, bytes, bytes]]) 
 
 
 def mark_redacted(txn: Transaction, redactions: Sequence[tuple[int, int]]) -> None:
-    """Each is (nid of the redacted event, nid of the redaction). The first redaction is the one that stays."""
+    """Each is (nid of the redacted event, nid of the redaction). The first redaction of an event stays."""
     txn.execute_many(
         "UPDATE room_event SET redacted_by = %(by)s WHERE nid = %(nid)s AND redacted_by IS NULL",
         [{"nid": nid, "by": by} for nid, by in redactions],
@@ -106,11 +106,10 @@ class TimelineRow(NamedTuple):
     redacted_by: int | None
 
 
-_TIMELINE = """
-    SELECT e.nid, e.room, e.position, b.client, e.origin_server_ts, e.state_before, e.state_after,
-           e.replaces, e.redacted_by
-    FROM room_event e JOIN room_event_body b ON b.nid = e.nid
+TIMELINE_COLUMNS = """
+    e.nid, e.room, e.position, b.client, e.origin_server_ts, e.state_before, e.state_after, e.replaces, e.redacted_by
 """
+_TIMELINE = f"SELECT {TIMELINE_COLUMNS} FROM room_event e JOIN room_event_body b ON b.nid = e.nid"
 
 
 def events_backwards(txn: Transaction, room: int, upto: int, after: int, limit: int) -> list[TimelineRow]:

@@ -10,6 +10,7 @@ from homeserver.protocol.events import Event, from_stored
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.redaction import redact_event
 from homeserver.protocol.room_versions import RoomVersion
+from homeserver.rooms.store.events import TIMELINE_COLUMNS, TimelineRow
 from homeserver.storage.engine import Transaction
 
 OPEN = 2**62
@@ -69,55 +70,70 @@ def current_events(
     return found
 
 
-def state_event_nids(txn: Transaction, room: int, line: int, types: Sequence[str] | None = None) -> list[int]:
-    """The short ids of the state events at a point of the line; of some types only, if named."""
-    # The plus keeps SQLite from the index of beginnings: it would read all spans that ended long ago.
-    if types is None:
-        rows = txn.rows(
-            """
-            SELECT event FROM room_state_span
-            WHERE room = %(room)s AND to_line > %(line)s AND +from_line <= %(line)s
-            """,
-            room=room, line=line,
-        )  # fmt: skip
-    else:
-        rows = txn.rows(
-            """
-            SELECT p.event FROM room_slot s
-            JOIN room_state_span p ON p.room = %(room)s AND p.slot = s.nid
-            WHERE s.type IN %(types)s AND p.to_line > %(line)s AND +p.from_line <= %(line)s
-            """,
-            room=room, line=line, types=list(types),
-        )  # fmt: skip
-    return [nid for (nid,) in rows]
+_STATE = f"""
+    SELECT {TIMELINE_COLUMNS} FROM room_state_span p
+    JOIN room_event e ON e.nid = p.event
+    JOIN room_event_body b ON b.nid = p.event
+"""
 
 
-def changed_event_nids(txn: Transaction, room: int, after: int, upto: int) -> list[int]:
-    """The state events at line `upto` that were not yet in the state at line `after`."""
+# The plus keeps planners off the index of from_line: at the newest lines all but a few spans have begun, but only
+# those that are wanted have not ended.
+_AT_LINE = "p.room = %(room)s AND p.to_line > %(line)s AND +p.from_line <= %(line)s"
+
+
+def state_rows(txn: Transaction, room: int, line: int) -> list[TimelineRow]:
+    """The state events at a point of the line, oldest first."""
+    rows = txn.rows(_STATE + f" WHERE {_AT_LINE} ORDER BY e.position", room=room, line=line)
+    return [TimelineRow(*row) for row in rows]
+
+
+def state_rows_of_type(txn: Transaction, room: int, line: int, type_: str) -> list[TimelineRow]:
+    """Those of one type under whatever keys; costs as much as all state."""
     rows = txn.rows(
-        """
-        SELECT event FROM room_state_span
-        WHERE room = %(room)s AND from_line > %(after)s AND from_line <= %(upto)s AND to_line > %(upto)s
+        _STATE
+        + f"JOIN room_slot s ON s.nid = p.slot WHERE {_AT_LINE} AND s.type = %(type)s ORDER BY e.position",
+        room=room, line=line, type=type_,
+    )  # fmt: skip
+    return [TimelineRow(*row) for row in rows]
+
+
+def state_rows_of_slots(
+    txn: Transaction, room: int, line: int, types: Sequence[str], state_keys: Sequence[str]
+) -> list[TimelineRow]:
+    """Those whose type and key are among the given ones: one index probe for each."""
+    # SQLite joins in the written order where it reads CROSS.
+    rows = txn.rows(
+        f"""
+        SELECT {TIMELINE_COLUMNS} FROM room_slot s
+        CROSS JOIN room_state_span p
+        JOIN room_event e ON e.nid = p.event
+        JOIN room_event_body b ON b.nid = p.event
+        WHERE s.type IN %(types)s AND s.state_key IN %(state_keys)s
+          AND p.room = %(room)s AND p.slot = s.nid AND p.from_line <= %(line)s
+          AND p.to_line = (
+              SELECT min(q.to_line) FROM room_state_span q
+              WHERE q.room = %(room)s AND q.slot = s.nid AND q.to_line > %(line)s
+          )
+        ORDER BY e.position
+        """,
+        room=room, line=line, types=list(types), state_keys=list(state_keys),
+    )  # fmt: skip
+    return [TimelineRow(*row) for row in rows]
+
+
+def changed_state_rows(txn: Transaction, room: int, after: int, upto: int) -> list[TimelineRow]:
+    """The state events at line `upto` that were not yet in the state at line `after`, oldest first."""
+    rows = txn.rows(
+        _STATE
+        + """
+        WHERE p.room = %(room)s AND p.from_line > %(after)s AND p.from_line <= %(upto)s
+          AND +p.to_line > %(upto)s
+        ORDER BY e.position
         """,
         room=room, after=after, upto=upto,
     )  # fmt: skip
-    return [nid for (nid,) in rows]
-
-
-def slot_event_nid(txn: Transaction, room: int, slot: Slot, line: int) -> int | None:
-    """The state event of one slot at a point of the line: one index probe."""
-    row = txn.row(
-        """
-        SELECT p.event FROM room_slot s
-        JOIN room_state_span p ON p.room = %(room)s AND p.slot = s.nid
-        WHERE s.type = %(type)s AND s.state_key = %(state_key)s
-          AND p.from_line <= %(line)s AND p.to_line > %(line)s
-        ORDER BY p.from_line DESC
-        LIMIT 1
-        """,
-        room=room, type=slot[0], state_key=slot[1], line=line,
-    )  # fmt: skip
-    return None if row is None else int(row[0])
+    return [TimelineRow(*row) for row in rows]
 
 
 class SlotSpan(NamedTuple):

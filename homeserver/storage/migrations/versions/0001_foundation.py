@@ -1,6 +1,6 @@
 """The mark of the database, the position counter and the short ids of users."""
 
-from homeserver.storage.migrate import run_sql
+from homeserver.storage.upgrade import run_sql
 
 revision = "0001"
 down_revision = None

@@ -1,6 +1,6 @@
 """Accounts: users, their devices and tokens, interactive authentication under way, and profiles."""
 
-from homeserver.storage.migrate import run_sql
+from homeserver.storage.upgrade import run_sql
 
 revision = "0002"
 down_revision = "0001"

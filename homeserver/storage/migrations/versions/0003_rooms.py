@@ -1,6 +1,6 @@
 """Rooms: events, their bodies, the state line with its spans, members and transaction IDs."""
 
-from homeserver.storage.migrate import run_sql
+from homeserver.storage.upgrade import run_sql
 
 revision = "0003"
 down_revision = "0002"
@@ -61,14 +61,15 @@ def upgrade() -> None:
         );
 
         -- The only copy of state: event was the value of slot from from_line to before to_line.
-        -- A span that is still open has the greatest to_line, so that one index serves both kinds.
+        -- A span that is still open has the greatest to_line, so that one index serves both kinds: the value of a slot
+        -- at a line is the first span to end after it.
         CREATE TABLE room_state_span (
             room BIGINT NOT NULL,
             slot BIGINT NOT NULL,
             from_line BIGINT NOT NULL,
             to_line BIGINT NOT NULL,
             event BIGINT NOT NULL,
-            PRIMARY KEY (room, slot, from_line)
+            PRIMARY KEY (room, slot, to_line)
         ) /* clustered */;
         CREATE INDEX room_state_span_ends ON room_state_span (room, to_line);
         CREATE INDEX room_state_span_changes ON room_state_span (room, from_line);

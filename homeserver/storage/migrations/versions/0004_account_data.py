@@ -1,6 +1,6 @@
 """Account data, stored filters and receipts."""
 
-from homeserver.storage.migrate import run_sql
+from homeserver.storage.upgrade import run_sql
 
 revision = "0004"
 down_revision = "0003"
