@@ -52,12 +52,15 @@ class LaunchedServer:
         `keys_first`: run it once with --generate-keys before, as Synapse wants.
         """
         self.name = name
-        self._directory = Path(tempfile.mkdtemp(prefix="folkmoot-bench-"))
+        self._directory = Path(tempfile.gettempdir(), f"folkmoot-bench-{secrets.token_hex(6)}")
         self._postgres = PostgresServer() if postgresql else None
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         config, data = self._directory / "homeserver.yaml", self._directory / "data"
-        self._command = [part.format(config=config, data=data) for part in shlex.split(command)]
+        self._command = [
+            part.replace("{config}", str(config)).replace("{data}", str(data))
+            for part in shlex.split(command)
+        ]
         self._keys_first = keys_first
 
     @property
@@ -71,6 +74,7 @@ class LaunchedServer:
 
     def prepare(self) -> None:
         """Everything that a first start needs and that is not the start itself."""
+        self._directory.mkdir(mode=0o700)
         (self._directory / "data").mkdir()
         if self._postgres:
             self._postgres.start()
