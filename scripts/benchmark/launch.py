@@ -1,6 +1,7 @@
 """Starting the servers to be measured, all with one configuration in Synapse's terms."""
 
 import json
+import secrets
 import shlex
 import shutil
 import signal

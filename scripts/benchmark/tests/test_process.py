@@ -1,26 +1,30 @@
 import itertools
+import select
 import subprocess
 import sys
-import time
 
 from scripts.benchmark.process import ProcessTree
 
 BURN = "import time\nwhile time.process_time() < {seconds}: pass"
-BURNING_CHILD = (
-    "import subprocess, sys, time; subprocess.run([sys.executable, '-c', sys.argv[1]]); time.sleep(60)"
-)
+PARENT = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", sys.argv[1]])
+print("the child has ended", flush=True)
+input()
+"""
 
 
 def test_cpu_of_children_is_counted_while_they_run_and_after_they_end() -> None:
-    arguments = [sys.executable, "-c", BURNING_CHILD, BURN.format(seconds=0.5)]
-    with subprocess.Popen(arguments) as parent:
+    arguments, pipe = [sys.executable, "-c", PARENT, BURN.format(seconds=0.5)], subprocess.PIPE
+    with subprocess.Popen(arguments, stdin=pipe, stdout=pipe) as parent:
         tree = ProcessTree(parent.pid)
         readings = [tree.cpu_seconds()]
-        while len(readings) < 10 or readings[-1] > readings[-10] + 0.001:
-            time.sleep(0.03)
+        while not select.select([parent.stdout], [], [], 0.03)[0]:
             readings.append(tree.cpu_seconds())
+        readings.append(tree.cpu_seconds())
         parent.kill()
     assert 0.5 < readings[-1] < 1.0
+    assert any(0.1 < reading < 0.4 for reading in readings)
     # What a child leaves to its parent is counted in whole ticks of 10 ms, of user and of system time.
     assert all(later > earlier - 0.021 for earlier, later in itertools.pairwise(readings))
 
