@@ -17,6 +17,7 @@ input()
 def test_cpu_of_children_is_counted_while_they_run_and_after_they_end() -> None:
     arguments, pipe = [sys.executable, "-c", PARENT, BURN.format(seconds=0.5)], subprocess.PIPE
     with subprocess.Popen(arguments, stdin=pipe, stdout=pipe) as parent:
+        assert parent.stdout
         tree = ProcessTree(parent.pid)
         readings = [tree.cpu_seconds()]
         while not select.select([parent.stdout], [], [], 0.03)[0]:
