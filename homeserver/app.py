@@ -96,7 +96,8 @@ log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10
 # Shares of the one cache budget.
-_HEADS, _TAILS, _MEMBERS, _PROFILES, _FILTERS, _LAZY_MEMBERS = 0.3, 0.35, 0.15, 0.05, 0.05, 0.1
+_HEADS, _TAILS, _MEMBERS, _LAZY_MEMBERS = 0.3, 0.3, 0.15, 0.1
+_PROFILES, _FILTERS, _REPLAYS = 0.05, 0.05, 0.05
 _SHORT_IDS = 50_000
 
 

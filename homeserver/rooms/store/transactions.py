@@ -34,15 +34,6 @@ def made_events(txn: Transaction, keys: Sequence[TransactionKey]) -> dict[Transa
     return {key: found[key] for key in keys if key in found}
 
 
-def transactions_of(txn: Transaction, device: int) -> dict[TransactionKey, EventID]:
-    """Every transaction ID of the device with the event it made."""
-    rows = txn.rows(
-        "SELECT device, room, endpoint, txn_id, event_id FROM room_transaction WHERE device = %(device)s",
-        device=device,
-    )
-    return {TransactionKey(*row[:4]): EventID(row[4]) for row in rows}
-
-
 def insert_transactions(
     txn: Transaction, made: Sequence[tuple[TransactionKey, EventID]], now_ms: int
 ) -> None:
