@@ -78,6 +78,11 @@ class HomeserverProcess(ABC):
 
     def start(self) -> None:
         """Returns when /health answers; raises AssertionError with the log if that does not happen."""
+        self.spawn()
+        self._await_ready()
+
+    def spawn(self) -> None:
+        """Start it without waiting until it is ready."""
         assert self._process is None, "it is running"
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -89,16 +94,6 @@ class HomeserverProcess(ABC):
                 # Ctrl-C is for the tests, which end their servers themselves.
                 start_new_session=True,
             )
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._healthy():
-            code = self._process.poll()
-            if code is not None:
-                self._process = None
-                raise AssertionError(f"the server ended with {code} instead of starting:\n{self.log}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise AssertionError(f"the server did not start within {READY_SECONDS:g} s:\n{self.log}")
-            time.sleep(0.02)
 
     def stop(self) -> int:
         """Ask it to end, as an operator would, and wait; the exit code."""
@@ -132,6 +127,18 @@ class HomeserverProcess(ABC):
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it is not running"
         return self._process
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._healthy():
+            code = self._running().poll()
+            if code is not None:
+                self._process = None
+                raise AssertionError(f"the server ended with {code} instead of starting:\n{self.log}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"the server did not start within {READY_SECONDS:g} s:\n{self.log}")
+            time.sleep(0.02)
 
     def _healthy(self) -> bool:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=READY_SECONDS)
