@@ -5,9 +5,11 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from homeserver.protocol.errors import Forbidden, MatrixError
+from homeserver.protocol.event import is_hashed_create
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
 from homeserver.protocol.events import Event, Proposal, build_event
 from homeserver.protocol.identifiers import RoomID, UserID, parse_user_id
+from homeserver.protocol.json import canonical_json
 from homeserver.protocol.signing import EventSigner
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Head, Heads
@@ -53,10 +55,9 @@ class EventBuilder:
     def _proposal(self, head: Head, draft: Draft) -> Proposal:
         auth_events = [head.state.get(slot) for slot in slots_to_authorise(head, draft)]
         given = draft.origin_server_ts
-        is_create = draft.type == "m.room.create"
         return Proposal(
             version=head.version,
-            room_id=None if is_create and head.version.room_id_is_create_hash else head.room_id,
+            room_id=None if is_hashed_create(head.version, draft.type, draft.state_key) else head.room_id,
             type=draft.type,
             state_key=draft.state_key,
             sender=draft.sender,
@@ -140,7 +141,20 @@ def _changes_nothing(head: Head, draft: Draft) -> bool:
     if draft.state_key is None:
         return False
     current = head.get((draft.type, draft.state_key))
-    return current is not None and current.sender == draft.sender and current.content == draft.content
+    if current is None or current.sender != draft.sender:
+        return False
+    # Who is not in the room may say again that they left, but nothing else.
+    if draft.type != "m.room.member" and not _is_joined(head, draft.sender):
+        return False
+    # Python takes 1 for equal to True.
+    return current.content == draft.content and canonical_json(current.content) == canonical_json(
+        draft.content
+    )
+
+
+def _is_joined(head: Head, user_id: UserID) -> bool:
+    member = head.get(("m.room.member", user_id))
+    return member is not None and member.membership == "join"
 
 
 def _transaction_key(head: Head, draft: Draft) -> TransactionKey | None:

@@ -3,6 +3,7 @@
 A token "s12" stands for the place in the timeline right after position 12, in /messages as in /sync.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,18 +27,17 @@ from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal
 
 LARGEST_PAGE = 1000
+# As many digits as a database holds.
+_TOKEN = re.compile(r"s-?[0-9]{1,18}")
 _START = -(2**62)
 """Before every position, also those of history that was fetched later, which are negative."""
 
 
 def parse_token(token: str) -> int:
     """The position that a token stands for. Raises InvalidParam."""
-    if token[:1] == "s":
-        try:
-            return int(token[1:])
-        except ValueError:
-            pass
-    raise InvalidParam("This is no token of this server")
+    if _TOKEN.fullmatch(token) is None:
+        raise InvalidParam("This is no token of this server")
+    return int(token[1:])
 
 
 def format_token(position: int) -> str:
@@ -127,12 +127,10 @@ def _end(rows: Sequence[TimelineRow], backwards: bool) -> int:
 
 
 def _members_of_senders(txn: Transaction, view: RoomView, chunk: Sequence[Seen]) -> list[TimelineEvent]:
-    """The member events of those who sent the chunk, at its oldest event."""
-    if not chunk:
-        return []
+    """The member events of those who sent the chunk, at its newest event, when all of them had come."""
     senders = {one.event.key.sender for one in chunk}
-    line = min(one.event.state_before for one in chunk)
-    return members_at(txn, view.room, max(line, 1), senders)
+    line = max((one.event.state_after for one in chunk), default=0)
+    return members_at(txn, view.room, line, senders)
 
 
 def _one(txn: Transaction, requester: Requester, view: RoomView, event_id: EventID) -> Seen | None:

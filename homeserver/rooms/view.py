@@ -6,20 +6,21 @@ https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
 from dataclasses import dataclass
 
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import Forbidden
+from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.room_versions import RoomVersion
-from homeserver.rooms.head import Heads
+from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.members import Members
-from homeserver.rooms.store.events import events_by_nid
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.store.spans import OPEN
+from homeserver.rooms.visibility import last_departure
 from homeserver.storage.database import Database
 
 CURRENT = OPEN - 1
 """A number on the state line that no room reaches: the state there is the current one."""
 
 _VISIBILITY = ("m.room.history_visibility", "")
+_NOT_THERE = "You are not in this room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,24 @@ class RoomViews:
         self._db = db
 
     async def of(self, requester: Requester, room_id: RoomID) -> RoomView:
-        """Raises Forbidden for who is not in the room and never was, NotFound where there is no such room."""
-        head = await self._heads.get(room_id)
+        """Raises Forbidden for who is not in the room and never was, and where there is no such room."""
+        try:
+            head = await self._heads.get(room_id)
+        except NotFound:
+            # Strangers are not told which rooms there are.
+            raise Forbidden(_NOT_THERE) from None
         member = await self._members.membership(head.nid, requester.user_nid)
         joined = member is not None and member.membership == "join"
-        if joined or await self._is_world_readable(room_id):
+        if joined or await self._is_world_readable(head):
             return RoomView(head.nid, room_id, head.version, member, CURRENT, CURRENT)
-        if member is None or member.forgotten or member.membership not in ("leave", "ban"):
-            raise Forbidden("You are not in this room")
-        left = (await self._db.read(events_by_nid, [member.event]))[0]
-        return RoomView(head.nid, room_id, head.version, member, left.state_after, left.position)
+        left = None
+        if member is not None and not member.forgotten:
+            left = await self._db.read(last_departure, head.nid, requester.user_id)
+        if left is None:
+            raise Forbidden(_NOT_THERE)
+        return RoomView(head.nid, room_id, head.version, member, left.line, left.position)
 
-    async def _is_world_readable(self, room_id: RoomID) -> bool:
-        head = await self._heads.get(room_id)
+    async def _is_world_readable(self, head: Head) -> bool:
         await self._heads.load(head, [_VISIBILITY])
         event = head.get(_VISIBILITY)
         return event is not None and event.content.get("history_visibility") == "world_readable"

@@ -4,6 +4,7 @@ https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from homeserver.protocol.history_visibility import may_see
@@ -63,6 +64,22 @@ def visible_events(
         ):
             seen.append(Seen(event, membership or "leave"))
     return seen
+
+
+class Departure(NamedTuple):
+    """The event by which a user left a room: its position, and its number on the state line."""
+
+    position: int
+    line: int
+
+
+def last_departure(txn: Transaction, room: int, user_id: UserID) -> Departure | None:
+    """How a user who is not joined last ceased to be; None for who never was."""
+    spans = slot_history(txn, room, ("m.room.member", user_id), OPEN)
+    for before, after in pairwise(reversed(spans)):
+        if _value(after.client, "membership") == "join":
+            return Departure(before.position, before.from_line)
+    return None
 
 
 class _SlotValues:

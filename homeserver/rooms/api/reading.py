@@ -34,10 +34,15 @@ class MessagesPage(msgspec.Struct, omit_defaults=True):
     state: list[msgspec.Raw] = []
 
 
+Membership = Literal["join", "invite", "knock", "leave", "ban"]
+
+
 class MembersQuery(msgspec.Struct):
+    """Who has `membership` is listed, and who has another than `not_membership`."""
+
     at: str | None = None
-    membership: str | None = None
-    not_membership: str | None = None
+    membership: Membership | None = None
+    not_membership: Membership | None = None
 
 
 class MemberChunk(msgspec.Struct):
@@ -130,9 +135,9 @@ class RoomReadingEndpoints:
 
 def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:
     membership = event.content.get("membership")
-    if query.membership is not None and membership != query.membership:
-        return False
-    return query.not_membership is None or membership != query.not_membership
+    if query.not_membership is not None and membership != query.not_membership:
+        return True
+    return membership == query.membership or query.membership is query.not_membership is None
 
 
 def _joined_member(content: JsonObject) -> JoinedMember:

@@ -137,10 +137,14 @@ def changed_state_rows(txn: Transaction, room: int, after: int, upto: int) -> li
 
 
 class SlotSpan(NamedTuple):
-    """One value of a slot, as client JSON, and the stretch of the line in which it held."""
+    """One value of a slot, as client JSON, and the stretch of the line in which it held.
+
+    `position` is that of the event that began it.
+    """
 
     from_line: int
     to_line: int
+    position: int
     client: bytes
 
 
@@ -148,8 +152,9 @@ def slot_history(txn: Transaction, room: int, slot: Slot, upto: int) -> list[Slo
     """All values that a slot had up to a line, oldest first. Redacted ones as they were sent."""
     rows = txn.rows(
         """
-        SELECT p.from_line, p.to_line, b.client FROM room_slot s
+        SELECT p.from_line, p.to_line, e.position, b.client FROM room_slot s
         JOIN room_state_span p ON p.room = %(room)s AND p.slot = s.nid
+        JOIN room_event e ON e.nid = p.event
         JOIN room_event_body b ON b.nid = p.event
         WHERE s.type = %(type)s AND s.state_key = %(state_key)s AND p.from_line <= %(upto)s
         ORDER BY p.from_line

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from tests.wire import WireAnswer, WireClient, WireTestCase, each
+from tests.client import Answer
+from tests.wire import WireClient, WireTestCase, each
 
 Json = Any
 
 FORBIDDEN = (403, "M_FORBIDDEN")
 NOWHERE = "!nowhere:test"
+_WITH_LEFT_ROOMS = {"room": {"include_leave": True}}
 
 
 class MembershipTestCase(WireTestCase):
@@ -322,10 +324,8 @@ class UnbanTests(MembershipTestCase):
 
 
 class ForgetTests(MembershipTestCase):
-    INCLUDE_LEAVE: Json = {"room": {"include_leave": True}}
-
     def left_rooms(self, user: WireClient) -> list[str]:
-        return list(user.sync(filter=self.INCLUDE_LEAVE).json.get("rooms", {}).get("leave", {}))
+        return list(user.sync(filter=_WITH_LEFT_ROOMS).json.get("rooms", {}).get("leave", {}))
 
     def test_left_room(self) -> None:
         self.bob.leave(self.room_id)
@@ -381,7 +381,7 @@ class ForgetTests(MembershipTestCase):
 class MemberEventTests(MembershipTestCase):
     """Member events that are sent as what they are: state."""
 
-    def put(self, sender: WireClient, target: str, content: Json) -> WireAnswer:
+    def put(self, sender: WireClient, target: str, content: Json) -> Answer:
         return sender.set_state(self.room_id, "m.room.member", content, target)
 
     def test_all_that_the_other_endpoints_do(self) -> None:
