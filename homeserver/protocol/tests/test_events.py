@@ -111,6 +111,20 @@ def test_redacts_at_the_old_place_is_kept_but_means_nothing(version: RoomVersion
 
 
 @every_version
+@pytest.mark.parametrize("redacts", [5, None, "nothing", ["$x"]])
+def test_redacts_must_be_an_event_id_where_it_means_something(redacts: Any, version: RoomVersion) -> None:
+    room = Room.with_members(version)
+    message = {**room.event("m.room.message", {}).pdu(), "redacts": redacts}
+    assert parse_pdu(message, version).pdu() == message
+    redaction = {**room.event("m.room.redaction", {}).pdu(), "redacts": redacts}
+    if int(version.identifier) >= 11:
+        assert parse_pdu(redaction, version).pdu() == redaction
+    else:
+        with pytest.raises(BadJson):
+            parse_pdu(redaction, version)
+
+
+@every_version
 def test_clients_see_neither_room_nor_graph(version: RoomVersion) -> None:
     message = Room.with_members(version).add("m.room.message", {"body": "hi"})
     client, federation = (decode_json(form) for form in stored_forms(message))

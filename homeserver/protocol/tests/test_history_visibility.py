@@ -66,7 +66,7 @@ def test_own_membership_is_seen_from_either_side(
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), product(["world_readable", "shared", "invited", "joined"], repeat=2)
+    ("before", "after"), list(product(["world_readable", "shared", "invited", "joined"], repeat=2))
 )
 def test_changes_of_visibility_are_seen_from_either_side(before: str, after: str) -> None:
     for membership in MEMBERSHIPS:

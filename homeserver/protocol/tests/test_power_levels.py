@@ -108,6 +108,10 @@ def test_what_is_no_level_counts_as_absent(value: Any, version: RoomVersion) -> 
     assert (levels.ban, levels.user(ALICE), levels.required_for("x", True)) == (50, 5, 50)
 
 
+def test_strings_of_any_sensible_length() -> None:
+    assert read_level("1".zfill(1_000), versions(1).args[1][0]) == 1
+
+
 @every_version
 @pytest.mark.parametrize("value", [0, -5, 100, 2**53 - 1])
 def test_integers(value: int, version: RoomVersion) -> None:

@@ -95,3 +95,19 @@ def test_members_are_resolved_without_each_other() -> None:
     other.member(ALICE, "join", displayname="Alice")
     other.member(BOB, "ban", sender=ALICE)
     assert resolved(one, other)[bob.slot] is bob
+
+
+def test_members_are_resolved_by_the_resolved_join_rules() -> None:
+    one, other = two_branches()
+    for branch in (one, other):
+        branch.join_rule("public")
+    one.member(BOB, "leave")
+    joined = other.member(BOB, "join", displayname="Bob")
+    assert resolved(one, other)[joined.slot] is joined
+
+
+def test_a_ban_is_not_undone_by_a_deeper_join() -> None:
+    one, other = two_branches()
+    ban = one.member(BOB, "ban", sender=CREATOR)
+    other.member(BOB, "join", displayname="Bob")
+    assert resolved(one, other)[ban.slot] is ban
