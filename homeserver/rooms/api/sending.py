@@ -5,7 +5,7 @@ import msgspec
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import BadJson
-from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.protocol.identifiers import EventID, RoomID, parse_event_id
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.draft import Draft
 from homeserver.rooms.redactions import Redactor
@@ -47,9 +47,7 @@ class SendEndpoints:
             content=body,
             transaction=_transaction(requester, f"send/{event_type}", txn_id),
         )
-        if event_type == "m.room.redaction":
-            return await self._redact(draft, body.get("redacts"))
-        return SentEvent((await self._sender.send(draft)).event_id)
+        return await self._send(draft)
 
     @endpoint(
         "PUT",
@@ -64,7 +62,7 @@ class SendEndpoints:
         draft = Draft(
             room_id=room_id, type=event_type, state_key=state_key, sender=requester.user_id, content=body
         )
-        return SentEvent((await self._sender.send(draft)).event_id)
+        return await self._send(draft)
 
     @endpoint(
         "PUT",
@@ -99,10 +97,16 @@ class SendEndpoints:
         )
         return await self._redact(draft, event_id)
 
+    async def _send(self, draft: Draft) -> SentEvent:
+        # State too, so that nobody redacts by the power to set state.
+        if draft.type == "m.room.redaction":
+            return await self._redact(draft, draft.content.get("redacts"))
+        return SentEvent((await self._sender.send(draft)).event_id)
+
     async def _redact(self, draft: Draft, target: object) -> SentEvent:
         if not isinstance(target, str):
             raise BadJson("content.redacts must name the event to redact")
-        return SentEvent((await self._redactor.redact(draft, EventID(target))).event_id)
+        return SentEvent((await self._redactor.redact(draft, parse_event_id(target))).event_id)
 
 
 def _transaction(requester: Requester, endpoint_name: str, txn_id: str) -> tuple[int, str, str] | None:
