@@ -23,7 +23,9 @@ CODE = ("appservices", "config", "federation", "homeserver", "scripts", "tests")
 _BLOCK = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
-_FILE = re.compile(r"`(?P<path>(?:\.ci|appservices|config|docs|federation|homeserver|requirements|scripts|tests)/[\w./-]+)`")
+_FILE = re.compile(
+    r"`(?P<path>(?:\.ci|appservices|config|docs|federation|homeserver|requirements|scripts|tests)/[\w./-]+)`"
+)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 
