@@ -18,6 +18,9 @@ MINIMUM_VERSION = 14_00_00
 _LIST_PARAMETER = re.compile(r"\bIN\s+(%\(\w+\)s)", re.IGNORECASE)
 _VALUES = re.compile(r"\bVALUES\s*(\([^()]*\))", re.IGNORECASE)
 _PAGE = 500
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_USES_BEFORE_PREPARING = 3
+_MOST_PREPARED = 500
 
 # Bytes come back as bytes, as they do from SQLite.
 _BYTES = psycopg2.extensions.new_type(
@@ -42,29 +45,72 @@ def _many_rows(statement: str) -> tuple[str, str] | None:
     return statement[: found.start(1)] + "%s" + statement[found.end(1) :], found.group(1)
 
 
+class _Prepared:
+    """Statements that PostgreSQL has planned for one connection.
+
+    Planning most of our statements takes longer than running them, so what is run repeatedly is prepared.
+    """
+
+    def __init__(self) -> None:
+        self._uses: dict[str, int] = {}
+        self._calls: dict[str, str] = {}
+
+    def call_of(self, cursor: psycopg2.extensions.cursor, statement: str) -> str:
+        """The text to execute for `statement`: itself, or the call of its prepared form."""
+        call = self._calls.get(statement)
+        if call is not None:
+            return call
+        translated = _translate(statement)
+        uses = self._uses[statement] = self._uses.get(statement, 0) + 1
+        if uses < _USES_BEFORE_PREPARING or len(self._calls) >= _MOST_PREPARED:
+            return translated
+        call = self._calls[statement] = self._prepare(cursor, translated)
+        return call
+
+    def _prepare(self, cursor: psycopg2.extensions.cursor, translated: str) -> str:
+        names = list(dict.fromkeys(_PARAMETER.findall(translated)))
+        numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", translated)
+        name = f"folkmoot_{len(self._calls)}"
+        cursor.execute("SAVEPOINT preparing")
+        try:
+            cursor.execute(f"PREPARE {name} AS {numbered.replace('%%', '%')}")
+        except psycopg2.Error:
+            # Not every statement can be: in some, PostgreSQL cannot tell the type of a parameter.
+            cursor.execute("ROLLBACK TO SAVEPOINT preparing")
+            return translated
+        cursor.execute("RELEASE SAVEPOINT preparing")
+        arguments = ", ".join(f"%({each})s" for each in names)
+        return f"EXECUTE {name} ({arguments})" if names else f"EXECUTE {name}"
+
+
 class PostgresTransaction:
-    def __init__(self, cursor: psycopg2.extensions.cursor) -> None:
+    def __init__(self, cursor: psycopg2.extensions.cursor, prepared: _Prepared) -> None:
         self._cursor = cursor
+        self._prepared = prepared
 
     def execute(self, statement: str, **params: Any) -> int:
-        self._cursor.execute(_translate(statement), params)
+        self._run(statement, params)
         return self._cursor.rowcount
 
     def execute_many(self, statement: str, params: Sequence[Params]) -> None:
         insert = _many_rows(statement)
         if insert is None:
-            execute_batch(self._cursor, _translate(statement), params, page_size=_PAGE)
+            call = self._prepared.call_of(self._cursor, statement)
+            execute_batch(self._cursor, call, params, page_size=_PAGE)
         else:
             frame, template = insert
             execute_values(self._cursor, frame, params, template=template, page_size=_PAGE)
 
     def rows(self, statement: str, **params: Any) -> list[Row]:
-        self._cursor.execute(_translate(statement), params)
+        self._run(statement, params)
         return self._cursor.fetchall()
 
     def row(self, statement: str, **params: Any) -> Row | None:
-        self._cursor.execute(_translate(statement), params)
+        self._run(statement, params)
         return self._cursor.fetchone()
+
+    def _run(self, statement: str, params: Params) -> None:
+        self._cursor.execute(self._prepared.call_of(self._cursor, statement), params)
 
 
 class PostgresConnection:
@@ -76,6 +122,7 @@ class PostgresConnection:
         connection: psycopg2.extensions.connection = psycopg2.connect(**self._arguments)
         connection.set_client_encoding("UTF8")
         psycopg2.extensions.register_type(_BYTES, connection)
+        self._prepared = _Prepared()
         return connection
 
     @contextmanager
@@ -97,7 +144,7 @@ class PostgresConnection:
         try:
             connection.set_session(isolation_level=isolation, readonly=readonly)
             with connection.cursor() as cursor:
-                yield PostgresTransaction(cursor)
+                yield PostgresTransaction(cursor, self._prepared)
             connection.commit()
         except BaseException as error:
             self._give_up(connection)

@@ -30,7 +30,7 @@ from homeserver.streams.journal import Journal
 from homeserver.streams.waiting import Waiting
 from homeserver.sync.answer import Parts, answer
 from homeserver.sync.changes import ChangeFinder, Changes
-from homeserver.sync.room_delta import Reader, RoomDelta, RoomWork, read_room
+from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork
 
 _LONGEST_WAIT = 300  # seconds
 _DEFAULT_TIMELINE = 10
@@ -266,12 +266,12 @@ def _timeline_limit(wish: Filter) -> int:
 def _read_all(
     txn: Transaction, reader: Reader, reads: _Reads, known: Mapping[int, set[str]], parts: Parts
 ) -> None:
-    for work in reads.rooms:
-        delta = read_room(txn, reader, work, known.get(work.member.room, set()))
+    joined = RoomReads(txn, reader, reads.rooms, known)
+    for delta in joined.deltas(reads.rooms):
         if delta.timeline or delta.state or delta.summary:
             parts.joined.append(delta)
-    for work in reads.left:
-        parts.left.append(read_room(txn, reader, work, known.get(work.member.room, set())))
+    left = RoomReads(txn, reader, reads.left, known)
+    parts.left.extend(left.deltas(reads.left))
     parts.invited = {member.room_id: stripped_state(txn, member) for member in reads.invited}
     parts.knocked = {member.room_id: stripped_state(txn, member) for member in reads.knocked}
     if reads.receipts:

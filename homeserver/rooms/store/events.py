@@ -126,6 +126,32 @@ def events_backwards(txn: Transaction, room: int, upto: int, after: int, limit: 
     return [TimelineRow(*row) for row in rows]
 
 
+def newest_events(
+    txn: Transaction, rooms: Sequence[int], upto: int, limit: int
+) -> dict[int, list[TimelineRow]]:
+    """The newest events up to a position of many rooms, at most `limit` of each, newest first, by room."""
+    if not rooms:
+        return {}
+    # For each room, the position before which enough is seen is found by its index alone.
+    rows = txn.rows(
+        f"""
+        SELECT {TIMELINE_COLUMNS} FROM room r
+        JOIN room_event e ON e.room = r.nid AND e.position <= %(upto)s AND e.position > coalesce((
+            SELECT x.position FROM room_event x WHERE x.room = r.nid AND x.position <= %(upto)s
+            ORDER BY x.position DESC LIMIT 1 OFFSET %(limit)s
+        ), %(start)s)
+        JOIN room_event_body b ON b.nid = e.nid
+        WHERE r.nid IN %(rooms)s
+        ORDER BY e.position DESC
+        """,
+        rooms=list(rooms), upto=upto, limit=limit, start=-(2**62),
+    )  # fmt: skip
+    found: dict[int, list[TimelineRow]] = {room: [] for room in rooms}
+    for row in rows:
+        found[row[1]].append(TimelineRow(*row))
+    return found
+
+
 def events_forwards(txn: Transaction, room: int, after: int, upto: int, limit: int) -> list[TimelineRow]:
     """Events with after < position <= upto, oldest first."""
     rows = txn.rows(

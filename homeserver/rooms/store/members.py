@@ -24,6 +24,17 @@ class MemberRow(NamedTuple):
     forgotten: bool = False
 
 
+_HEROES = 5
+# The index of room, membership and since makes this cost the same in rooms of any size.
+_FIRST = """
+    SELECT m.room, m.user_nid, u.user_id, m.since FROM room r
+    JOIN room_member m ON m.room = r.nid AND m.membership = %%(%s)s AND m.since <= coalesce((
+        SELECT x.since FROM room_member x WHERE x.room = r.nid AND x.membership = %%(%s)s
+        ORDER BY x.since LIMIT 1 OFFSET %%(most)s
+    ), %%(never)s)
+    JOIN known_user u ON u.nid = m.user_nid
+    WHERE r.nid IN %%(rooms)s
+"""
 _SELECT = """
     SELECT m.room, r.room_id, m.user_nid, m.membership, m.event, m.position, m.since, m.forgotten
     FROM room_member m JOIN room r ON r.nid = m.room
@@ -73,24 +84,32 @@ def joined_member_events(txn: Transaction, room: int) -> list[tuple[UserID, byte
     return [(UserID(user_id), client) for user_id, client in rows]
 
 
-def heroes(txn: Transaction, room: int, except_user: int) -> list[UserID]:
-    """The first five joined or invited users, or, if there are none, the first five who left.
+def heroes(txn: Transaction, rooms: Sequence[int], except_user: int) -> dict[int, list[UserID]]:
+    """By room, the first five joined or invited users; where there are none, the first five who left or were banned.
 
     https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync (RoomSummary)
     """
-    for memberships in (["join", "invite"], ["leave", "ban"]):
-        rows = txn.rows(
-            """
-            SELECT u.user_id FROM room_member m JOIN known_user u ON u.nid = m.user_nid
-            WHERE m.room = %(room)s AND m.membership IN %(memberships)s AND m.user_nid <> %(except_user)s
-            ORDER BY m.since
-            LIMIT 5
-            """,
-            room=room, memberships=memberships, except_user=except_user,
-        )  # fmt: skip
-        if rows:
-            return [UserID(user_id) for (user_id,) in rows]
-    return []
+    found = _first_members(txn, rooms, ("join", "invite"), except_user)
+    empty = [room for room in rooms if room not in found]
+    return found | _first_members(txn, empty, ("leave", "ban"), except_user)
+
+
+def _first_members(
+    txn: Transaction, rooms: Sequence[int], memberships: tuple[str, str], except_user: int
+) -> dict[int, list[UserID]]:
+    if not rooms:
+        return {}
+    # One more than needed of each membership, because the user may be among them.
+    rows = txn.rows(
+        f"{_FIRST % ('one', 'one')} UNION ALL {_FIRST % ('other', 'other')}",
+        rooms=list(rooms), one=memberships[0], other=memberships[1], most=_HEROES, never=2**62,
+    )  # fmt: skip
+    found: dict[int, list[UserID]] = {}
+    for room, user_nid, user_id, _ in sorted(rows, key=lambda row: int(row[3])):
+        members = found.setdefault(room, []) if user_nid != except_user else []
+        if len(members) < _HEROES:
+            members.append(UserID(user_id))
+    return found
 
 
 def set_forgotten(txn: Transaction, room: int, user_nid: int) -> None:

@@ -88,6 +88,29 @@ def state_rows(txn: Transaction, room: int, line: int) -> list[TimelineRow]:
     return [TimelineRow(*row) for row in rows]
 
 
+def current_state_rows(
+    txn: Transaction, rooms: Sequence[int], except_type: str | None = None
+) -> dict[int, list[TimelineRow]]:
+    """The current state events of many rooms, oldest first, by room; without those of one type, if named."""
+    if not rooms:
+        return {}
+    found = txn.rows(
+        f"""
+        SELECT {TIMELINE_COLUMNS} FROM room_state_span p
+        JOIN room_slot s ON s.nid = p.slot
+        JOIN room_event e ON e.nid = p.event
+        JOIN room_event_body b ON b.nid = p.event
+        WHERE p.room IN %(rooms)s AND p.to_line = %(open)s AND s.type <> %(except_type)s
+        ORDER BY e.position
+        """,
+        rooms=list(rooms), open=OPEN, except_type=except_type or "",
+    )  # fmt: skip
+    by_room: dict[int, list[TimelineRow]] = {room: [] for room in rooms}
+    for row in found:
+        by_room[row[1]].append(TimelineRow(*row))
+    return by_room
+
+
 def state_rows_of_type(txn: Transaction, room: int, line: int, type_: str) -> list[TimelineRow]:
     """Those of one type under whatever keys; costs as much as all state."""
     rows = txn.rows(

@@ -87,6 +87,7 @@ def upgrade() -> None:
             PRIMARY KEY (room, user_nid)
         ) /* clustered */;
         CREATE INDEX room_member_by_user ON room_member (user_nid, membership);
+        CREATE INDEX room_member_in_order ON room_member (room, membership, since);
 
         -- How many users have which membership now, a read model of room_member.
         CREATE TABLE room_summary (
