@@ -1,6 +1,7 @@
 """Starting the servers to be measured, all with one configuration in Synapse's terms."""
 
 import json
+import os
 import secrets
 import shlex
 import shutil
@@ -62,6 +63,9 @@ class LaunchedServer:
             part.replace("{config}", str(config)).replace("{data}", str(data))
             for part in shlex.split(command)
         ]
+        if "/" in self._command[0]:
+            # Relative to where the user is, not to the directory that the server will run in.
+            self._command[0] = os.path.abspath(self._command[0])
         self._keys_first = keys_first
 
     @property
