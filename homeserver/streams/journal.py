@@ -4,6 +4,7 @@ Entries are numbered and stored in commit order by a single ordered transaction 
 position P has seen every entry up to P: a sync token is that number.
 """
 
+import logging
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NewType, Protocol, TypeVar
@@ -15,6 +16,8 @@ from homeserver.runtime.metrics import POSITION
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 from homeserver.streams.waiting import Waiting
+
+log = logging.getLogger(__name__)
 
 Position = NewType("Position", int)
 Topic = Hashable
@@ -33,6 +36,7 @@ class Placed(Generic[E]):
 
     @property
     def first(self) -> int:
+        """The first of its positions."""
         return self.position - self.count + 1
 
 
@@ -75,6 +79,7 @@ class Journal:
         return self._position
 
     async def start(self) -> None:
+        """Reads where the journal stands; to be called before the first `append`."""
         self._position = await self._db.read(current_position)
         POSITION.set(self._position)
 
@@ -122,7 +127,11 @@ class Journal:
         POSITION.set(self._position)
         topics: set[Topic] = set()
         for kind, placed in _by_kind(accepted):
-            topics.update(kind.stored(placed))
+            try:
+                topics.update(kind.stored(placed))
+            except Exception:
+                # The entries are stored; whoever wrote them, and all who come after, must not hang.
+                log.exception("a reader of stored entries failed")
         for one in group:
             if one.placed.refused is None:
                 one.done.callback(one.placed.position)
@@ -139,6 +148,7 @@ def _by_kind(group: Sequence[_Pending]) -> list[tuple[EntryKind[Any], list[Place
 
 
 def current_position(txn: Transaction) -> Position:
+    """The newest position that is committed."""
     row = txn.row("SELECT position FROM stream_position")
     assert row is not None, "the first migration writes this row"
     return Position(row[0])

@@ -115,28 +115,27 @@ class Syncer:
         deadline = self._clock.seconds() + min(wish.timeout, _LONGEST_WAIT)
         since = wish.since
         while True:
+            rooms = await self._members.rooms_of(requester.user_nid)
+            # Read together with what memory says of the rooms, so that both are of one moment.
             upto = self._journal.position
-            parts = await self._incremental(requester, wish, since, upto)
+            parts = await self._incremental(requester, wish, rooms, since, upto)
             left = deadline - self._clock.seconds()
             if not parts.is_empty() or wish.full_state or left <= 0:
                 return answer(parts, self._viewer(requester), upto)
-            if self._journal.position != upto:
-                # Something came while we looked; it may be for this client.
-                since = upto
-                continue
-            if not await self._wait(requester, left):
+            # What came while we looked may be for this client; then there is nothing to wait for.
+            if self._journal.position == upto and not await self._wait(requester, rooms, left):
                 return answer(parts, self._viewer(requester), upto)
+            since = upto
 
-    async def _wait(self, requester: Requester, seconds: float) -> bool:
-        rooms = await self._members.rooms_of(requester.user_nid)
+    async def _wait(self, requester: Requester, rooms: Mapping[int, MemberRow], seconds: float) -> bool:
         topics: list[tuple[str, int]] = [("user", requester.user_nid)]
         topics += [("room", nid) for nid, member in rooms.items() if member.membership == "join"]
         with SYNC_WAITING.track_inprogress():
             return await self._waiting.until(topics, seconds)
 
     async def _initial(self, requester: Requester, wish: SyncWish) -> msgspec.Raw:
-        upto = self._journal.position
         rooms = await self._members.rooms_of(requester.user_nid)
+        upto = self._journal.position
         included = [member for member in rooms.values() if wish.filter.room.includes(member.room_id)]
         joined = [member for member in included if member.membership == "join"]
         left = [member for member in included if member.membership in ("leave", "ban")]
@@ -158,8 +157,9 @@ class Syncer:
         self._add_typing(parts, [member for member in joined if self._typing.typing_users(member.room)])
         return answer(parts, self._viewer(requester), upto)
 
-    async def _incremental(self, requester: Requester, wish: SyncWish, since: int, upto: int) -> Parts:
-        rooms = await self._members.rooms_of(requester.user_nid)
+    async def _incremental(
+        self, requester: Requester, wish: SyncWish, rooms: Mapping[int, MemberRow], since: int, upto: int
+    ) -> Parts:
         if wish.full_state:
             changes = Changes(joined=[row for row in rooms.values() if row.membership == "join"])
         else:
