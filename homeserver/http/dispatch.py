@@ -42,6 +42,8 @@ class Incoming:
 
 @dataclass(slots=True)
 class Rendered:
+    """An answer as bytes, with the headers that are its own."""
+
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = JSON_HEADERS
@@ -88,6 +90,7 @@ class Dispatcher:
         REQUESTS_IN_FLIGHT.set_function(lambda: self._answering)
 
     async def answer(self, incoming: Incoming) -> Rendered:
+        """Always gives an answer: errors are rendered here; what is no MatrixError is logged and told as a 500."""
         started = self._clock.seconds()
         name = "unknown"
         self._answering += 1
@@ -198,6 +201,7 @@ def access_token(incoming: Incoming) -> str | None:
 
 
 def render(result: Any) -> Rendered:
+    """What an endpoint returned: an `Answer`, JSON that is encoded already (`msgspec.Raw`), or a value to encode."""
     if isinstance(result, Answer):
         body = result.body if isinstance(result.body, bytes) else encode_json(result.body)
         headers = tuple((name.encode(), value.encode()) for name, value in result.headers)
@@ -210,6 +214,7 @@ def render(result: Any) -> Rendered:
 
 
 def render_error(error: MatrixError) -> Rendered:
+    """https://spec.matrix.org/v1.19/client-server-api/#standard-error-response"""
     headers: Iterable[tuple[bytes, bytes]] = JSON_HEADERS
     retry_after_ms = error.fields.get("retry_after_ms")
     if retry_after_ms is not None:

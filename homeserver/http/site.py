@@ -172,6 +172,7 @@ class Site(http.HTTPFactory):
         return self._drained
 
     def one_ended(self) -> None:
+        """To be called after a request has ended, with or without an answer."""
         if self._drained is not None and not self._drained.called and not self.running:
             self._drained.callback(None)
 
@@ -184,5 +185,6 @@ class Site(http.HTTPFactory):
         return self._closed
 
     def one_closed(self) -> None:
+        """To be called after a connection has closed."""
         if self._closed is not None and not self._closed.called and not self.connections:
             self._closed.callback(None)

@@ -27,4 +27,5 @@ class Directory:
         return room_id
 
     async def publish(self, room_id: RoomID) -> None:
+        """Puts the room into the list that everyone may find, if it is not there."""
         await self._db.write(publish_room, room_id)

@@ -8,6 +8,8 @@ from homeserver.storage.database import Database
 
 
 class EventLookup:
+    """Looks events up by their IDs. Raises NotFound where the room is not known here."""
+
     def __init__(self, heads: Heads, db: Database) -> None:
         self._heads = heads
         self._db = db

@@ -35,11 +35,13 @@ class Head:
     """Current state events of the slots looked at so far; None where a slot is known to be empty."""
 
     def row(self) -> HeadRow:
+        """What the table `room` is to hold of it."""
         return HeadRow(
             self.nid, self.room_id, self.version.identifier, self.state_line, self.depth, self.extremities
         )
 
     def advance(self, event: Event) -> None:
+        """Moves to an event that was built on this head."""
         self.extremities = (event.event_id,)
         self.depth = max(self.depth, event.depth)
         if event.is_state:
@@ -76,10 +78,12 @@ class Heads:
         return (await self.get(room_id)).nid
 
     def put(self, head: Head) -> Head:
+        """Keeps a head, and counts the memory that it takes by now."""
         self._cache.put(head.room_id, head, _HEAD_BYTES + _SLOT_BYTES * len(head.state))
         return head
 
     def discard(self, room_id: RoomID) -> None:
+        """Forgets the head; the next `get` reads it anew."""
         self._cache.discard(room_id)
 
     async def load(self, head: Head, slots: Iterable[Slot]) -> None:

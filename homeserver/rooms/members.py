@@ -50,6 +50,7 @@ class Members:
         return rooms
 
     async def membership(self, room: int, user_nid: int) -> MemberRow | None:
+        """The user's membership in the room (short id); None where there never was one."""
         return (await self.rooms_of(user_nid)).get(room)
 
     async def require_joined(self, room_id: RoomID, user_id: UserID) -> int:
@@ -76,6 +77,7 @@ class Members:
             rooms[room] = rooms[room]._replace(forgotten=True)
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        """Writes the newest membership of each user in each room, and what it does to the counts."""
         rows: dict[tuple[int, int], MemberRow] = {}
         counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
         for event in events:
@@ -93,6 +95,7 @@ class Members:
             add_to_summaries(txn, {room: (joined, invited) for room, (joined, invited) in counts.items()})
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
+        """Wakes the users whose memberships changed."""
         topics: list[Topic] = []
         for event in events:
             target = event.short_ids.target

@@ -65,6 +65,7 @@ class RedactionMarks:
         self._tails = tails
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        """Marks the targets, as far as they are known here and in the room of their redaction."""
         redactions = _redactions(events)
         if not redactions:
             return

@@ -71,6 +71,7 @@ class EventBuilder:
 
 
 def slots_to_authorise(head: Head, draft: Draft) -> list[tuple[str, str]]:
+    """https://spec.matrix.org/v1.19/server-server-api/#auth-events-selection"""
     return list(
         auth_slots(
             type=draft.type,

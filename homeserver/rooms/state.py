@@ -26,6 +26,7 @@ class RoomStates:
         self._db = db
 
     async def all(self, requester: Requester, room_id: RoomID) -> tuple[RoomView, list[TimelineEvent]]:
+        """All state events. Raises Forbidden, NotFound."""
         view = await self._views.of(requester, room_id)
         return view, await self._db.read(state_at, view.room, view.line)
 

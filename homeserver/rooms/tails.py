@@ -51,6 +51,7 @@ class Tails:
         return [event for event in tail.events if event.position > position]
 
     def discard(self, room: int) -> None:
+        """Forgets the room's events; `events_after` then knows only those that come from now on."""
         self._tails.discard(room)
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:

@@ -41,6 +41,7 @@ def parse_token(token: str) -> int:
 
 
 def format_token(position: int) -> str:
+    """The token of the place right after a position."""
     return f"s{position}"
 
 
@@ -67,6 +68,8 @@ class PageWish:
 
 
 class Timelines:
+    """The timeline as the requester may see it."""
+
     def __init__(self, views: RoomViews, journal: Journal, db: Database) -> None:
         self._views = views
         self._journal = journal

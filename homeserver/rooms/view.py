@@ -36,6 +36,8 @@ class RoomView:
 
 
 class RoomViews:
+    """Decides what part of a room a requester may read."""
+
     def __init__(self, heads: Heads, members: Members, db: Database) -> None:
         self._heads = heads
         self._members = members

@@ -17,6 +17,7 @@ class ByteBudgetCache(Generic[K, V]):
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
     def get(self, key: K) -> V | None:
+        """The value, used most recently from now on; None where it is not kept."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -33,6 +34,7 @@ class ByteBudgetCache(Generic[K, V]):
             self.size -= dropped
 
     def discard(self, key: K) -> None:
+        """Forgets the value, if it is kept."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.size -= entry[1]

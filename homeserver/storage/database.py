@@ -60,6 +60,7 @@ class Database:
     def write_ordered(
         self, change: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Deferred[T]:
+        """As `write`, for `streams.journal` alone."""
         return self._ordered.submit(lambda txn: change(txn, *args, **kwargs))
 
     async def close(self) -> None:

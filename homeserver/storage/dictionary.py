@@ -35,6 +35,7 @@ class Dictionary(Generic[K]):
         return (await self.nids_of([key]))[key]
 
     async def nids_of(self, keys: Iterable[K]) -> Mapping[K, int]:
+        """The short ids of all keys; those that are missing are made in one write."""
         wanted = set(keys)
         missing = [key for key in wanted if key not in self._known]
         if missing:

@@ -47,6 +47,7 @@ class WriteLane:
         return done
 
     def when_idle(self) -> Deferred[None]:
+        """Fires when nothing is queued and nothing is being written."""
         idle: Deferred[None] = Deferred()
         if self._busy:
             self._idle.append(idle)

@@ -28,6 +28,8 @@ def _translate(statement: str) -> tuple[str, tuple[str, ...]]:
 
 
 class SqliteTransaction:
+    """A `Transaction` (see `homeserver.storage.engine`)."""
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
@@ -55,6 +57,8 @@ class SqliteTransaction:
 
 
 class SqliteConnection:
+    """A `Connection`, for one thread at a time."""
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -93,6 +97,8 @@ class SqliteConnection:
 
 
 class Sqlite:
+    """An `Engine` over one file, or over memory."""
+
     name = "sqlite"
 
     def __init__(self, path: str) -> None:

@@ -23,6 +23,7 @@ class LastChanged(Generic[K]):
         self._floor = max(self._floor, floor)
 
     def record(self, key: K, position: int) -> None:
+        """`key` changed at `position`, which is later than all those recorded before."""
         self._positions[key] = position
         self._positions.move_to_end(key)
         if len(self._positions) > self._capacity:

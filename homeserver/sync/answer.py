@@ -26,6 +26,7 @@ class Parts:
     room_account_data: dict[int, list[JsonObject]] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
+        """Whether there is nothing to tell. Rooms with ephemeral events only are among `joined`, too."""
         return not (self.joined or self.left or self.invited or self.knocked or self.account_data)
 
 

@@ -13,6 +13,8 @@ from homeserver.sync.sync import Syncer, SyncWish
 
 
 class SyncQuery(msgspec.Struct):
+    """`timeout` is in milliseconds, `filter` the JSON of a filter or the ID of a stored one."""
+
     filter: str | None = None
     since: str | None = None
     full_state: bool = False

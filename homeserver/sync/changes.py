@@ -35,6 +35,7 @@ class ChangeFinder:
         self._account_data = account_data
 
     def after(self, position: int, user_nid: int, rooms: Mapping[int, MemberRow]) -> Changes:
+        """What may have changed after `position`. `rooms` are all of the user's, by short id."""
         changes = Changes(account_data=self._account_data.changed_after(user_nid, position))
         for nid, member in rooms.items():
             if member.membership != "join":

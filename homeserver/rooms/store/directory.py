@@ -26,6 +26,7 @@ def claim_alias(txn: Transaction, alias: RoomAlias, room_id: RoomID, creator: Us
 
 
 def room_of_alias(txn: Transaction, alias: RoomAlias) -> RoomID | None:
+    """The room, if it exists: an alias is claimed before its room is stored."""
     row = txn.row(
         """
         SELECT a.room_id FROM room_alias a JOIN room r ON r.room_id = a.room_id WHERE a.alias = %(alias)s

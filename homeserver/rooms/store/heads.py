@@ -10,6 +10,8 @@ from homeserver.storage.engine import Row, Transaction
 
 
 class HeadRow(NamedTuple):
+    """`state_line` is the number of the current state; `extremities` are what the next event follows."""
+
     nid: int
     room_id: RoomID
     version: str

@@ -58,4 +58,5 @@ def transaction_ids(txn: Transaction, device: int, event_ids: Sequence[EventID])
 
 
 def delete_transactions(txn: Transaction, before_ms: int) -> int:
+    """Forgets what was made before a time, in milliseconds since the epoch; returns how many."""
     return txn.execute("DELETE FROM room_transaction WHERE made_at < %(before_ms)s", before_ms=before_ms)
