@@ -92,6 +92,7 @@ def show(
 
     https://spec.matrix.org/v1.19/client-server-api/#definition-clientevent
     """
+    room = b"" if room_id is None else b',"room_id":' + encode_json(room_id)
     # The clock of its server may be ahead of ours.
     unsigned = b'"age":%d' % max(0, viewer.now_ms - event.origin_server_ts)
     if membership is not None:
@@ -101,8 +102,7 @@ def show(
     if event.replaced is not None:
         unsigned += _replaced(event.replaced)
     if event.redacted_because is not None:
-        unsigned += b',"redacted_because":' + event.redacted_because
-    room = b"" if room_id is None else b',"room_id":' + encode_json(room_id)
+        unsigned += b',"redacted_because":' + event.redacted_because[:-1] + room + b"}"
     return msgspec.Raw(event.client[:-1] + room + b',"unsigned":{' + unsigned + b"}}")
 
 
