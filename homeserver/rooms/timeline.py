@@ -107,7 +107,8 @@ def _page(
     more, rows = len(rows) > limit, rows[:limit]
     events = timeline_events(txn, rows, requester.device_nid)
     seen = visible_events(txn, view.room, requester.user_id, view.member, events)
-    chunk = [one for one in seen if wish.filter.matches(one.event)]
+    wanted = wish.filter.includes(view.room_id)
+    chunk = [one for one in seen if wanted and wish.filter.matches(one.event)]
     return Page(
         view=view,
         start=format_token(start if start != _START else 0),
