@@ -18,7 +18,10 @@ _REMOVABLE = ("join", "invite", "knock")
 
 
 class MembershipChanges:
-    """Sends member events. The room's own rules (`protocol.event_auth`) decide; nothing is decided twice."""
+    """Sends member events. The room's own rules (`protocol.event_auth`) decide; nothing is decided twice.
+
+    All raise Forbidden where the rules say no, and NotFound where the room is not known here.
+    """
 
     def __init__(
         self,

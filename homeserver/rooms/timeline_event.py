@@ -75,6 +75,7 @@ _decode_content = msgspec.json.Decoder(_Content).decode
 
 
 def event_key(client: bytes) -> EventKey:
+    """Reads the key from client JSON, which is not decoded otherwise."""
     return _decode_key(client)
 
 
@@ -121,5 +122,6 @@ class _Replaceable(msgspec.Struct):
 
 
 def as_replaced(client: bytes) -> Replaced:
+    """What `unsigned` says of a replaced event, from its client JSON."""
     parsed: Any = msgspec.json.decode(client, type=_Replaceable)
     return Replaced(parsed.event_id, parsed.sender, parsed.content.copy())

@@ -84,6 +84,8 @@ class _Prepared:
 
 
 class PostgresTransaction:
+    """A `Transaction` (see `homeserver.storage.engine`)."""
+
     def __init__(self, cursor: psycopg2.extensions.cursor, prepared: _Prepared) -> None:
         self._cursor = cursor
         self._prepared = prepared
@@ -114,6 +116,8 @@ class PostgresTransaction:
 
 
 class PostgresConnection:
+    """A `Connection`, for one thread at a time, that opens itself again after the server was away."""
+
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = arguments
         self._connection = self._open()
@@ -167,6 +171,8 @@ class PostgresConnection:
 
 
 class Postgres:
+    """An `Engine` over a PostgreSQL database."""
+
     name = "postgresql"
 
     def __init__(self, arguments: Mapping[str, Any], readers: int = 3) -> None:

@@ -50,6 +50,8 @@ class RoomWork:
 
 @dataclass(slots=True)
 class RoomDelta:
+    """What is told of one room; `prev_batch` is the position right before the first event of the timeline."""
+
     member: MemberRow
     timeline: Sequence[Seen]
     limited: bool

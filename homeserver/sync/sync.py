@@ -81,6 +81,7 @@ class LazyMembers:
         return sent
 
     def forget(self, device: int | None, room: int) -> None:
+        """The device begins anew in the room, as after an initial sync."""
         self._sent.discard((device, room))
 
 
@@ -110,6 +111,7 @@ class Syncer:
         self._clock = clock
 
     async def sync(self, requester: Requester, wish: SyncWish) -> msgspec.Raw:
+        """The JSON of the answer, as soon as there is something to tell or the time is up."""
         if wish.since is None:
             return await self._initial(requester, wish)
         deadline = self._clock.seconds() + min(wish.timeout, _LONGEST_WAIT)

@@ -25,6 +25,7 @@ class EventRow(NamedTuple):
 
 
 def insert_events(txn: Transaction, rows: Sequence[EventRow]) -> None:
+    """The rooms, types, slots and senders must have their short ids already."""
     txn.execute_many(
         """
         INSERT INTO room_event (nid, event_id, room, position, type, slot, sender, depth, origin_server_ts,
@@ -53,6 +54,7 @@ def mark_redacted(txn: Transaction, redactions: Sequence[tuple[int, int]]) -> No
 
 
 def event_nids(txn: Transaction, event_ids: Sequence[EventID]) -> dict[EventID, int]:
+    """The short ids of those events that are known."""
     rows = txn.rows("SELECT event_id, nid FROM room_event WHERE event_id IN %(ids)s", ids=list(event_ids))
     return {EventID(event_id): nid for event_id, nid in rows}
 
@@ -69,6 +71,7 @@ class Place(NamedTuple):
 
 
 def place_of(txn: Transaction, event_id: EventID) -> Place | None:
+    """None where the event is not known."""
     row = txn.row(
         """
         SELECT nid, room, position, sender, state_before, state_after FROM room_event
@@ -173,11 +176,13 @@ def events_by_nid(txn: Transaction, nids: Sequence[int]) -> list[TimelineRow]:
 
 
 def event_by_id(txn: Transaction, event_id: EventID) -> TimelineRow | None:
+    """None where the event is not known, or its body is gone."""
     row = txn.row(_TIMELINE + " WHERE e.event_id = %(event_id)s", event_id=event_id)
     return None if row is None else TimelineRow(*row)
 
 
 def client_bodies(txn: Transaction, nids: Sequence[int]) -> Mapping[int, bytes]:
+    """The client JSON by short id."""
     rows = txn.rows("SELECT nid, client FROM room_event_body WHERE nid IN %(nids)s", nids=list(nids))
     return dict(rows)
 

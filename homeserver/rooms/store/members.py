@@ -54,11 +54,13 @@ def upsert_members(txn: Transaction, rows: Sequence[MemberRow]) -> None:
 
 
 def rooms_of_user(txn: Transaction, user_nid: int) -> list[MemberRow]:
+    """Every room that the user has a membership in, left ones included."""
     rows = txn.rows(_SELECT + " WHERE m.user_nid = %(user_nid)s", user_nid=user_nid)
     return [_member(row) for row in rows]
 
 
 def member_row(txn: Transaction, room: int, user_nid: int) -> MemberRow | None:
+    """None where the user never had a membership in the room."""
     row = txn.row(
         _SELECT + " WHERE m.room = %(room)s AND m.user_nid = %(user_nid)s", room=room, user_nid=user_nid
     )
@@ -113,6 +115,7 @@ def _first_members(
 
 
 def set_forgotten(txn: Transaction, room: int, user_nid: int) -> None:
+    """Until the user's next membership, the room is shown no more."""
     txn.execute(
         "UPDATE room_member SET forgotten = 1 WHERE room = %(room)s AND user_nid = %(user_nid)s",
         room=room, user_nid=user_nid,

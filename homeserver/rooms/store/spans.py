@@ -20,6 +20,8 @@ Slot = tuple[str, str]
 
 
 class Span(NamedTuple):
+    """`event` was the value of `slot` from `from_line` to before `to_line`, which is OPEN at first."""
+
     room: int
     slot: int
     from_line: int
