@@ -7,7 +7,6 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -125,8 +124,9 @@ class Sender:
 class Listener:
     """Syncs without pause and writes down the events of every room in the order in which they come."""
 
-    def __init__(self, user: User) -> None:
-        self.asking = Persistent(user.connection)
+    def __init__(self, user: User, other_device: User) -> None:
+        self._syncing = Persistent(user.connection)
+        self._reading = Persistent(other_device.connection)
         self.heard: dict[str, list[str]] = {}
         """Event IDs by room."""
         self._since: str | None = None
@@ -139,7 +139,7 @@ class Listener:
         wish = {"filter": _FILTER, "timeout": str(_LONG_POLL_MS)}
         if self._since is not None:
             wish["since"] = self._since
-        answer = await self.asking.ask("GET", f"{CLIENT}/sync?{urlencode(wish)}")
+        answer = await self._syncing.ask("GET", f"{CLIENT}/sync?{urlencode(wish)}")
         self._since = answer["next_batch"]
         for room_id, room in answer.get("rooms", {}).get("join", {}).items():
             assert not room["timeline"]["limited"], "the listener fell behind"
@@ -152,7 +152,7 @@ class Listener:
         wish = {"dir": "b", "limit": str(_PAGE)}
         while True:
             path = f"{CLIENT}/rooms/{quote(room_id)}/messages?{urlencode(wish)}"
-            page = await self.asking.ask("GET", path)
+            page = await self._reading.ask("GET", path)
             events += page["chunk"]
             if "end" not in page:
                 return events[::-1]
@@ -173,13 +173,17 @@ class Crowd:
         self._listening = asyncio.create_task(self.listener.run())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Every sender finishes what it has begun; the listener is told all of it."""
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Every sender finishes what it has begun, unless the test has failed already."""
         self._stopping.set()
-        await asyncio.gather(*self._sending)
+        if kind is not None:
+            for task in self._sending:
+                task.cancel()
         self._listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._listening
+        outcomes = await asyncio.gather(*self._sending, self._listening, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
 
     @property
     def acknowledged(self) -> int:
@@ -225,7 +229,7 @@ async def gather_crowd(url: str, seed: int, size: int = 8) -> Crowd:
         for user in others:
             accepted(await user.join(room_ids[-1]))
     senders = [Sender(user, room_ids, Random(rng.random())) for user in others]
-    listener = Listener(owner)
+    listener = Listener(owner, await owner.another_device())
     await listener.sync()
     return Crowd(senders, listener, room_ids)
 
