@@ -36,7 +36,7 @@ def signer_of(identifier: str) -> EventSigner:
 
 
 class Room:
-    """A room with a creator, of whom it may already have been left."""
+    """A room, and the state that its newest event leads to."""
 
     def __init__(self, version: RoomVersion, **create_content: Any) -> None:
         """Only the create event."""
