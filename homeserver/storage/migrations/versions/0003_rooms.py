@@ -115,7 +115,7 @@ def upgrade() -> None:
             txn_id TEXT NOT NULL,
             event_id TEXT NOT NULL,
             made_at BIGINT NOT NULL,
-            PRIMARY KEY (device, room, endpoint, txn_id)
+            PRIMARY KEY (device, txn_id, room, endpoint)
         ) /* clustered */;
         CREATE INDEX room_transaction_by_event ON room_transaction (event_id);
         CREATE INDEX room_transaction_age ON room_transaction (made_at);
