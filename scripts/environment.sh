@@ -10,7 +10,7 @@ install_debian_packages() {
         fail "this needs Debian's $*. Install it (as root: $command), or what your system has in its place, and start again."
     fi
     say "Installing Debian's $*"
-    { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $command --quiet=2; } >&2 ||
+    { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $command --quiet=2; } >/dev/null ||
         fail "apt-get could not install $*."
 }
 
