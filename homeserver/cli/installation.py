@@ -6,10 +6,11 @@ from config import Config
 from homeserver.app import engine_of
 from homeserver.cli.data_directory import make_data_directory
 from homeserver.protocol.signing import SigningKey
+from homeserver.runtime.child_process import run_apart
 from homeserver.runtime.key_file import ensure_key_file, read_key_file
 from homeserver.runtime.randomness import Randomness
 from homeserver.storage.engine import Engine
-from homeserver.storage.migrate import migrate
+from homeserver.storage.migrate import is_current, migrate
 from homeserver.storage.ownership import claim, owner_of
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,17 @@ def prepare(config: Config) -> tuple[Engine, SigningKey]:
     """
     make_data_directory(config.data_dir)
     engine = engine_of(config)
-    migrate(engine)
+    _bring_up_to_date(engine)
     return engine, _signing_key(config, engine)
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    if engine.readers == 0:
+        # A database in memory is nowhere but here.
+        migrate(engine)
+    elif not is_current(engine):
+        # Apart, because Alembic and SQLAlchemy would hold 25 MB of the server's memory for as long as it runs.
+        run_apart(lambda: migrate(engine))
 
 
 def _signing_key(config: Config, engine: Engine) -> SigningKey:

@@ -46,26 +46,39 @@ def _tables(txn: Transaction, engine_name: str) -> set[str]:
     return {str(name) for (name,) in rows}
 
 
+def is_current(engine: Engine) -> bool:
+    """Whether there is nothing to migrate.
+
+    Raises StorageError where the database is foreign or newer than the program.
+    """
+    return _checked_version(engine) == newest_version()
+
+
 def migrate(engine: Engine, progress: Callable[[str], None] = log.info) -> bool:
     """Applies the missing versions and says so to `progress`; True if there were any.
 
     Raises StorageError where the database is foreign or newer than the program.
     """
+    version = _checked_version(engine)
+    if version == newest_version():
+        return False
+    # Imported late: SQLAlchemy costs a quarter of a second and 25 MB, for nothing where nothing is to be migrated.
+    from homeserver.storage.upgrade import upgrade  # noqa: PLC0415
+
+    upgrade(engine, version, newest_version(), progress)
+    return True
+
+
+def _checked_version(engine: Engine) -> str | None:
     engine.check()
     connection = engine.connect()
     try:
         version = schema_version(connection, engine.name)
     finally:
         connection.close()
-    if version == newest_version():
-        return False
     if version is not None and version not in _known_versions():
         raise StorageError(
             f"The database was used by a newer Folkmoot (schema {version}; this one knows {newest_version()})."
             " Install that version or newer, or restore a backup made before the update."
         )
-    # Imported late: SQLAlchemy costs a quarter of a second and 25 MB, for nothing where nothing is to be migrated.
-    from homeserver.storage.upgrade import upgrade  # noqa: PLC0415
-
-    upgrade(engine, version, newest_version(), progress)
-    return True
+    return version

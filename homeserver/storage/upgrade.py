@@ -3,6 +3,7 @@
 Versions are plain SQL in numbered files, forward only, one transaction each.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,8 @@ _SQLITE_WORDS = (
 
 def upgrade(engine: Engine, version: str | None, newest: str, progress: Callable[[str], None]) -> None:
     """Takes the database from `version` (None: empty) to `newest` and says each step to `progress`."""
+    # It tells of its plugins; what matters to an operator is said by `progress`.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     scripts = ScriptDirectory(str(_MIGRATIONS))
     steps = [step for step in scripts.walk_revisions() if version is None or step.revision > version]
     progress(f"The database schema is {version or 'empty'}; {len(steps)} steps to {newest}.")
@@ -47,6 +50,8 @@ def upgrade(engine: Engine, version: str | None, newest: str, progress: Callable
             connection,
             opts={
                 "fn": missing,
+                # Alembic does not expect it of SQLite, because sqlite3 used to commit before each CREATE.
+                "transactional_ddl": True,
                 "transaction_per_migration": True,
                 "on_version_apply": (
                     lambda step, **_: progress(f"Applied {step.up_revision_id}: {step.up_revision.doc}"),
