@@ -12,7 +12,7 @@ from homeserver.protocol.event_format import limited_fields
 from homeserver.protocol.identifiers import USER_ID, EventID, exceeds_bytes, server_of
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.membership_auth import AUTHORISED_VIA, check_membership
-from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, PowerLevels, StateLookup
+from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, PowerLevels, StateLookup, UnreadableLevel
 from homeserver.protocol.power_levels_auth import check_power_levels
 from homeserver.protocol.room_state import AuthRejected, RoomState
 from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion
@@ -94,7 +94,13 @@ def check_auth(event: Event, state: StateLookup) -> None:
     if event.type == "m.room.create":
         _check_create(event)
         return
-    room = RoomState(state, event.version)
+    try:
+        _check_in_room(event, RoomState(state, event.version))
+    except UnreadableLevel as error:
+        raise AuthRejected(str(error)) from None
+
+
+def _check_in_room(event: Event, room: RoomState) -> None:
     _check_create_is_of_room(event, room)
     _check_federates(event, room)
     if event.type == "m.room.aliases" and event.version.aliases_authorised_by_server:
@@ -112,11 +118,18 @@ def redaction_applies(redaction: Event, target: Event, levels: PowerLevels) -> b
     """
     if redaction.room_id != target.room_id:
         return False
-    if levels.user(redaction.sender) >= levels.redact:
+    if _has_redact_power(redaction.sender, levels):
         return True
     if redaction.version.redactions_authorised:
         return _same_server(redaction.event_id, target.event_id)
     return _same_server(redaction.sender, target.sender)
+
+
+def _has_redact_power(sender: str, levels: PowerLevels) -> bool:
+    try:
+        return levels.user(sender) >= levels.redact
+    except UnreadableLevel:
+        return False
 
 
 def _check_byte_limits(event: Event) -> None:

@@ -1,12 +1,16 @@
 """Who may do what: the levels of users, and those that actions ask for.
 
 https://spec.matrix.org/v1.19/client-server-api/#mroompower_levels
+
+Room versions before 10 let the first power levels event of a room hold values that are no levels. The specification
+does not say what they mean. Nobody on the network accepts an event that depends on one, so UnreadableLevel is raised.
 """
 
 import math
 import re
 from typing import Protocol, TypeAlias
 
+from homeserver.protocol.errors import Forbidden
 from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.json import JsonObject, JsonValue
 from homeserver.protocol.room_versions import RoomVersion
@@ -21,6 +25,10 @@ _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 _MOST_DIGITS = 1_000
 
 
+class UnreadableLevel(Forbidden):
+    """A power level that is no level. Whoever needs it has not shown that they may."""
+
+
 class StateLookup(Protocol):
     """Room state, as far as it is asked for."""
 
@@ -28,7 +36,10 @@ class StateLookup(Protocol):
 
 
 class PowerLevels:
-    """The levels in a room with the given create and power levels events."""
+    """The levels in a room with the given create and power levels events.
+
+    All but `notifications` raise UnreadableLevel where what they look for is there but is no level.
+    """
 
     __slots__ = ("_content", "_creators", "_version")
 
@@ -70,17 +81,21 @@ class PowerLevels:
 
     def notifications(self, key: str = "room") -> Level:
         """The level needed to notify everyone in the way of `key`."""
-        level = self._inner("notifications", key)
+        try:
+            level = self._inner("notifications", key)
+        except UnreadableLevel:
+            # No authorisation rule asks for it.
+            level = None
         return 50 if level is None else level
 
     def _named(self, name: str, default: int) -> Level:
-        level = None if self._content is None else read_level(self._content.get(name), self._version)
+        level = None if self._content is None else level_at(self._content, name, self._version)
         return default if level is None else level
 
     def _inner(self, name: str, key: str) -> int | None:
         if self._content is None:
             return None
-        return read_level(levels_by_key(self._content, name).get(key), self._version)
+        return level_at(levels_by_key(self._content, name), key, self._version)
 
 
 def power_levels(state: StateLookup, version: RoomVersion) -> PowerLevels:
@@ -105,7 +120,7 @@ def creators(create: Event) -> tuple[str, ...]:
 
 
 def read_level(value: JsonValue, version: RoomVersion) -> int | None:
-    """The level that a room of the version takes `value` for; None where it is none, which counts as absent.
+    """The level that a room of the version takes `value` for; None where it is none.
 
     https://spec.matrix.org/v1.19/rooms/v1/#deprecated-event-content-schemas
     """
@@ -121,7 +136,19 @@ def read_level(value: JsonValue, version: RoomVersion) -> int | None:
     return None
 
 
+def level_at(levels: JsonObject, key: str, version: RoomVersion) -> int | None:
+    """The level of `key`, None where there is none. Raises UnreadableLevel."""
+    if key not in levels:
+        return None
+    level = read_level(levels[key], version)
+    if level is None:
+        raise UnreadableLevel(f"The power level of {key!r} is not an integer")
+    return level
+
+
 def levels_by_key(content: JsonObject, name: str) -> JsonObject:
-    """The object `name` of a power levels event, empty where it is no object."""
-    levels = content.get(name)
-    return levels if isinstance(levels, dict) else {}
+    """The object `name` of a power levels event. Raises UnreadableLevel where it is something else."""
+    levels = content.get(name, {})
+    if not isinstance(levels, dict):
+        raise UnreadableLevel(f"The power levels of {name} are not an object")
+    return levels

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from homeserver.protocol.event import Event
 from homeserver.protocol.identifiers import USER_ID, exceeds_bytes
 from homeserver.protocol.json import JsonObject
-from homeserver.protocol.power_levels import POWER_LEVELS, creators, levels_by_key, read_level
+from homeserver.protocol.power_levels import POWER_LEVELS, creators, level_at, levels_by_key, read_level
 from homeserver.protocol.room_state import AuthRejected, RoomState
 from homeserver.protocol.room_versions import RoomVersion
 
@@ -17,7 +17,7 @@ _NAMED = ("users_default", "events_default", "state_default", "ban", "redact", "
 
 
 def check_power_levels(event: Event, room: RoomState) -> None:
-    """Raises AuthRejected unless the sender may set these power levels."""
+    """Raises AuthRejected unless the sender may set these power levels; UnreadableLevel where one is no level."""
     version = room.version
     if version.integer_power_levels:
         _check_integers(event.content)
@@ -63,7 +63,7 @@ def _altered(
     old: JsonObject, new: JsonObject, keys: Iterable[str], version: RoomVersion
 ) -> Iterator[_Alteration]:
     for key in keys:
-        before, after = read_level(old.get(key), version), read_level(new.get(key), version)
+        before, after = level_at(old, key, version), level_at(new, key, version)
         if before != after:
             yield key, before, after
 

@@ -15,7 +15,7 @@ from homeserver.protocol.auth_graph import AuthGraph, auth_event_ids
 from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.event_auth import AuthRejected, check_auth
 from homeserver.protocol.identifiers import EventID
-from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, PowerLevels
+from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, PowerLevels, UnreadableLevel
 
 StateIDs: TypeAlias = Mapping[Slot, EventID]
 
@@ -147,7 +147,10 @@ def _sender_level(event: Event, graph: AuthGraph) -> float:
     create = cited.get(CREATE)
     if create is None:
         return 0
-    return PowerLevels(create, cited.get(POWER_LEVELS), event.version).user(event.sender)
+    try:
+        return PowerLevels(create, cited.get(POWER_LEVELS), event.version).user(event.sender)
+    except UnreadableLevel:
+        return 0
 
 
 def _mainline_order(events: Iterable[Event], power_levels: EventID | None, graph: AuthGraph) -> list[Event]:

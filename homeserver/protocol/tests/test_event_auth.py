@@ -374,6 +374,8 @@ class TestRedactions:
         assert not applies(BOB), "by nobody in particular"
         assert applies(BOB, users={BOB: 50}), "at the redact level"
         assert not applies(BOB, users={BOB: 50}, redact=51), "below the redact level"
+        assert not applies(BOB, users={BOB: 50}, redact="x"), "at a level that nobody can read"
+        assert applies(ALICE, redact="x"), "of the sender's own server"
 
     @every_version
     def test_they_do_not_apply_to_other_rooms(self, version: RoomVersion) -> None:

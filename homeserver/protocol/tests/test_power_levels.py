@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from homeserver.protocol.json import JsonObject
-from homeserver.protocol.power_levels import PowerLevels, creators, power_levels, read_level
+from homeserver.protocol.power_levels import PowerLevels, UnreadableLevel, creators, power_levels, read_level
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.protocol.tests.rooms import ALICE, BOB, CREATOR, Room, every_version, versions
 
@@ -102,10 +102,24 @@ def test_strings_and_floats_of_old_versions(value: Any, level: int, version: Roo
 @pytest.mark.parametrize(
     "value", ["", "x", "1.5", "1e3", "1_000", "0x10", "--1", "+ 1", True, None, [], {}, "1" * 5_000]
 )
-def test_what_is_no_level_counts_as_absent(value: Any, version: RoomVersion) -> None:
+def test_what_is_no_level_cannot_be_read(value: Any, version: RoomVersion) -> None:
     assert read_level(value, version) is None
-    levels = levels_of(version, {"ban": value, "users": {ALICE: value}, "users_default": 5, "events": value})
-    assert (levels.ban, levels.user(ALICE), levels.required_for("x", True)) == (50, 5, 50)
+    levels = levels_of(
+        version, {"ban": value, "users": {ALICE: value}, "users_default": 5, "events": [value]}
+    )
+    with pytest.raises(UnreadableLevel):
+        _ = levels.ban
+    with pytest.raises(UnreadableLevel):
+        levels.user(ALICE)
+    with pytest.raises(UnreadableLevel):
+        levels.required_for("x", True)
+    assert (levels.user(BOB), levels.kick) == (5, 50), "nor does it matter where it is not asked for"
+
+
+@every_version
+def test_anything_may_stand_for_notifications(version: RoomVersion) -> None:
+    for notifications in (5, {"room": "x"}):
+        assert levels_of(version, {"notifications": notifications}).notifications() == 50
 
 
 def test_strings_of_any_sensible_length() -> None:

@@ -34,11 +34,31 @@ class TestShape:
     @every_version
     @pytest.mark.parametrize("name", NAMED)
     @pytest.mark.parametrize("value", ["5", True, None, [], {}])
-    def test_levels_are_integers_since_10(self, name: str, value: Any, version: RoomVersion) -> None:
+    def test_levels_are_integers(self, name: str, value: Any, version: RoomVersion) -> None:
         room = Room.with_members(version)
         content = {**room.state["m.room.power_levels", ""].content, name: value}
         allowed = room.try_event("m.room.power_levels", content, state_key="")
+        assert allowed is (value == "5" and int(version.identifier) < 10)
+
+    @every_version
+    @pytest.mark.parametrize(
+        "content", [{"ban": None}, {"kick": "x"}, {"events": {"x": True}}, {"events": 5}]
+    )
+    def test_the_first_may_have_other_levels_until_9(self, content: JsonObject, version: RoomVersion) -> None:
+        room = Room(version)
+        room.member(CREATOR, "join")
+        allowed = room.try_event("m.room.power_levels", content, state_key="")
         assert allowed is (int(version.identifier) < 10)
+
+    @versions(1, 9)
+    def test_such_levels_let_nobody_do_what_needs_them(self, version: RoomVersion) -> None:
+        room = Room.with_members(version, ALICE)
+        room.set_levels(ban="x", events={"y": None})
+        assert not room.try_member(ALICE, "ban", CREATOR)
+        assert not room.try_event("y", {})
+        assert not room.try_event("m.room.power_levels", {"users": {CREATOR: 100}}, state_key="")
+        assert room.try_member(ALICE, "leave", CREATOR), "kicking needs none of them"
+        assert room.try_event("x", {})
 
     @versions(10)
     @pytest.mark.parametrize("name", ["events", "notifications", "users"])

@@ -161,3 +161,15 @@ def test_creators_come_before_all_others_since_12(version: RoomVersion) -> None:
     # The last that is applied stays.
     expected = by_alice if version.identifier == "12" else by_creator
     assert story.resolved(one, other)[JOIN_RULES] is expected
+
+
+@versions(2, 9)
+def test_senders_of_unreadable_levels_have_no_power(version: RoomVersion) -> None:
+    story = Story(version)
+    story.trunk.set_levels({ALICE: 50}, users_default="x", state_default=0, events={"m.room.join_rules": 0})
+    one, other = story.branches()
+    mighty = one.add(
+        "m.room.join_rules", {"join_rule": "invite"}, sender=ALICE, state_key="", origin_server_ts=2
+    )
+    other.add("m.room.join_rules", {"join_rule": "knock"}, sender=BOB, state_key="", origin_server_ts=1)
+    assert story.resolved(one, other)[mighty.slot] is mighty
