@@ -83,7 +83,7 @@ from homeserver.runtime.threads import Threads
 from homeserver.runtime.version import program_version
 from homeserver.storage.database import Database, MakeThreads
 from homeserver.storage.dictionary import Dictionary
-from homeserver.storage.engine import Engine
+from homeserver.storage.engine import DatabaseUnavailable, Engine
 from homeserver.storage.postgres import Postgres
 from homeserver.storage.sqlite import Sqlite
 from homeserver.streams.journal import Journal
@@ -284,7 +284,7 @@ class _Rooms:
         locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, builder, ingest, locks)
         directory = Directory(db, clock)
-        self.changes = MembershipChanges(sender, self.heads, self.members, profiles, core.domains)
+        self.changes = MembershipChanges(sender, self.heads, self.members, profiles, core.domains, db)
         creator = RoomCreator(
             builder,
             ingest,
@@ -307,7 +307,13 @@ class _Rooms:
         self.tails.start_at(position)
 
     def part(self) -> _Part:
-        return _Part(self._endpoints, [Every("old transaction IDs", timedelta(hours=1), self._forget_old)])
+        return _Part(
+            self._endpoints,
+            [
+                Every("old transaction IDs", timedelta(hours=1), self._forget_old),
+                Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
+            ],
+        )
 
     async def _forget_old(self) -> None:
         day_ago = self._core.clock.now_ms() - 24 * 3600 * 1000
@@ -350,7 +356,10 @@ class _Talk:
         self.typing.start_at(position)
 
     def part(self) -> _Part:
-        return _Part(self._endpoints)
+        forgetting = Every(
+            "forgotten account data", timedelta(minutes=10), self.account_data.forget_deactivated
+        )
+        return _Part(self._endpoints, [forgetting])
 
 
 class Server:
@@ -396,6 +405,14 @@ class Server:
             log.warning("some requests did not end within %d seconds", _DRAIN_SECONDS)
         for part in self._parts:
             for end in part.endings:
-                await end()
+                await _at_the_end(end)
         self._core.password_threads.stop()
         await self._core.db.close()
+
+
+async def _at_the_end(store: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """What cannot be stored now is lost; the server ends nevertheless."""
+    try:
+        await store()
+    except DatabaseUnavailable as error:
+        log.error("not everything could be stored at the end: %s", error)

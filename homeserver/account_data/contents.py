@@ -12,6 +12,8 @@ from homeserver.account_data.store import (
     ContentKey,
     ContentRow,
     content_of,
+    deactivated_owners,
+    delete_user,
     supersedes,
     upsert_contents,
 )
@@ -108,6 +110,11 @@ class AccountData:
     async def content(self, key: ContentKey) -> bytes | None:
         """The JSON of the content, or None where none was put."""
         return await self._db.read(content_of, key)
+
+    async def forget_deactivated(self) -> None:
+        """Deletes what users kept whose accounts have ended."""
+        for user_nid in await self._db.read(deactivated_owners):
+            await self._db.write(delete_user, user_nid)
 
     def put(self, key: ContentKey, content: JsonObject, *, rank: int = 0) -> Deferred[Position]:
         """Replaces the content. What only moves forward has a `rank`: lower ones change nothing."""

@@ -120,6 +120,19 @@ def filter_definition(txn: Transaction, user_nid: int, filter_id: str) -> bytes 
     return None if row is None else bytes(row[0])
 
 
+def deactivated_owners(txn: Transaction) -> list[int]:
+    """Users who were deactivated and still have account data or filters."""
+    rows = txn.rows(
+        """
+        SELECT user_nid FROM account a WHERE deactivated_at IS NOT NULL AND (
+            EXISTS (SELECT 1 FROM account_data d WHERE d.user_nid = a.user_nid)
+            OR EXISTS (SELECT 1 FROM account_data_filter f WHERE f.user_nid = a.user_nid)
+        )
+        """
+    )
+    return [user_nid for (user_nid,) in rows]
+
+
 def delete_user(txn: Transaction, user_nid: int) -> None:
     """Everything that a user kept, when the account ends."""
     txn.execute("DELETE FROM account_data WHERE user_nid = %(user_nid)s", user_nid=user_nid)

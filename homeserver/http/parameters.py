@@ -1,5 +1,6 @@
 """From the text of a request to the typed arguments of its endpoint."""
 
+import re
 from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -26,6 +27,10 @@ _PARSERS: Mapping[Any, Callable[[str], str]] = {
 }
 
 
+# No integer below 2**63 is longer; most bodies have no such run of digits.
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
+
 class ArgumentReader:
     """Decodes path, query and body for one endpoint; what can be prepared is prepared once."""
 
@@ -45,6 +50,8 @@ class ArgumentReader:
         if self._query is not None:
             arguments["query"] = self._read_query(query)
         if self._body is not None:
+            if _LONG_NUMBER.search(body) is not None:
+                _check_integers(body)
             arguments["body"] = self._body(body)
         return arguments
 
@@ -107,6 +114,23 @@ def _read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadJson("The body must be a JSON object")
     return value
+
+
+def _check_integers(body: bytes) -> None:
+    """Raises BadJson for integers of more than 64 bits, which could not be written again as they were."""
+    try:
+        values = [decode_json(body)]
+    except ValueError:
+        # Said by whoever decodes it.
+        return
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise BadJson("An integer is out of range")
 
 
 def _shape_error(error: msgspec.ValidationError, otherwise: type[MatrixError]) -> MatrixError:

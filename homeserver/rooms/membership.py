@@ -3,9 +3,11 @@
 https://spec.matrix.org/v1.19/client-server-api/#room-membership
 """
 
+import logging
+
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.profiles import Profiles
-from homeserver.protocol.errors import Forbidden, Unknown
+from homeserver.protocol.errors import Forbidden, MatrixError, Unknown
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.draft import Draft, Sent
@@ -13,7 +15,12 @@ from homeserver.rooms.head import Heads
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.members import Members
 from homeserver.rooms.send import EventSender
+from homeserver.rooms.store.members import members_without_account
+from homeserver.storage.database import Database
 
+log = logging.getLogger(__name__)
+
+_DEPARTING_AT_ONCE = 1000
 _REMOVABLE = ("join", "invite", "knock")
 
 
@@ -30,12 +37,14 @@ class MembershipChanges:
         members: Members,
         profiles: Profiles,
         domains: LocalDomains,
+        db: Database,
     ) -> None:
         self._sender = sender
         self._heads = heads
         self._members = members
         self._profiles = profiles
         self._domains = domains
+        self._db = db
 
     async def join(self, user_id: UserID, room_id: RoomID, reason: str | None = None) -> Sent:
         profile = await self._profiles.get(user_id)
@@ -75,6 +84,18 @@ class MembershipChanges:
         if row.membership in _REMOVABLE:
             raise Unknown("Leave the room before you forget it")
         await self._members.forget(head.nid, user_nid)
+
+    async def remove_deactivated(self) -> None:
+        """Takes users whose accounts were deactivated out of their rooms.
+
+        Found in the database and not by being told, so that nobody stays in a room because a process ended.
+        """
+        for user_id, room_id in await self._db.read(members_without_account, _DEPARTING_AT_ONCE):
+            try:
+                await self.leave(user_id, room_id)
+            except MatrixError as error:
+                # The next run tries again; the others must not wait for it.
+                log.warning("%s could not be taken out of %s: %s", user_id, room_id, error)
 
     async def profile_changed(self, user_id: UserID, user_nid: int) -> None:
         """Shows a user's new name and avatar in every room that the user is joined to."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from homeserver.protocol.json import encode_json
+from homeserver.protocol.stripped import STRIPPED_SLOTS
 from homeserver.rooms.reading import state_events
 from homeserver.rooms.state import members_at
 from homeserver.rooms.store.events import events_by_nid
@@ -17,15 +18,7 @@ from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import CURRENT
 from homeserver.storage.engine import Transaction
 
-STRIPPED_TYPES = (
-    "m.room.create",
-    "m.room.join_rules",
-    "m.room.canonical_alias",
-    "m.room.avatar",
-    "m.room.name",
-    "m.room.topic",
-    "m.room.encryption",
-)
+_TYPES = [type_ for type_, _ in STRIPPED_SLOTS]
 
 
 class _Stripped(msgspec.Struct):
@@ -41,7 +34,7 @@ _decode = msgspec.json.Decoder(_Stripped).decode
 def stripped_state(txn: Transaction, member: MemberRow) -> Sequence[msgspec.Raw]:
     """The room's stripped state, with the member events of the user and of who sent that one."""
     (own,) = state_events(txn, events_by_nid(txn, [member.event]))
-    events = state_events(txn, state_rows_of_slots(txn, member.room, CURRENT, STRIPPED_TYPES, [""]))
+    events = state_events(txn, state_rows_of_slots(txn, member.room, CURRENT, _TYPES, [""]))
     if own.key.sender != own.key.state_key:
         events += members_at(txn, member.room, CURRENT, [own.key.sender])
     return [_stripped(event) for event in (*events, own)]

@@ -1,6 +1,6 @@
 """What the rest of the server may ask of a database, whichever it is."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -50,6 +50,13 @@ class StorageError(Exception):
     """The database cannot be used; the text says why and what to do."""
 
 
+class DatabaseUnavailable(StorageError):
+    """The database cannot be used at the moment; the text says why.
+
+    A change that was under way may have been made or not.
+    """
+
+
 def check_ours(tables: Collection[str]) -> None:
     """Raises StorageError where the database with these tables was made by some other program."""
     # The first of all migrations may have been interrupted after Alembic made its own table.
@@ -74,8 +81,3 @@ class Engine(Protocol):
 
     def check(self) -> None:
         """Raises StorageError where the database is absent, foreign, or not to be written."""
-
-
-def in_slices(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -1,6 +1,6 @@
 """Tables room_event and room_event_body."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import EventID
@@ -179,21 +179,3 @@ def event_by_id(txn: Transaction, event_id: EventID) -> TimelineRow | None:
     """None where the event is not known, or its body is gone."""
     row = txn.row(_TIMELINE + " WHERE e.event_id = %(event_id)s", event_id=event_id)
     return None if row is None else TimelineRow(*row)
-
-
-def client_bodies(txn: Transaction, nids: Sequence[int]) -> Mapping[int, bytes]:
-    """The client JSON by short id."""
-    rows = txn.rows("SELECT nid, client FROM room_event_body WHERE nid IN %(nids)s", nids=list(nids))
-    return dict(rows)
-
-
-def pdu_bodies(txn: Transaction, event_id: EventID) -> tuple[bytes, bytes] | None:
-    """(client, federation) of an event, from which the whole event is made."""
-    row = txn.row(
-        """
-        SELECT b.client, b.federation FROM room_event e JOIN room_event_body b ON b.nid = e.nid
-        WHERE e.event_id = %(event_id)s
-        """,
-        event_id=event_id,
-    )
-    return None if row is None else (row[0], row[1])

@@ -114,6 +114,22 @@ def _first_members(
     return found
 
 
+def members_without_account(txn: Transaction, limit: int) -> list[tuple[UserID, RoomID]]:
+    """Users who were deactivated, with a room that they are still in."""
+    rows = txn.rows(
+        """
+        SELECT u.user_id, r.room_id FROM account a
+        JOIN room_member m ON m.user_nid = a.user_nid AND m.membership IN %(memberships)s
+        JOIN known_user u ON u.nid = a.user_nid
+        JOIN room r ON r.nid = m.room
+        WHERE a.deactivated_at IS NOT NULL
+        LIMIT %(limit)s
+        """,
+        memberships=["join", "invite", "knock"], limit=limit,
+    )  # fmt: skip
+    return [(UserID(user_id), RoomID(room_id)) for user_id, room_id in rows]
+
+
 def set_forgotten(txn: Transaction, room: int, user_nid: int) -> None:
     """Until the user's next membership, the room is shown no more."""
     txn.execute(

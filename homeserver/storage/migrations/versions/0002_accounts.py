@@ -22,6 +22,7 @@ def upgrade() -> None:
             erased INTEGER NOT NULL DEFAULT 0
         );
         CREATE INDEX account_folded ON account (folded_id);
+        CREATE INDEX account_deactivated ON account (user_nid) WHERE deactivated_at IS NOT NULL;
 
         -- A row per session; logging out deletes it. Other tables refer to nid, so none is used twice.
         -- token_generation is that of the tokens in use; session_ends_at bounds them all.
