@@ -15,6 +15,8 @@ class KeyedLocks(Generic[K]):
 
     def __init__(self) -> None:
         self._waiting: dict[K, deque[Deferred[None]]] = {}
+        self._released: deque[K] = deque()
+        self._handing_on = False
 
     @asynccontextmanager
     async def held(self, key: K) -> AsyncIterator[None]:
@@ -40,6 +42,18 @@ class KeyedLocks(Generic[K]):
             raise
 
     def _release(self, key: K) -> None:
+        self._released.append(key)
+        if self._handing_on:
+            # We run inside the loop below. Were each holder to start the next one, a crowd would overflow the stack.
+            return
+        self._handing_on = True
+        try:
+            while self._released:
+                self._hand_on(self._released.popleft())
+        finally:
+            self._handing_on = False
+
+    def _hand_on(self, key: K) -> None:
         queue = self._waiting[key]
         if queue:
             queue.popleft().callback(None)
