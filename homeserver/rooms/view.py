@@ -13,7 +13,7 @@ from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.members import Members
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.store.spans import OPEN
-from homeserver.rooms.visibility import last_departure
+from homeserver.rooms.visibility import last_stay
 from homeserver.storage.database import Database
 
 CURRENT = OPEN - 1
@@ -54,12 +54,12 @@ class RoomViews:
         joined = member is not None and member.membership == "join"
         if joined or await self._is_world_readable(head):
             return RoomView(head.nid, room_id, head.version, member, CURRENT, CURRENT)
-        left = None
+        stay = None
         if member is not None and not member.forgotten:
-            left = await self._db.read(last_departure, head.nid, requester.user_id)
-        if left is None:
+            stay = await self._db.read(last_stay, head.nid, requester.user_id)
+        if stay is None:
             raise Forbidden(_NOT_THERE)
-        return RoomView(head.nid, room_id, head.version, member, left.line, left.position)
+        return RoomView(head.nid, room_id, head.version, member, stay.line, stay.ended)
 
     async def _is_world_readable(self, head: Head) -> bool:
         await self._heads.load(head, [_VISIBILITY])

@@ -4,7 +4,6 @@ https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from homeserver.protocol.history_visibility import may_see
@@ -47,7 +46,8 @@ def visible_events(
     if not doubtful:
         return [Seen(event, "join") for event in events]
     newest = max(event.state_after for event in doubtful)
-    memberships = _SlotValues(txn, room, ("m.room.member", user_id), "membership", OPEN)
+    own = ("m.room.member", user_id)
+    memberships = _SlotValues(txn, room, own, "membership", OPEN)
     visibilities = _SlotValues(txn, room, _VISIBILITY, "history_visibility", newest)
     seen = []
     for event in events:
@@ -55,7 +55,9 @@ def visible_events(
             seen.append(Seen(event, "join"))
             continue
         membership = memberships.at(event.state_after)
-        if may_see(
+        # Whoever is put out sees it, also if they were only invited.
+        is_removed = (event.key.type, event.key.state_key) == own and membership in ("leave", "ban")
+        if is_removed or may_see(
             visibility_before=visibilities.at(event.state_before),
             visibility_after=visibilities.at(event.state_after),
             membership_before=memberships.at(event.state_before),
@@ -66,20 +68,27 @@ def visible_events(
     return seen
 
 
-class Departure(NamedTuple):
-    """The event by which a user left a room: its position, and its number on the state line."""
+class Stay(NamedTuple):
+    """A time for which a user was joined to a room.
 
-    position: int
+    `began` and `ended` are the positions of the events that did it, `line` is the latter on the state line.
+    """
+
+    began: int
+    ended: int
     line: int
 
 
-def last_departure(txn: Transaction, room: int, user_id: UserID) -> Departure | None:
-    """How a user who is not joined last ceased to be; None for who never was."""
-    spans = slot_history(txn, room, ("m.room.member", user_id), OPEN)
-    for before, after in pairwise(reversed(spans)):
-        if _value(after.client, "membership") == "join":
-            return Departure(before.position, before.from_line)
-    return None
+def last_stay(txn: Transaction, room: int, user_id: UserID) -> Stay | None:
+    """Of a user who is not joined; None for who never was."""
+    stay = None
+    began = None
+    for span in slot_history(txn, room, ("m.room.member", user_id), OPEN):
+        if _value(span.client, "membership") == "join":
+            began = span.position if began is None else began
+        elif began is not None:
+            stay, began = Stay(began, span.position, span.from_line), None
+    return stay
 
 
 class _SlotValues:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
@@ -10,6 +11,9 @@ from homeserver.protocol.json import JsonObject, encode_json
 from homeserver.rooms.timeline import format_token
 from homeserver.rooms.timeline_event import Viewer, show
 from homeserver.sync.room_delta import RoomDelta
+
+Events = dict[int, list[JsonObject]]
+"""By the room's short id."""
 
 
 @dataclass(slots=True)
@@ -20,26 +24,43 @@ class Parts:
     left: list[RoomDelta] = field(default_factory=list)
     invited: Mapping[RoomID, Sequence[msgspec.Raw]] = field(default_factory=dict)
     knocked: Mapping[RoomID, Sequence[msgspec.Raw]] = field(default_factory=dict)
-    ephemeral: dict[int, list[JsonObject]] = field(default_factory=dict)
-    """By the room's short id."""
+    ephemeral: Events = field(default_factory=dict)
     account_data: list[JsonObject] = field(default_factory=list)
-    room_account_data: dict[int, list[JsonObject]] = field(default_factory=dict)
+    room_account_data: Events = field(default_factory=dict)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to tell. Rooms with ephemeral events only are among `joined`, too."""
         return not (self.joined or self.left or self.invited or self.knocked or self.account_data)
 
 
-def answer(parts: Parts, viewer: Viewer, position: int) -> msgspec.Raw:
+def answer(
+    parts: Parts, viewer: Viewer, position: int, state_name: Literal["state", "state_after"]
+) -> msgspec.Raw:
     """https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync"""
+
+    def joined(delta: RoomDelta) -> JsonObject:
+        edus = parts.ephemeral.get(delta.member.room, [])
+        return {**left(delta), "ephemeral": {"events": edus}, "summary": delta.summary}
+
+    def left(delta: RoomDelta) -> JsonObject:
+        return {
+            "timeline": {
+                "events": [show(one.event, viewer, one.membership) for one in delta.timeline],
+                "limited": delta.limited,
+                "prev_batch": format_token(delta.prev_batch),
+            },
+            state_name: {"events": [show(event, viewer) for event in delta.state]},
+            "account_data": {"events": parts.room_account_data.get(delta.member.room, [])},
+        }
+
     body: JsonObject = {"next_batch": format_token(position)}
     if parts.account_data:
         body["account_data"] = {"events": parts.account_data}
     rooms: JsonObject = {}
     if parts.joined:
-        rooms["join"] = {delta.member.room_id: _joined(parts, delta, viewer) for delta in parts.joined}
+        rooms["join"] = {delta.member.room_id: joined(delta) for delta in parts.joined}
     if parts.left:
-        rooms["leave"] = {delta.member.room_id: _left(parts, delta, viewer) for delta in parts.left}
+        rooms["leave"] = {delta.member.room_id: left(delta) for delta in parts.left}
     if parts.invited:
         rooms["invite"] = {
             room_id: {"invite_state": {"events": events}} for room_id, events in parts.invited.items()
@@ -51,22 +72,3 @@ def answer(parts: Parts, viewer: Viewer, position: int) -> msgspec.Raw:
     if rooms:
         body["rooms"] = rooms
     return msgspec.Raw(encode_json(body))
-
-
-def _joined(parts: Parts, delta: RoomDelta, viewer: Viewer) -> JsonObject:
-    room = _left(parts, delta, viewer)
-    room["ephemeral"] = {"events": parts.ephemeral.get(delta.member.room, [])}
-    room["summary"] = delta.summary
-    return room
-
-
-def _left(parts: Parts, delta: RoomDelta, viewer: Viewer) -> JsonObject:
-    return {
-        "timeline": {
-            "events": [show(one.event, viewer, one.membership) for one in delta.timeline],
-            "limited": delta.limited,
-            "prev_batch": format_token(delta.prev_batch),
-        },
-        "state": {"events": [show(event, viewer) for event in delta.state]},
-        "account_data": {"events": parts.room_account_data.get(delta.member.room, [])},
-    }

@@ -1,5 +1,7 @@
 """Client API: /sync."""
 
+from typing import Literal
+
 import msgspec
 
 from homeserver.account_data.filters import Filters
@@ -18,8 +20,9 @@ class SyncQuery(msgspec.Struct):
     filter: str | None = None
     since: str | None = None
     full_state: bool = False
-    set_presence: str = "online"
+    set_presence: Literal["online", "unavailable", "offline"] = "online"
     timeout: int = 0
+    use_state_after: bool = False
 
 
 class SyncEndpoints:
@@ -38,6 +41,7 @@ class SyncEndpoints:
                 since=None if query.since is None else parse_token(query.since),
                 timeout=max(0, query.timeout) / 1000,
                 full_state=query.full_state,
+                state_after=query.use_state_after,
                 filter=await self._filter(requester, query.filter),
             ),
         )

@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#syncing
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeserver.protocol.filters import RoomEventFilter
@@ -15,17 +15,18 @@ from homeserver.rooms.store.events import TimelineRow, events_backwards, line_at
 from homeserver.rooms.store.members import MemberRow, heroes, summary_counts
 from homeserver.rooms.store.spans import changed_state_rows, current_state_rows, state_rows
 from homeserver.rooms.timeline_event import TimelineEvent
-from homeserver.rooms.visibility import Seen, visible_events
+from homeserver.rooms.visibility import Seen, last_stay, visible_events
 from homeserver.storage.engine import Transaction
 
 _NAMES = {"m.room.name": "name", "m.room.canonical_alias": "alias"}
 _MOST_SCANNED = 1000
 """Events that are looked at for a page, where a filter passes few of them."""
+_LONG_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """For whom a sync is read."""
+    """For whom a sync is read. With `state_after`, state is told as it is after the timeline (MSC4222)."""
 
     user_id: UserID
     user_nid: int
@@ -33,19 +34,37 @@ class Reader:
     timeline: RoomEventFilter
     state: RoomEventFilter
     timeline_limit: int
+    state_after: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RoomWork:
-    """A room of which something between two positions is wanted; `after` is 0 for a room that is new to the client.
+    """A room of which something between two positions is wanted; `after` is 0 for a room new to the client.
 
-    With `full_state` all state is told, not only what changed.
+    With `full_state` all state is told, not only what changed. With `gap` the client lacks something before it
+    even if all of it is told, so that its timeline is limited.
     """
 
     member: MemberRow
     after: int
     upto: int
     full_state: bool
+    gap: bool = False
+
+
+def left_work(txn: Transaction, user_id: UserID, member: MemberRow, after: int) -> RoomWork:
+    """A room that the user left after a position: up to the event by which they did.
+
+    If they were not joined until then, having been invited or having left before, this event alone is for them.
+    """
+    stay = last_stay(txn, member.room, user_id)
+    if stay is None or stay.ended < member.position:
+        missed = stay is not None and stay.ended > after
+        return RoomWork(member, member.position - 1, member.position, full_state=False, gap=missed)
+    is_new = stay.began > after
+    return RoomWork(
+        member, 0 if is_new else after, member.position, full_state=is_new, gap=is_new and after > 0
+    )
 
 
 @dataclass(slots=True)
@@ -60,6 +79,23 @@ class RoomDelta:
     summary: JsonObject = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Walk:
+    """A stretch of the timeline, newest first, as far back as a sync goes: what is told and what the filter drops."""
+
+    told: list[Seen] = field(default_factory=list)
+    dropped: list[Seen] = field(default_factory=list)
+    limited: bool = False
+
+    @property
+    def hides_state(self) -> bool:
+        return any(one.event.is_state for one in self.dropped)
+
+    @property
+    def has_members(self) -> bool:
+        return any(one.event.key.type == MEMBER for one in (*self.told, *self.dropped))
+
+
 class RoomReads:
     """Reads the rooms of one sync in one transaction.
 
@@ -72,14 +108,15 @@ class RoomReads:
         txn: Transaction,
         reader: Reader,
         works: Sequence[RoomWork],
-        known_members: Mapping[int, set[str]],
+        known_members: Mapping[int, dict[str, int]],
     ) -> None:
-        """`known_members` are, by room, users whose member events the client has; added to when more are sent."""
+        """`known_members` are, by room, users with the position of the sync by which the client was last sent
+        their member events; added to when more are sent."""
         self._txn = txn
         self._reader = reader
         self._known_members = known_members
         self._counts = summary_counts(txn, [work.member.room for work in works])
-        new = [work for work in works if work.full_state and work.after == 0]
+        new = [work for work in works if work.full_state and work.after == 0 and _is_joined(work)]
         rooms, upto = [work.member.room for work in new], max((work.upto for work in new), default=0)
         self._pages = newest_events(txn, rooms, upto, reader.timeline_limit + 1)
         self._states = current_state_rows(
@@ -94,64 +131,77 @@ class RoomReads:
         found = heroes(self._txn, [delta.member.room for delta in need_heroes], self._reader.user_nid)
         for delta in need_heroes:
             delta.summary["m.heroes"] = found.get(delta.member.room, [])
+        for work, delta in zip(works, deltas, strict=True):
+            delta.state = self._filtered_state(work, delta)
         return deltas
 
     def _delta(self, work: RoomWork) -> RoomDelta:
-        delta = self._timeline(work)
-        start_line = self._line_at_start(work, delta)
-        delta.state = self._state(work, delta, start_line)
-        if _membership_may_have_changed(work, delta):
+        walk = self._walk(work)
+        timeline = walk.told[::-1]
+        prev_batch = timeline[0].event.position - 1 if timeline else work.upto
+        delta = RoomDelta(work.member, timeline, walk.limited or work.gap, prev_batch)
+        delta.state = self._state(work, walk, delta)
+        if _is_joined(work) and (work.full_state or delta.limited or walk.has_members):
             joined, invited = self._counts.get(work.member.room, (0, 0))
             delta.summary = {"m.joined_member_count": joined, "m.invited_member_count": invited}
         return delta
 
-    def _timeline(self, work: RoomWork) -> RoomDelta:
-        """The newest events that pass the filter, at most the limit, oldest first."""
-        reader, limit = self._reader, self._reader.timeline_limit
-        passed: list[Seen] = []
-        upto, scanned, more = work.upto, 0, True
-        while more and len(passed) <= limit and scanned < _MOST_SCANNED:
-            rows = self._page(work, upto)
-            more = len(rows) > limit
-            scanned += len(rows)
-            if rows:
-                upto = rows[-1].position - 1
-            events = timeline_events(self._txn, rows, reader.device_nid)
-            seen = visible_events(self._txn, work.member.room, reader.user_id, work.member, events)
-            passed.extend(one for one in seen if reader.timeline.matches(one.event))
-        limited = more or len(passed) > limit
-        page = passed[:limit][::-1]
-        prev_batch = page[0].event.position - 1 if page else work.upto
-        return RoomDelta(work.member, page, limited, prev_batch)
+    def _walk(self, work: RoomWork) -> _Walk:
+        """Back from the newest event until those that pass the filter are as many as are wanted.
 
-    def _page(self, work: RoomWork, upto: int) -> Sequence[TimelineRow]:
-        """One event more than the limit, newest first."""
-        read = self._pages.pop(work.member.room, None)
-        if read is not None:
-            return read
-        return events_backwards(
-            self._txn, work.member.room, upto, work.after, self._reader.timeline_limit + 1
-        )
+        It ends at what the user may not see, so that the state at its start is followed by all later state.
+        """
+        reader, walk = self._reader, _Walk()
+        wanted = reader.timeline.includes(work.member.room_id)
+        for count, one in enumerate(self._backwards(work)):
+            passes = one is not None and wanted and reader.timeline.matches(one.event)
+            if one is None or count == _MOST_SCANNED or (passes and len(walk.told) == reader.timeline_limit):
+                walk.limited = True
+                break
+            (walk.told if passes else walk.dropped).append(one)
+        return walk
 
-    def _line_at_start(self, work: RoomWork, delta: RoomDelta) -> int:
-        """The number on the state line where the timeline that is sent begins."""
-        if delta.timeline:
-            return delta.timeline[0].event.state_before
-        return line_at(self._txn, work.member.room, work.upto)
+    def _backwards(self, work: RoomWork) -> Iterator[Seen | None]:
+        """The events, newest first; None in the place of one that the user may not see."""
+        upto, limit = work.upto, self._reader.timeline_limit + 1
+        more = True
+        while more:
+            rows = self._pages.pop(work.member.room, None)
+            if rows is None:
+                rows = events_backwards(self._txn, work.member.room, upto, work.after, limit)
+            events = timeline_events(self._txn, rows, self._reader.device_nid)
+            seen = visible_events(self._txn, work.member.room, self._reader.user_id, work.member, events)
+            by_position = {one.event.position: one for one in seen}
+            yield from (by_position.get(row.position) for row in rows)
+            more = len(rows) >= limit
+            # Where the filter passes few, the next page is a long one.
+            upto, limit = (rows[-1].position - 1 if rows else upto), _LONG_PAGE
 
-    def _state(self, work: RoomWork, delta: RoomDelta, start_line: int) -> list[TimelineEvent]:
-        """State at the start of the timeline: all of it, or what changed since the client's last sync."""
+    def _state(self, work: RoomWork, walk: _Walk, delta: RoomDelta) -> list[TimelineEvent]:
+        """State where the timeline begins (or ends): all of it, or what changed since the last sync.
+
+        What the filter drops from the timeline is told as state, or the client would never know.
+        """
         room = work.member.room
+        line = self._line(work, delta)
         if work.full_state:
-            rows = self._all_state(room, start_line)
-        elif delta.limited:
-            rows = changed_state_rows(self._txn, room, line_at(self._txn, room, work.after), start_line)
+            rows = self._all_state(room, line)
+        elif delta.limited or walk.hides_state or self._reader.state_after:
+            rows = changed_state_rows(self._txn, room, line_at(self._txn, room, work.after), line)
         else:
             rows = []
-        state = state_events(self._txn, rows)
-        if self._reader.state.lazy_load_members:
-            state = self._without_idle_members(work, delta, state, start_line)
-        return [event for event in state if self._reader.state.matches(event)]
+        if walk.hides_state:
+            told = {one.event.nid for one in delta.timeline}
+            later = changed_state_rows(self._txn, room, line, line_at(self._txn, room, work.upto))
+            rows = [*rows, *(row for row in later if row.nid not in told)]
+        events = state_events(self._txn, rows)
+        return list({(event.type, event.key.state_key): event for event in events}.values())
+
+    def _line(self, work: RoomWork, delta: RoomDelta) -> int:
+        """The number on the state line of which the state is told."""
+        if delta.timeline and not self._reader.state_after:
+            return delta.timeline[0].event.state_before
+        return line_at(self._txn, work.member.room, work.upto)
 
     def _all_state(self, room: int, line: int) -> Sequence[TimelineRow]:
         """All state at `line`; perhaps without members, where they are loaded lazily."""
@@ -160,28 +210,37 @@ class RoomReads:
             return current
         return state_rows(self._txn, room, line)
 
-    def _without_idle_members(
-        self, work: RoomWork, delta: RoomDelta, state: Sequence[TimelineEvent], start_line: int
-    ) -> list[TimelineEvent]:
-        """Of the members only those whom the timeline needs and the client does not have.
+    def _filtered_state(self, work: RoomWork, delta: RoomDelta) -> Sequence[TimelineEvent]:
+        wanted = self._reader.state
+        if not wanted.includes(work.member.room_id):
+            return []
+        state = self._without_idle_members(work, delta) if wanted.lazy_load_members else delta.state
+        return [event for event in state if wanted.matches(event)]
 
+    def _without_idle_members(self, work: RoomWork, delta: RoomDelta) -> list[TimelineEvent]:
+        """Of the members only those whom the client needs to show the room and does not have.
+
+        Those whose membership changed in a gap are told all the same.
         https://spec.matrix.org/v1.19/client-server-api/#lazy-loading-room-members
         """
         known = self._known_members[work.member.room]
-        needed = {str(one.event.key.sender) for one in delta.timeline}
+        needed = {str(one.event.key.sender) for one in delta.timeline} | set(
+            delta.summary.get("m.heroes", ())
+        )
         if work.full_state:
             needed.add(self._reader.user_id)
-        if not self._reader.state.include_redundant_members:
-            needed -= known
-        known |= needed
-        others = [event for event in state if event.key.type != MEMBER]
-        return others + members_at(self._txn, work.member.room, start_line, needed)
+        elif not self._reader.state.include_redundant_members:
+            needed -= {user_id for user_id, position in known.items() if position <= work.after}
+        kept = [event for event in delta.state if event.type != MEMBER or not work.full_state]
+        missing = needed - {event.key.state_key for event in kept if event.type == MEMBER}
+        if missing:
+            kept += members_at(self._txn, work.member.room, self._line(work, delta), missing)
+        known.update((event.key.state_key or "", work.upto) for event in kept if event.type == MEMBER)
+        return kept
 
 
-def _membership_may_have_changed(work: RoomWork, delta: RoomDelta) -> bool:
-    if work.full_state or delta.limited:
-        return True
-    return any(one.event.key.type == MEMBER for one in delta.timeline)
+def _is_joined(work: RoomWork) -> bool:
+    return work.member.membership == "join"
 
 
 def _is_named(delta: RoomDelta) -> bool:

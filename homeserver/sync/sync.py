@@ -13,14 +13,14 @@ from homeserver.ephemeral.edus import receipt_edus, typing_edu
 from homeserver.ephemeral.store import receipt_changes
 from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.http.requester import Requester
-from homeserver.protocol.filters import Filter
+from homeserver.protocol.filters import Filter, RoomEventFilter
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.members import Members
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.stripped import stripped_state
 from homeserver.rooms.tails import Tails
 from homeserver.rooms.timeline_event import Viewer
-from homeserver.rooms.visibility import seen_by_member
+from homeserver.rooms.visibility import Seen, seen_by_member
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.metrics import SYNC_WAITING
 from homeserver.storage.cache import ByteBudgetCache
@@ -28,9 +28,9 @@ from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal
 from homeserver.streams.waiting import Waiting
-from homeserver.sync.answer import Parts, answer
+from homeserver.sync.answer import Events, Parts, answer
 from homeserver.sync.changes import ChangeFinder, Changes
-from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork
+from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork, left_work
 
 _LONGEST_WAIT = 300  # seconds
 _DEFAULT_TIMELINE = 10
@@ -40,11 +40,15 @@ _MEMBER_BYTES = 100
 
 @dataclass(frozen=True, slots=True)
 class SyncWish:
-    """`since` is a position, None for a client that knows nothing; `timeout` is in seconds."""
+    """`since` is a position, None for a client that knows nothing; `timeout` is in seconds.
+
+    `full_state` asks for all state, `state_after` for that after the timeline instead of before it.
+    """
 
     since: int | None
     timeout: float
     full_state: bool
+    state_after: bool
     filter: Filter
 
 
@@ -53,7 +57,7 @@ class _Reads:
     """What one sync needs from the database, read in one transaction."""
 
     rooms: Sequence[RoomWork]
-    left: Sequence[RoomWork]
+    left: Sequence[MemberRow]
     invited: Sequence[MemberRow]
     knocked: Sequence[MemberRow]
     receipts: Sequence[MemberRow]
@@ -71,18 +75,17 @@ class LazyMembers:
 
     def __init__(self, budget: int) -> None:
         """`budget` is in bytes."""
-        self._sent: ByteBudgetCache[tuple[int | None, int], set[str]] = ByteBudgetCache(budget)
+        self._sent: ByteBudgetCache[tuple[int | None, int], dict[str, int]] = ByteBudgetCache(budget)
 
-    def of(self, device: int | None, room: int) -> set[str]:
-        """The users, to be added to by the caller."""
+    def of(self, device: int | None, room: int) -> dict[str, int]:
+        """The users, to be added to by the caller, each with the position of the sync that told of them.
+
+        A client whose token is older never had that answer.
+        """
         key = (device, room)
-        sent = self._sent.get(key) or set()
+        sent = self._sent.get(key) or {}
         self._sent.put(key, sent, _MEMBER_BYTES * (len(sent) + 2))
         return sent
-
-    def forget(self, device: int | None, room: int) -> None:
-        """The device begins anew in the room, as after an initial sync."""
-        self._sent.discard((device, room))
 
 
 class Syncer:
@@ -123,10 +126,10 @@ class Syncer:
             parts = await self._incremental(requester, wish, rooms, since, upto)
             left = deadline - self._clock.seconds()
             if not parts.is_empty() or wish.full_state or left <= 0:
-                return answer(parts, self._viewer(requester), upto)
+                return self._answer(requester, wish, parts, upto)
             # What came while we looked may be for this client; then there is nothing to wait for.
             if self._journal.position == upto and not await self._wait(requester, rooms, left):
-                return answer(parts, self._viewer(requester), upto)
+                return self._answer(requester, wish, parts, upto)
             since = upto
 
     async def _wait(self, requester: Requester, rooms: Mapping[int, MemberRow], seconds: float) -> bool:
@@ -143,9 +146,7 @@ class Syncer:
         left = [member for member in included if member.membership in ("leave", "ban")]
         reads = _Reads(
             rooms=[RoomWork(member, 0, upto, full_state=True) for member in joined],
-            left=[_left_work(member, 0) for member in left if not member.forgotten]
-            if wish.filter.room.include_leave
-            else [],
+            left=[member for member in left if wish.filter.room.include_leave and not member.forgotten],
             invited=[member for member in included if member.membership == "invite"],
             knocked=[member for member in included if member.membership == "knock"],
             receipts=joined,
@@ -153,27 +154,27 @@ class Syncer:
             after=0,
             upto=upto,
         )
-        for member in joined:
-            self._lazy_members.forget(requester.device_nid, member.room)
-        parts = await self._read(requester, wish, reads, Parts())
+        parts = Parts()
+        await self._read(requester, wish, reads, parts)
         self._add_typing(parts, [member for member in joined if self._typing.typing_users(member.room)])
-        return answer(parts, self._viewer(requester), upto)
+        _apply_filter(parts, wish.filter, rooms)
+        return self._answer(requester, wish, parts, upto)
 
     async def _incremental(
         self, requester: Requester, wish: SyncWish, rooms: Mapping[int, MemberRow], since: int, upto: int
     ) -> Parts:
-        if wish.full_state:
-            changes = Changes(joined=[row for row in rooms.values() if row.membership == "join"])
-        else:
-            changes = self._changes.after(since, requester.user_nid, rooms)
-            if changes.is_empty():
-                return Parts()
         parts = Parts()
+        changes = self._changes.after(since, requester.user_nid, rooms)
+        if wish.full_state:
+            changes.joined = [row for row in rooms.values() if row.membership == "join"]
+        if changes.is_empty():
+            return parts
         reads = self._sort_out(requester, wish, changes, since, upto, parts)
         if not reads.is_empty():
             await self._read(requester, wish, reads, parts)
         self._add_typing(parts, changes.typing)
-        _add_quiet_rooms(parts, [*changes.typing, *changes.receipts], upto, rooms)
+        _apply_filter(parts, wish.filter, rooms)
+        _add_quiet_rooms(parts, upto, rooms)
         return parts
 
     def _sort_out(
@@ -191,19 +192,18 @@ class Syncer:
         for member in changes.joined:
             if not included(member.room_id):
                 continue
-            new_to_client = member.since > since
-            remembered = (
-                None if new_to_client or wish.full_state else self._remembered(member, wish, since, upto)
-            )
-            if remembered is None:
-                full = new_to_client or wish.full_state
-                works.append(RoomWork(member, 0 if new_to_client else since, upto, full_state=full))
+            if member.since > since:
+                works.append(RoomWork(member, 0, upto, full_state=True, gap=True))
+            elif wish.full_state:
+                works.append(RoomWork(member, since, upto, full_state=True))
+            elif (remembered := self._remembered(requester, wish, member, since, upto)) is None:
+                works.append(RoomWork(member, since, upto, full_state=False))
             elif remembered.timeline:
                 parts.joined.append(remembered)
         others = [member for member in changes.others if included(member.room_id)]
         return _Reads(
             rooms=works,
-            left=[_left_work(member, since) for member in others if member.membership in ("leave", "ban")],
+            left=[member for member in others if member.membership in ("leave", "ban")],
             invited=[member for member in others if member.membership == "invite"],
             knocked=[member for member in others if member.membership == "knock"],
             receipts=[member for member in changes.receipts if included(member.room_id)],
@@ -212,22 +212,37 @@ class Syncer:
             upto=upto,
         )
 
-    def _remembered(self, member: MemberRow, wish: SyncWish, since: int, upto: int) -> RoomDelta | None:
+    def _remembered(
+        self, requester: Requester, wish: SyncWish, member: MemberRow, since: int, upto: int
+    ) -> RoomDelta | None:
         """The room's news from memory, where they are all there and nothing else must be told with them."""
-        room_filter = wish.filter.room
         events = self._tails.events_after(member.room, since)
-        if events is None or room_filter.state.lazy_load_members:
+        seen = None if events is None else seen_by_member(member, events)
+        if seen is None or any(one.event.is_state for one in seen):
             return None
-        seen = seen_by_member(member, events)
-        if seen is None or any(event.key.type == "m.room.member" for event in events):
-            return None
-        passed = [one for one in seen if room_filter.timeline.matches(one.event)]
-        if len(passed) > _timeline_limit(wish.filter):
+        timeline = wish.filter.room.timeline
+        passed = [one for one in seen if timeline.includes(member.room_id) and timeline.matches(one.event)]
+        if len(passed) > _timeline_limit(wish.filter) or not self._has_members(
+            requester, wish, member, passed, since
+        ):
             return None
         prev_batch = passed[0].event.position - 1 if passed else upto
         return RoomDelta(member, passed, False, prev_batch)
 
-    async def _read(self, requester: Requester, wish: SyncWish, reads: _Reads, parts: Parts) -> Parts:
+    def _has_members(
+        self, requester: Requester, wish: SyncWish, member: MemberRow, timeline: Sequence[Seen], since: int
+    ) -> bool:
+        """Whether the client has the member events of all who sent the timeline."""
+        state = wish.filter.room.state
+        if not state.lazy_load_members:
+            return True
+        if state.include_redundant_members:
+            return not timeline
+        sent = self._lazy_members.of(requester.device_nid, member.room)
+        return all(one.event.sender in sent and sent[one.event.sender] <= since for one in timeline)
+
+    async def _read(self, requester: Requester, wish: SyncWish, reads: _Reads, parts: Parts) -> None:
+        """Adds what the database tells to `parts`."""
         room_filter = wish.filter.room
         reader = Reader(
             user_id=requester.user_id,
@@ -236,28 +251,23 @@ class Syncer:
             timeline=room_filter.timeline,
             state=room_filter.state,
             timeline_limit=_timeline_limit(wish.filter),
+            state_after=wish.state_after,
         )
         known = {
-            work.member.room: self._lazy_members.of(requester.device_nid, work.member.room)
-            for work in (*reads.rooms, *reads.left)
+            member.room: self._lazy_members.of(requester.device_nid, member.room)
+            for member in (*(work.member for work in reads.rooms), *reads.left)
             if room_filter.state.lazy_load_members
         }
         await self._db.read(_read_all, reader, reads, known, parts)
-        _filter_account_data(parts, wish.filter)
-        return parts
 
     def _add_typing(self, parts: Parts, rooms: Sequence[MemberRow]) -> None:
         for member in rooms:
             users = self._typing.typing_users(member.room)
             parts.ephemeral.setdefault(member.room, []).append(typing_edu(users))
 
-    def _viewer(self, requester: Requester) -> Viewer:
-        return Viewer(requester.device_nid, self._clock.now_ms())
-
-
-def _left_work(member: MemberRow, since: int) -> RoomWork:
-    """The room up to the event by which the user left it. A room that was not joined since begins anew."""
-    return RoomWork(member, since, member.position, full_state=since == 0)
+    def _answer(self, requester: Requester, wish: SyncWish, parts: Parts, position: int) -> msgspec.Raw:
+        viewer = Viewer(requester.device_nid, self._clock.now_ms())
+        return answer(parts, viewer, position, "state_after" if wish.state_after else "state")
 
 
 def _timeline_limit(wish: Filter) -> int:
@@ -266,14 +276,14 @@ def _timeline_limit(wish: Filter) -> int:
 
 
 def _read_all(
-    txn: Transaction, reader: Reader, reads: _Reads, known: Mapping[int, set[str]], parts: Parts
+    txn: Transaction, reader: Reader, reads: _Reads, known: Mapping[int, dict[str, int]], parts: Parts
 ) -> None:
     joined = RoomReads(txn, reader, reads.rooms, known)
     for delta in joined.deltas(reads.rooms):
         if delta.timeline or delta.state or delta.summary:
             parts.joined.append(delta)
-    left = RoomReads(txn, reader, reads.left, known)
-    parts.left.extend(left.deltas(reads.left))
+    left = [left_work(txn, reader.user_id, member, reads.after) for member in reads.left]
+    parts.left.extend(RoomReads(txn, reader, left, known).deltas(left))
     parts.invited = {member.room_id: stripped_state(txn, member) for member in reads.invited}
     parts.knocked = {member.room_id: stripped_state(txn, member) for member in reads.knocked}
     if reads.receipts:
@@ -290,22 +300,25 @@ def _read_all(
                 parts.account_data.append(event)
 
 
-def _add_quiet_rooms(
-    parts: Parts, ephemeral: Sequence[MemberRow], upto: int, rooms: Mapping[int, MemberRow]
-) -> None:
+def _apply_filter(parts: Parts, wish: Filter, rooms: Mapping[int, MemberRow]) -> None:
+    """Drops what the client does not want of account data and ephemeral events; events were filtered before."""
+    parts.account_data = [event for event in parts.account_data if wish.account_data.passes(event["type"])]
+
+    def wanted(by_room: Events, events: RoomEventFilter) -> Events:
+        return {
+            room: kept
+            for room in by_room.keys() & rooms.keys()
+            if wish.room.includes(rooms[room].room_id) and events.includes(rooms[room].room_id)
+            if (kept := [event for event in by_room[room] if events.passes(event["type"])])
+        }
+
+    parts.room_account_data = wanted(parts.room_account_data, wish.room.account_data)
+    parts.ephemeral = wanted(parts.ephemeral, wish.room.ephemeral)
+
+
+def _add_quiet_rooms(parts: Parts, upto: int, rooms: Mapping[int, MemberRow]) -> None:
     """Rooms without new events in which something else is new."""
     told = {delta.member.room for delta in (*parts.joined, *parts.left)}
-    quiet = {member.room: member for member in ephemeral if member.room in parts.ephemeral}
-    for room in parts.room_account_data:
-        member = rooms.get(room)
-        if member is not None and member.membership == "join":
-            quiet[room] = member
-    parts.joined.extend(RoomDelta(quiet[room], (), False, upto) for room in quiet.keys() - told)
-
-
-def _filter_account_data(parts: Parts, wish: Filter) -> None:
-    parts.account_data = [event for event in parts.account_data if wish.account_data.passes(event["type"])]
-    parts.room_account_data = {
-        room: [event for event in events if wish.room.account_data.passes(event["type"])]
-        for room, events in parts.room_account_data.items()
-    }
+    quiet = (parts.ephemeral.keys() | parts.room_account_data.keys()) - told
+    joined = [rooms[room] for room in quiet if rooms[room].membership == "join"]
+    parts.joined.extend(RoomDelta(member, (), False, upto) for member in joined)
