@@ -138,7 +138,7 @@ class JoinTests(SyncTestCase):
 
     def test_a_sync_that_tells_nothing_of_events_still_tells_of_the_room(self) -> None:
         self.carol.join(self.room_id)
-        nothing = {"room": {"timeline": {"types": []}, "state": {"types": []}}}
+        nothing: Json = {"room": {"timeline": {"types": []}, "state": {"types": []}}}
         self.assertIsNotNone(self.carol.sync(self.since, filter=nothing).room(self.room_id))
 
 
