@@ -16,7 +16,7 @@ from homeserver.protocol.event_format import (
     without_unsigned,
 )
 from homeserver.protocol.hashes import canonical_event_json, essential_json, event_id_of, hashed_event_id
-from homeserver.protocol.identifiers import EventID, RoomID, UserID
+from homeserver.protocol.identifiers import EVENT_ID, EventID, RoomID, UserID
 from homeserver.protocol.json import JsonObject, JsonValue, canonical_json, decode_json, encode_json
 from homeserver.protocol.room_versions import EventIDForm, RoomVersion
 from homeserver.protocol.signing import EventSigner
@@ -251,12 +251,14 @@ def _redacts(pdu: JsonObject, version: RoomVersion) -> EventID | None:
     if pdu["type"] != _REDACTION:
         return None
     redacts = (pdu["content"] if version.redacts_in_content else pdu).get("redacts")
-    return EventID(redacts) if isinstance(redacts, str) else None
+    # An event that redacts what is no event is an event all the same.
+    if not isinstance(redacts, str) or EVENT_ID.fullmatch(redacts) is None:
+        return None
+    return EventID(redacts)
 
 
 def _extra(pdu: JsonObject, version: RoomVersion) -> JsonObject:
     fields = _FIELDS - _EDGES if version.edges_carry_hashes else _FIELDS
-    is_field = pdu["type"] == _REDACTION and not version.redacts_in_content
-    return {
-        key: value for key, value in pdu.items() if key not in fields and not (is_field and key == "redacts")
-    }
+    if not version.redacts_in_content and _redacts(pdu, version) is not None:
+        fields |= {"redacts"}
+    return {key: value for key, value in pdu.items() if key not in fields}

@@ -24,12 +24,21 @@ def check_membership(event: Event, room: RoomState) -> None:
     """Raises AuthRejected unless the change of membership is allowed."""
     if event.state_key is None or "membership" not in event.content:
         raise AuthRejected("A membership event needs a state key and a membership")
+    _check_has_server(event.state_key)
     if room.version.restricted and AUTHORISED_VIA in event.content:
         _check_authorising_signature(event, event.content[AUTHORISED_VIA])
     rule = _RULES.get(event.membership or "")
     if rule is None or (rule is _check_knock and not room.version.knock):
         raise AuthRejected("The membership is unknown")
     rule(event, event.state_key, room)
+
+
+def _check_has_server(target: str) -> None:
+    """The specification does not ask for it, but on the network only users have memberships."""
+    try:
+        server_of(target)
+    except InvalidParam:
+        raise AuthRejected("The state key of the membership event names no server") from None
 
 
 def _check_authorising_signature(event: Event, authorising_user: JsonValue) -> None:

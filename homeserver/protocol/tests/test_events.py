@@ -111,8 +111,8 @@ def test_redacts_at_the_old_place_is_kept_but_means_nothing(version: RoomVersion
 
 
 @every_version
-@pytest.mark.parametrize("redacts", [5, None, "nothing", ["$x"]])
-def test_redacts_must_be_an_event_id_where_it_means_something(redacts: Any, version: RoomVersion) -> None:
+@pytest.mark.parametrize("redacts", [5, None, ["$x"]])
+def test_redacts_must_be_a_string_where_it_means_something(redacts: Any, version: RoomVersion) -> None:
     room = Room.with_members(version)
     message = {**room.event("m.room.message", {}).pdu(), "redacts": redacts}
     assert parse_pdu(message, version).pdu() == message
@@ -122,6 +122,17 @@ def test_redacts_must_be_an_event_id_where_it_means_something(redacts: Any, vers
     else:
         with pytest.raises(BadJson):
             parse_pdu(redaction, version)
+
+
+@every_version
+@pytest.mark.parametrize("redacts", ["", "nothing", "$\0"])
+def test_what_is_no_event_id_redacts_nothing(redacts: str, version: RoomVersion) -> None:
+    content = {"redacts": redacts}
+    pdu = {**Room.with_members(version).event("m.room.redaction", content).pdu(), **content}
+    event = parse_pdu(pdu, version)
+    assert event.redacts is None
+    assert event.pdu() == pdu
+    assert from_stored(*stored_forms(event), event.room_id, version).pdu() == pdu
 
 
 @every_version

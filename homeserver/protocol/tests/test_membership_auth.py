@@ -33,6 +33,15 @@ class TestShape:
         assert not room.try_event("m.room.member", {}, sender=ALICE, state_key=ALICE)
 
     @every_version
+    @pytest.mark.parametrize("target", ["", "dave", "@dave", "@dave:"])
+    def test_only_users_have_memberships(self, target: str, version: RoomVersion) -> None:
+        room = Room.with_members(version)
+        for membership in ("invite", "ban"):
+            content = {"membership": membership}
+            assert room.try_event("m.room.member", content, state_key="@dave:d")
+            assert not room.try_event("m.room.member", content, state_key=target)
+
+    @every_version
     @pytest.mark.parametrize("membership", ["", "JOIN", "x", 5, None, ["join"]])
     def test_unknown_memberships(self, membership: Any, version: RoomVersion) -> None:
         room = Room.with_members(version)
