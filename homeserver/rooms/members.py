@@ -41,7 +41,8 @@ class Members:
     async def rooms_of(self, user_nid: int) -> Mapping[int, MemberRow]:
         """Every room that the user has a membership in, by the room's short id."""
         while (rooms := self._by_user.get(user_nid)) is None:
-            attempt = self._loading[user_nid] = object()
+            # Shared by all who read at the same time: otherwise each would take the attempt from another.
+            attempt = self._loading.setdefault(user_nid, object())
             rows = await self._db.read(rooms_of_user, user_nid)
             # A change that came while the rows were read took the attempt away; then they are read again.
             if self._loading.get(user_nid) is attempt:
@@ -72,6 +73,7 @@ class Members:
     async def forget(self, room: int, user_nid: int) -> None:
         """The user no longer wants to see a room that was left."""
         await self._db.write(set_forgotten, room, user_nid)
+        self._loading.pop(user_nid, None)
         rooms = self._by_user.get(user_nid)
         if rooms is not None and room in rooms:
             rooms[room] = rooms[room]._replace(forgotten=True)

@@ -1,0 +1,126 @@
+"""The rooms of one server process, without the wire, and with a hand on its threads."""
+
+from collections.abc import Coroutine, Sequence
+from random import Random
+from typing import Any, TypeVar, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock as FakeReactor
+from twisted.trial.unittest import SynchronousTestCase
+
+from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.profiles import Profiles
+from homeserver.protocol.identifiers import RoomID, ServerName, UserID
+from homeserver.protocol.json import JsonObject
+from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.rooms.create import CreateRoom, RoomCreator
+from homeserver.rooms.directory import Directory
+from homeserver.rooms.draft import Draft, Sent
+from homeserver.rooms.head import Heads
+from homeserver.rooms.ingest import Ingest, Projection, RoomAppends
+from homeserver.rooms.members import Members
+from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.replays import Replays
+from homeserver.rooms.send import EventBuilder, EventSender
+from homeserver.rooms.store.spans import Slot
+from homeserver.rooms.tails import Tails
+from homeserver.runtime.clock import Clock, ReactorTime
+from homeserver.runtime.locks import KeyedLocks
+from homeserver.runtime.randomness import Randomness
+from homeserver.runtime.threads import Threads
+from homeserver.storage.database import Database
+from homeserver.storage.dictionary import Dictionary
+from homeserver.storage.engine import Engine
+from homeserver.streams.journal import Journal
+from homeserver.streams.waiting import Waiting
+from tests.stoppable_threads import StoppableThreads
+
+T = TypeVar("T")
+ALICE, BOB = UserID("@alice:test"), UserID("@bob:test")
+_BYTES = 1_000_000
+
+
+class SteppedThreads(StoppableThreads):
+    """While halted, calls can be let through one by one."""
+
+    def step(self) -> bool:
+        """Runs the call that waits longest; False if there is none. What it leads to waits in its turn."""
+        if not self._halted:
+            return False
+        self._halted.pop(0)()
+        return True
+
+
+class Process:
+    """What `homeserver.app` builds for rooms; several on one database are as many processes."""
+
+    def __init__(self, engine: Engine, threads: Threads, projections: Sequence[Projection] = ()) -> None:
+        # Cast, because the interfaces in its signatures mean nothing to a type checker.
+        self.clock = Clock(cast(ReactorTime, FakeReactor()))
+        self.db = Database(engine, lambda name, size: threads)
+        self.journal = Journal(self.db, Waiting(self.clock))
+        self.users: Dictionary[UserID] = Dictionary(self.db, "known_user", ("user_id",), 100)
+        self.heads = Heads(self.db, _BYTES)
+        self.tails = Tails(_BYTES)
+        self.members = Members(self.db, self.users, self.heads, _BYTES)
+        marks = RedactionMarks(self.heads, self.tails)
+        replays = Replays(self.db, _BYTES)
+        self.ingest = Ingest(
+            self.journal,
+            RoomAppends(self.clock, [self.tails, self.members, marks, replays, *projections]),
+            self.heads,
+            self.users,
+            Dictionary[Slot](self.db, "room_slot", ("type", "state_key"), 100),
+            Dictionary[str](self.db, "room_event_type", ("type",), 100),
+        )
+        signer = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
+        self.builder = EventBuilder(lambda _: signer, self.clock)
+        self.sender = EventSender(self.heads, replays, self.builder, self.ingest, KeyedLocks())
+        self.redactor = Redactor(self.sender, self.heads, self.db, self.users)
+
+    async def start(self) -> None:
+        await self.journal.start()
+        self.tails.start_at(self.journal.position)
+
+    async def create_room(self, **wish: Any) -> RoomID:
+        """Alice's."""
+        creator = RoomCreator(
+            self.builder,
+            self.ingest,
+            Profiles(self.db, _BYTES),
+            Directory(self.db, self.clock),
+            LocalDomains(ServerName("test")),
+            self.clock,
+            Randomness(Random(1)),
+            "11",
+        )
+        return await creator.create(ALICE, CreateRoom(**wish))
+
+    def send(self, draft: Draft) -> Deferred[Sent]:
+        return Deferred.fromCoroutine(self.sender.send(draft))
+
+
+class RoomsTestCase(SynchronousTestCase):
+    """`result_of` work that ends at once."""
+
+    def result_of(self, work: Coroutine[Any, Any, T] | Deferred[T]) -> T:
+        return self.successResultOf(work if isinstance(work, Deferred) else Deferred.fromCoroutine(work))
+
+    def process(self, engine: Engine, threads: Threads, projections: Sequence[Projection] = ()) -> Process:
+        started = Process(engine, threads, projections)
+        self.result_of(started.start())
+        self.addCleanup(lambda: self.result_of(started.db.close()))
+        return started
+
+
+def message(room_id: RoomID, body: str, txn_id: str | None = None, sender: UserID = ALICE) -> Draft:
+    """A message; with a transaction ID it comes from the device 1."""
+    content: JsonObject = {"msgtype": "m.text", "body": body}
+    transaction = None if txn_id is None else (1, "send", txn_id)
+    return Draft(
+        room_id=room_id, type="m.room.message", sender=sender, content=content, transaction=transaction
+    )
+
+
+def state(room_id: RoomID, type_: str, content: JsonObject, key: str = "", sender: UserID = ALICE) -> Draft:
+    return Draft(room_id=room_id, type=type_, state_key=key, sender=sender, content=content)
