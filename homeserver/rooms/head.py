@@ -97,7 +97,9 @@ class Heads:
         for slot in missing:
             # Not overwritten: what was queued meanwhile is newer than what was read.
             head.state.setdefault(slot, found.get(slot))
-        self.put(head)
+        # One that was discarded meanwhile must not come back.
+        if self._cache.get(head.room_id) is head:
+            self.put(head)
 
 
 def _from_row(row: HeadRow) -> Head:
