@@ -1,7 +1,6 @@
 """The rooms of one server process, without the wire, and with a hand on its threads."""
 
 from collections.abc import Coroutine, Sequence
-from random import Random
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
@@ -28,7 +27,7 @@ from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.threads import Threads
-from homeserver.storage.database import Database
+from homeserver.storage.database import Database, MakeThreads
 from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.engine import Engine
 from homeserver.streams.journal import Journal
@@ -54,10 +53,13 @@ class SteppedThreads(StoppableThreads):
 class Process:
     """What `homeserver.app` builds for rooms; several on one database are as many processes."""
 
-    def __init__(self, engine: Engine, threads: Threads, projections: Sequence[Projection] = ()) -> None:
+    def __init__(
+        self, engine: Engine, make_threads: MakeThreads, projections: Sequence[Projection] = ()
+    ) -> None:
+        self._randomness = Randomness()
         # Cast, because the interfaces in its signatures mean nothing to a type checker.
         self.clock = Clock(cast(ReactorTime, FakeReactor()))
-        self.db = Database(engine, lambda name, size: threads)
+        self.db = Database(engine, make_threads)
         self.journal = Journal(self.db, Waiting(self.clock))
         self.users: Dictionary[UserID] = Dictionary(self.db, "known_user", ("user_id",), 100)
         self.heads = Heads(self.db, _BYTES)
@@ -91,7 +93,7 @@ class Process:
             Directory(self.db, self.clock),
             LocalDomains(ServerName("test")),
             self.clock,
-            Randomness(Random(1)),
+            self._randomness,
             "11",
         )
         return await creator.create(ALICE, CreateRoom(**wish))
@@ -107,7 +109,7 @@ class RoomsTestCase(SynchronousTestCase):
         return self.successResultOf(work if isinstance(work, Deferred) else Deferred.fromCoroutine(work))
 
     def process(self, engine: Engine, threads: Threads, projections: Sequence[Projection] = ()) -> Process:
-        started = Process(engine, threads, projections)
+        started = Process(engine, lambda name, size: threads, projections)
         self.result_of(started.start())
         self.addCleanup(lambda: self.result_of(started.db.close()))
         return started
