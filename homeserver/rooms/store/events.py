@@ -135,16 +135,20 @@ def newest_events(
     """The newest events up to a position of many rooms, at most `limit` of each, newest first, by room."""
     if not rooms:
         return {}
-    # For each room, the position before which enough is seen is found by its index alone.
+    # Where the newest events of each room begin is found by its index alone, once for each: hence MATERIALIZED.
     rows = txn.rows(
         f"""
-        SELECT {TIMELINE_COLUMNS} FROM room r
-        JOIN room_event e ON e.room = r.nid AND e.position <= %(upto)s AND e.position > coalesce((
-            SELECT x.position FROM room_event x WHERE x.room = r.nid AND x.position <= %(upto)s
-            ORDER BY x.position DESC LIMIT 1 OFFSET %(limit)s
-        ), %(start)s)
+        WITH beginning AS MATERIALIZED (
+            SELECT r.nid AS room, coalesce((
+                SELECT x.position FROM room_event x WHERE x.room = r.nid AND x.position <= %(upto)s
+                ORDER BY x.position DESC LIMIT 1 OFFSET %(limit)s
+            ), %(start)s) AS before
+            FROM room r WHERE r.nid IN %(rooms)s
+        )
+        SELECT {TIMELINE_COLUMNS} FROM beginning
+        JOIN room_event e ON e.room = beginning.room
+            AND e.position > beginning.before AND e.position <= %(upto)s
         JOIN room_event_body b ON b.nid = e.nid
-        WHERE r.nid IN %(rooms)s
         ORDER BY e.position DESC
         """,
         rooms=list(rooms), upto=upto, limit=limit, start=-(2**62),

@@ -27,13 +27,17 @@ class MemberRow(NamedTuple):
 _HEROES = 5
 # The index of room, membership and since makes this cost the same in rooms of any size.
 _FIRST = """
-    SELECT m.room, m.user_nid, u.user_id, m.since FROM room r
-    JOIN room_member m ON m.room = r.nid AND m.membership = %%(%s)s AND m.since <= coalesce((
-        SELECT x.since FROM room_member x WHERE x.room = r.nid AND x.membership = %%(%s)s
-        ORDER BY x.since LIMIT 1 OFFSET %%(most)s
-    ), %%(never)s)
+    WITH ending AS MATERIALIZED (
+        SELECT r.nid AS room, k.membership, coalesce((
+            SELECT x.since FROM room_member x WHERE x.room = r.nid AND x.membership = k.membership
+            ORDER BY x.since LIMIT 1 OFFSET %(most)s
+        ), %(never)s) AS last
+        FROM room r CROSS JOIN (SELECT %(one)s AS membership UNION ALL SELECT %(other)s) AS k
+        WHERE r.nid IN %(rooms)s
+    )
+    SELECT m.room, m.user_nid, u.user_id, m.since FROM ending
+    JOIN room_member m ON m.room = ending.room AND m.membership = ending.membership AND m.since <= ending.last
     JOIN known_user u ON u.nid = m.user_nid
-    WHERE r.nid IN %%(rooms)s
 """
 _SELECT = """
     SELECT m.room, r.room_id, m.user_nid, m.membership, m.event, m.position, m.since, m.forgotten
@@ -103,7 +107,7 @@ def _first_members(
         return {}
     # One more than needed of each membership, because the user may be among them.
     rows = txn.rows(
-        f"{_FIRST % ('one', 'one')} UNION ALL {_FIRST % ('other', 'other')}",
+        _FIRST,
         rooms=list(rooms), one=memberships[0], other=memberships[1], most=_HEROES, never=2**62,
     )  # fmt: skip
     found: dict[int, list[UserID]] = {}
