@@ -15,11 +15,19 @@ from homeserver.http.limits import RateLimiter
 from homeserver.http.parameters import ArgumentReader
 from homeserver.http.requester import Authenticator, Requester
 from homeserver.http.router import Router
-from homeserver.protocol.errors import Forbidden, GuestAccessForbidden, MatrixError, MissingToken, TooLarge
+from homeserver.protocol.errors import (
+    Forbidden,
+    GuestAccessForbidden,
+    MatrixError,
+    MissingToken,
+    ServerUnavailable,
+    TooLarge,
+)
 from homeserver.protocol.json import encode_json
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.log_context import add_to_log_context, log_context
 from homeserver.runtime.metrics import REQUEST_SECONDS, REQUESTS_IN_FLIGHT
+from homeserver.storage.engine import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +112,9 @@ class Dispatcher:
             except CancelledError:
                 # The client is gone; nobody reads this answer.
                 rendered = Rendered(499, b"")
+            except DatabaseUnavailable as error:
+                log.error("%s %s failed: %s", incoming.method, incoming.path, error)
+                rendered = render_error(ServerUnavailable("The server cannot use its database at the moment"))
             except Exception:
                 log.exception("%s %s failed", incoming.method, incoming.path)
                 rendered = render_error(MatrixError("Internal server error"))

@@ -184,3 +184,9 @@ class Unknown(MatrixError):
     """A refusal for which the specification has no code of its own."""
 
     errcode, status = "M_UNKNOWN", 400
+
+
+class ServerUnavailable(MatrixError):
+    """The server cannot do now what it will be able to do again."""
+
+    errcode, status = "M_UNKNOWN", 503

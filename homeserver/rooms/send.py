@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-from homeserver.protocol.errors import Forbidden, MatrixError
+from homeserver.protocol.errors import Forbidden, ServerUnavailable
 from homeserver.protocol.event import is_hashed_create
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
 from homeserver.protocol.events import Event, Proposal, build_event
@@ -109,7 +109,7 @@ class EventSender:
                 continue
             except AlreadySent as repeated:
                 return Sent(repeated.event_id, new=False)
-        raise MatrixError("The room is too busy; try again")
+        raise ServerUnavailable("The room is too busy; try again")
 
     async def _attempt(self, draft: Draft) -> Sent:
         async with self._locks.held(draft.room_id):

@@ -9,6 +9,10 @@ from homeserver.runtime.metrics import TRANSACTION_SECONDS
 from homeserver.runtime.threads import Threads
 from homeserver.storage.engine import Connection, Engine, Transaction
 from homeserver.storage.lane import WriteLane
+from homeserver.storage.retries import persistently
+
+# A second one, because nobody knows that an idle connection was lost until it is used.
+_READ_ATTEMPTS = 2
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,9 +80,13 @@ class Database:
 
     def _read(self, query: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
         connection = self._borrow()
-        try:
+
+        def attempt() -> T:
             with TRANSACTION_SECONDS.labels("read").time(), connection.reading() as txn:
                 return query(txn, *args, **kwargs)
+
+        try:
+            return persistently(attempt, attempts=_READ_ATTEMPTS)
         finally:
             self._free_readers.append(connection)
 

@@ -7,9 +7,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from homeserver.runtime.metrics import GROUP_SIZE, TRANSACTION_RETRIES, TRANSACTION_SECONDS
+from homeserver.runtime.metrics import GROUP_SIZE, TRANSACTION_SECONDS
 from homeserver.runtime.threads import Threads
-from homeserver.storage.engine import Conflict, Connection, Transaction
+from homeserver.storage.engine import Connection, DatabaseUnavailable, Transaction
+from homeserver.storage.retries import persistently
 
 _ATTEMPTS = 8
 _LARGEST_GROUP = 256
@@ -82,6 +83,9 @@ class WriteLane:
         """Runs in the writer's thread; one outcome, a result or a Failure, for each call."""
         try:
             return self._together(calls)
+        except DatabaseUnavailable:
+            # It is not the fault of any of them.
+            return [Failure()] * len(calls)
         except Exception:
             if len(calls) == 1:
                 return [Failure()]
@@ -94,15 +98,11 @@ class WriteLane:
             return Failure()
 
     def _together(self, calls: list[Call]) -> list[Any]:
-        for attempt in range(_ATTEMPTS):
-            try:
-                with (
-                    TRANSACTION_SECONDS.labels("write").time(),
-                    self._connection.writing(ordered=self._ordered) as txn,
-                ):
-                    return [call(txn) for call in calls]
-            except Conflict:
-                TRANSACTION_RETRIES.inc()
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        raise AssertionError("the loop returns or raises")
+        return persistently(lambda: self._attempt(calls), attempts=_ATTEMPTS)
+
+    def _attempt(self, calls: list[Call]) -> list[Any]:
+        with (
+            TRANSACTION_SECONDS.labels("write").time(),
+            self._connection.writing(ordered=self._ordered) as txn,
+        ):
+            return [call(txn) for call in calls]

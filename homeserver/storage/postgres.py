@@ -11,7 +11,7 @@ import psycopg2.extensions
 from psycopg2.extras import execute_batch, execute_values
 
 from homeserver.protocol.errors import InvalidParam
-from homeserver.storage.engine import Conflict, Params, Row, StorageError
+from homeserver.storage.engine import Conflict, DatabaseUnavailable, Params, Row, StorageError
 
 MINIMUM_VERSION = 14_00_00
 
@@ -21,6 +21,8 @@ _PAGE = 500
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _USES_BEFORE_PREPARING = 3
 _MOST_PREPARED = 500
+
+_LOSSES = (psycopg2.DatabaseError, psycopg2.InterfaceError, psycopg2.OperationalError)
 
 # Bytes come back as bytes, as they do from SQLite.
 _BYTES = psycopg2.extensions.new_type(
@@ -123,8 +125,7 @@ class PostgresConnection:
         self._connection = self._open()
 
     def _open(self) -> psycopg2.extensions.connection:
-        connection: psycopg2.extensions.connection = psycopg2.connect(**self._arguments)
-        connection.set_client_encoding("UTF8")
+        connection = _connected(self._arguments)
         psycopg2.extensions.register_type(_BYTES, connection)
         self._prepared = _Prepared()
         return connection
@@ -144,22 +145,28 @@ class PostgresConnection:
     def _transaction(self, isolation: str, *, readonly: bool) -> Iterator[PostgresTransaction]:
         if self._connection.closed:
             self._connection = self._open()
-        connection = self._connection
+        connection, committing = self._connection, False
         try:
             connection.set_session(isolation_level=isolation, readonly=readonly)
             with connection.cursor() as cursor:
                 yield PostgresTransaction(cursor, self._prepared)
+            committing = True
             connection.commit()
-        except BaseException as error:
-            self._give_up(connection)
-            if isinstance(error, psycopg2.extensions.TransactionRollbackError):
-                raise Conflict(str(error)) from error
-            if isinstance(error, ValueError) and "NUL" in str(error):
+        except psycopg2.Error as error:
+            verdict = _verdict(error, is_lost=_is_lost(connection, error), committing=committing)
+            if verdict is None:
+                raise
+            raise verdict from error
+        except ValueError as error:
+            if "NUL" in str(error):
                 # psycopg2's refusal of text that PostgreSQL cannot hold.
                 raise InvalidParam("Text may not contain the character U+0000") from error
             raise
+        finally:
+            self._leave(connection)
 
-    def _give_up(self, connection: psycopg2.extensions.connection) -> None:
+    def _leave(self, connection: psycopg2.extensions.connection) -> None:
+        """Ends whatever has not ended."""
         try:
             connection.rollback()
         except psycopg2.Error:
@@ -170,6 +177,35 @@ class PostgresConnection:
         self._connection.close()
 
 
+def _connected(arguments: Mapping[str, Any]) -> psycopg2.extensions.connection:
+    try:
+        connection: psycopg2.extensions.connection = psycopg2.connect(**arguments)
+    except psycopg2.Error as error:
+        raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {_first_line(error)}.") from error
+    return connection
+
+
+def _is_lost(connection: psycopg2.extensions.connection, error: psycopg2.Error) -> bool:
+    # Of some losses psycopg2 knows no more than that the server did not answer.
+    return bool(connection.closed) or (error.pgcode is None and type(error) in _LOSSES)
+
+
+def _verdict(error: psycopg2.Error, *, is_lost: bool, committing: bool) -> Exception | None:
+    """What the failure of a statement means for its transaction; None where the statement is to blame."""
+    if isinstance(error, psycopg2.extensions.TransactionRollbackError):
+        return Conflict(str(error))
+    if is_lost and not committing:
+        # Nothing was done yet; the next attempt has a new connection, if there is one to be had.
+        return Conflict(f"PostgreSQL closed the connection: {_first_line(error)}")
+    if is_lost or isinstance(error, psycopg2.OperationalError):
+        return DatabaseUnavailable(f"PostgreSQL failed: {_first_line(error)}")
+    return None
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
 class Postgres:
     """An `Engine` over a PostgreSQL database."""
 
@@ -177,22 +213,17 @@ class Postgres:
 
     def __init__(self, arguments: Mapping[str, Any], readers: int = 3) -> None:
         """`arguments` are those of `psycopg2.connect`."""
-        self._arguments = {"application_name": "folkmoot", **arguments}
+        self._arguments = {"application_name": "folkmoot", **arguments, "client_encoding": "UTF8"}
         self.readers = readers
 
     def connect(self) -> PostgresConnection:
         return PostgresConnection(self._arguments)
 
     def raw_connection(self) -> psycopg2.extensions.connection:
-        connection: psycopg2.extensions.connection = psycopg2.connect(**self._arguments)
-        return connection
+        return _connected(self._arguments)
 
     def check(self) -> None:
-        try:
-            connection = psycopg2.connect(**self._arguments)
-        except psycopg2.Error as error:
-            reason = str(error).strip().splitlines()[0]
-            raise StorageError(f"PostgreSQL cannot be reached: {reason}.") from error
+        connection = _connected(self._arguments)
         try:
             self._check_server(connection)
         finally:

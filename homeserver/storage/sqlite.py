@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from homeserver.protocol.json import encode_json
-from homeserver.storage.engine import Conflict, Params, Row, StorageError, check_ours
+from homeserver.storage.engine import Conflict, DatabaseUnavailable, Params, Row, StorageError, check_ours
 
 MEMORY = ":memory:"
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -17,6 +17,17 @@ _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE
 _LIST_PARAMETER = re.compile(r"\bIN\s+%\((\w+)\)s", re.IGNORECASE)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _BUSY_SECONDS = 30
+_PRIMARY_CODE = 0xFF
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# What ails the disk, and not the statement.
+_UNAVAILABLE = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+)
 
 
 @lru_cache(maxsize=2000)
@@ -70,30 +81,42 @@ class SqliteConnection:
 
     @contextmanager
     def reading(self) -> Iterator[SqliteTransaction]:
-        self._connection.execute("BEGIN")
-        try:
-            yield SqliteTransaction(self._connection)
-        finally:
-            self._connection.execute("ROLLBACK")
+        with self._transaction("BEGIN", "ROLLBACK") as txn:
+            yield txn
 
     @contextmanager
     def writing(self, *, ordered: bool) -> Iterator[SqliteTransaction]:
         """SQLite has one writer, so every transaction is ordered."""
         del ordered
+        with self._transaction("BEGIN IMMEDIATE", "COMMIT") as txn:
+            yield txn
+
+    @contextmanager
+    def _transaction(self, begin: str, end: str) -> Iterator[SqliteTransaction]:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise Conflict(str(error)) from error
-        try:
+            self._connection.execute(begin)
             yield SqliteTransaction(self._connection)
-            self._connection.execute("COMMIT")
-        except BaseException:
+            self._connection.execute(end)
+        except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error) and (verdict := _verdict(error)) is not None:
+                raise verdict from error
             raise
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _verdict(error: sqlite3.Error) -> Exception | None:
+    """What the failure of a statement means for its transaction; None where the statement is to blame."""
+    # The driver's own complaints have no code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & _PRIMARY_CODE
+    if code in _BUSY:
+        return Conflict(str(error))
+    if code in _UNAVAILABLE:
+        return DatabaseUnavailable(f"SQLite cannot use its file: {error}")
+    return None
 
 
 class Sqlite:
