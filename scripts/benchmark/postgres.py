@@ -96,16 +96,27 @@ class PostgresServer:
     def drop_database(self, name: str) -> None:
         self._client("dropdb", "--force", name)
 
+    def halt(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server, its open connections too. SIGINT finishes what is being committed, SIGQUIT is a crash."""
+        process = self._running()
+        process.send_signal(how)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._process = None
+
+    def go_on(self) -> None:
+        """Serve the same cluster again."""
+        assert self._directory, "started before"
+        self._serve(self._directory)
+        self._await_ready(self._directory)
+
     def stop(self) -> None:
-        """End the server, its open connections too, and remove its files."""
+        """End the server and remove its files."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # PostgreSQL's "fast shutdown"
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+            self.halt()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None

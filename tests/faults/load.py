@@ -39,7 +39,8 @@ class Persistent:
         content = b"" if body is None else json.dumps(body).encode()
         while True:
             try:
-                answer = await asyncio.wait_for(self._connection.request(method, path, content), PATIENCE)
+                async with asyncio.timeout(PATIENCE):
+                    answer = await self._connection.request(method, path, content)
             except TimeoutError as error:
                 raise AssertionError(f"{method} {path} has no answer after {PATIENCE} s") from error
             except (OSError, ProtocolError):
