@@ -67,6 +67,7 @@ from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.replays import Replays
+from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.store.spans import Slot
@@ -270,10 +271,14 @@ class _Rooms:
         self.tails = Tails(core.budget(_TAILS))
         self.members = Members(db, core.users, self.heads, core.budget(_MEMBERS))
         self.lookup = EventLookup(self.heads, db)
+        redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
+        self._redacted_content = redacted
         replays = Replays(db, core.budget(_REPLAYS))
         ingest = Ingest(
             core.journal,
-            RoomAppends(clock, [self.tails, self.members, RedactionMarks(self.heads, self.tails), replays]),
+            RoomAppends(
+                clock, [self.tails, self.members, RedactionMarks(self.heads, self.tails), redacted, replays]
+            ),
             self.heads,
             core.users,
             Dictionary[Slot](db, "room_slot", ("type", "state_key"), _SHORT_IDS),
@@ -311,6 +316,7 @@ class _Rooms:
             self._endpoints,
             [
                 Every("old transaction IDs", timedelta(hours=1), self._forget_old),
+                Every("redacted content", timedelta(minutes=10), self._redacted_content.drop_old),
                 Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
             ],
         )

@@ -7,11 +7,9 @@ import errno
 import os
 import shutil
 import socket
-import ssl
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,6 +19,7 @@ from config import Config, ConfigError
 from config.database import SqliteDatabase
 from config.listeners import Listener, TcpListener, UnixListener
 from homeserver.app import engine_of
+from homeserver.cli.probing import is_served
 from homeserver.cli.settings import declare_settings, load_settings
 from homeserver.http.tls import CertificateError, RenewableCertificate
 from homeserver.runtime.key_file import KeyFileError, read_key_file
@@ -30,8 +29,6 @@ from homeserver.storage.ownership import owner_of
 
 _DISK_FAIL, _DISK_WARN = 100 * 1024**2, 1024**3
 _CERTIFICATE_WARN = timedelta(days=14)
-_PROBE_SECONDS = 3
-_ON_THIS_MACHINE = {"::": "::1", "0.0.0.0": "127.0.0.1"}
 
 
 class Finding(NamedTuple):
@@ -177,7 +174,7 @@ def _about_listener(listener: Listener) -> Iterator[Finding]:
         reason = _why_not_bound(address, listener.port)
         if reason is None:
             yield Finding("OK", subject, "free")
-        elif reason.errno == errno.EADDRINUSE and _is_served(listener, address):
+        elif reason.errno == errno.EADDRINUSE and is_served(listener, address):
             yield Finding("OK", subject, "the server is running")
         elif reason.errno == errno.EADDRINUSE:
             yield Finding("FAIL", subject, "another program uses it; stop that, or set another port")
@@ -199,27 +196,6 @@ def _why_not_bound(address: str, port: int) -> OSError | None:
     except OSError as error:
         return error
     return None
-
-
-def _is_served(listener: TcpListener, address: str) -> bool:
-    host = _ON_THIS_MACHINE.get(address, address)
-    connection: HTTPConnection
-    if listener.tls:
-        # Whose certificate it shows does not matter here.
-        trusting = ssl.create_default_context()
-        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        connection = HTTPSConnection(host, listener.port, timeout=_PROBE_SECONDS, context=trusting)
-    else:
-        connection = HTTPConnection(host, listener.port, timeout=_PROBE_SECONDS)
-    try:
-        connection.request("GET", "/metrics" if listener.type == "metrics" else "/health")
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-    return answer.status == 200 and (body == b"OK" or b"folkmoot_" in body)
 
 
 def _about_certificate(config: Config) -> Iterator[Finding]:

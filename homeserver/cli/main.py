@@ -12,6 +12,7 @@ _COMMANDS = {
     "user": "add, list and change accounts",
     "config": "check and show the configuration, and document it",
     "migrate": "bring the database to the schema of this version",
+    "verify": "recompute what is stored of rooms, and list what differs",
     "check": "look for what is wrong with the installation",
     "version": "say which version this is",
 }
@@ -39,7 +40,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and gives its exit code: 0, 1 where `check` failed something, 2 if it was refused."""
+    """Runs one command and gives its exit code: 0, 1 where `check` or `verify` found something, 2 if it was refused."""
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)

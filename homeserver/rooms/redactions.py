@@ -66,7 +66,7 @@ class RedactionMarks:
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         """Marks the targets, as far as they are known here and in the room of their redaction."""
-        redactions = _redactions(events)
+        redactions = redactions_among(events)
         if not redactions:
             return
         in_batch = {event.event.event_id: (event.nid, event.room) for event in events}
@@ -80,14 +80,15 @@ class RedactionMarks:
             mark_redacted(txn, marks)
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
-        for redaction, _ in _redactions(events):
+        for redaction, _ in redactions_among(events):
             # Both hold the content that was redacted; what is read anew is pruned.
             self._tails.discard(redaction.room)
             self._heads.discard(redaction.event.room_id)
         return ()
 
 
-def _redactions(events: Sequence[Accepted]) -> list[tuple[Accepted, EventID]]:
+def redactions_among(events: Sequence[Accepted]) -> list[tuple[Accepted, EventID]]:
+    """Redactions with the events that they name."""
     return [
         (event, event.event.redacts)
         for event in events

@@ -65,7 +65,7 @@ class Process:
         self.heads = Heads(self.db, _BYTES)
         self.tails = Tails(_BYTES)
         self.members = Members(self.db, self.users, self.heads, _BYTES)
-        marks = RedactionMarks(self.clock, self.heads, self.tails)
+        marks = RedactionMarks(self.heads, self.tails)
         replays = Replays(self.db, _BYTES)
         self.ingest = Ingest(
             self.journal,

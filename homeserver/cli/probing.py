@@ -1,0 +1,31 @@
+"""Asking a listener whether a server is behind it."""
+
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
+from config.listeners import TcpListener
+
+_PROBE_SECONDS = 3
+_ON_THIS_MACHINE = {"::": "::1", "0.0.0.0": "127.0.0.1"}
+
+
+def is_served(listener: TcpListener, address: str) -> bool:
+    """Whether a server of ours answers there."""
+    host = _ON_THIS_MACHINE.get(address, address)
+    connection: HTTPConnection
+    if listener.tls:
+        # Whose certificate it shows does not matter here.
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        connection = HTTPSConnection(host, listener.port, timeout=_PROBE_SECONDS, context=trusting)
+    else:
+        connection = HTTPConnection(host, listener.port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", "/metrics" if listener.type == "metrics" else "/health")
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return answer.status == 200 and (body == b"OK" or b"folkmoot_" in body)
