@@ -2,12 +2,13 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from config.rate_limits import RateLimit, RateLimits
 from homeserver.http.endpoint import Answer, Auth, Caller, Endpoint, Limit
@@ -69,13 +70,6 @@ class _Prepared:
     succeeded: Any
 
 
-@dataclass(slots=True)
-class _InFlight:
-    """A call that a repeated request can share the answer of."""
-
-    waiting: list[Deferred[Rendered]] = field(default_factory=list)
-
-
 class Dispatcher:
     """Answers requests by the declared endpoints; nothing raised by an endpoint leaves it."""
 
@@ -92,7 +86,7 @@ class Dispatcher:
         self._limiter = limiter
         self._clock = clock
         self._prepared = {endpoint.name: _prepare(endpoint, rate_limits) for endpoint in router.endpoints}
-        self._in_flight: dict[tuple[int | None, str, str], _InFlight] = {}
+        self._under_way: dict[Hashable, list[Deferred[Rendered]]] = {}
         self._request_numbers = itertools.count(1)
         self._answering = 0
         REQUESTS_IN_FLIGHT.set_function(lambda: self._answering)
@@ -146,10 +140,12 @@ class Dispatcher:
             arguments["requester"] = requester
         if prepared.wants_caller:
             arguments["caller"] = Caller(incoming.address, incoming.user_agent, token)
-        if endpoint.replay_by is None:
+        if endpoint.waits:
             return render(await endpoint.call(**arguments))
         device = requester.device_nid if requester is not None else None
-        return await self._call_once((device, incoming.method, incoming.path), endpoint, arguments)
+        # An object equals nothing else, so such a call shares its answer with no other.
+        call = object() if endpoint.replay_by is None else (device, incoming.method, incoming.path)
+        return await self._call_once(call, endpoint, arguments)
 
     async def _requester(self, auth: Auth, token: str | None, incoming: Incoming) -> Requester | None:
         if auth is Auth.NONE or (auth is Auth.OPTIONAL and token is None):
@@ -164,30 +160,32 @@ class Dispatcher:
             raise GuestAccessForbidden("Guests may not do this")
         return requester
 
-    async def _call_once(
-        self, key: tuple[int | None, str, str], endpoint: Endpoint, arguments: dict[str, Any]
-    ) -> Rendered:
-        """A request repeated while the first is under way gets the first one's answer.
+    def _call_once(self, key: Hashable, endpoint: Endpoint, arguments: dict[str, Any]) -> Deferred[Rendered]:
+        """Goes on to its end although the client may go away: nothing is left half done.
 
-        Repetitions after that are recognised by the feature itself, which stores the transaction ID with the effect.
+        A request repeated while the first is under way gets the first one's answer. Repetitions after that are
+        recognised by the feature itself, which stores the transaction ID with the effect.
         """
-        first = self._in_flight.get(key)
-        if first is not None:
-            answer: Deferred[Rendered] = Deferred()
-            first.waiting.append(answer)
-            return await answer
-        mine = self._in_flight[key] = _InFlight()
-        try:
-            rendered = render(await endpoint.call(**arguments))
-        except BaseException as error:
-            del self._in_flight[key]
-            for waiting in mine.waiting:
-                waiting.errback(error)
-            raise
-        del self._in_flight[key]
-        for waiting in mine.waiting:
-            waiting.callback(rendered)
-        return rendered
+        answer: Deferred[Rendered] = Deferred()
+        waiting = self._under_way.get(key)
+        if waiting is not None:
+            waiting.append(answer)
+            return answer
+        self._under_way[key] = [answer]
+        Deferred.fromCoroutine(endpoint.call(**arguments)).addCallback(render).addBoth(self._ended, key)
+        return answer
+
+    def _ended(self, outcome: Rendered | Failure, key: Hashable) -> None:
+        waiting = self._under_way.pop(key)
+        if isinstance(outcome, Rendered):
+            for answer in waiting:
+                answer.callback(outcome)
+            return
+        if all(answer.called for answer in waiting) and not outcome.check(MatrixError):
+            # Every client is gone, so nobody else will tell.
+            log.error("a request failed whose client is gone", exc_info=outcome.value)
+        for answer in waiting:
+            answer.errback(outcome)
 
 
 def _prepare(endpoint: Endpoint, rate_limits: RateLimits) -> _Prepared:
