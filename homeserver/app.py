@@ -310,6 +310,7 @@ class _Rooms:
 
     def start_at(self, position: int) -> None:
         self.tails.start_at(position)
+        self.members.start_at(position)
 
     def part(self) -> _Part:
         return _Part(
@@ -391,9 +392,7 @@ class Server:
 
     async def start(self) -> None:
         """Reads where the journal stands and starts the background tasks. Listens to nobody yet."""
-        await self._core.journal.start()
-        for start_at in self._starts:
-            start_at(self._core.journal.position)
+        await self._core.journal.start(self._starts)
         tasks = [task for part in self._parts for task in part.tasks]
         self._running = [start_task(task, self._core.clock) for task in tasks]
 

@@ -6,7 +6,7 @@ https://spec.matrix.org/v1.19/client-server-api/#fully-read-markers
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from homeserver.account_data.contents import AccountData
 from homeserver.account_data.store import ContentKey
@@ -57,15 +57,17 @@ class ReadMarkers:
         """
         room_nid = await self._membership.require_joined(room_id, requester.user_id)
         places = [await self._place(room_id, mark) for mark in marks]
-        await gatherResults(
-            [
-                self._move(requester.user_nid, room_nid, mark, place)
-                for mark, place in zip(marks, places, strict=True)
-                # COMPAT(synapse 1.157): a receipt at an event that the server does not have is ignored.
-                if place is not None
-            ],
-            consumeErrors=True,
-        )
+        moves = [
+            self._move(requester.user_nid, room_nid, mark, place)
+            for mark, place in zip(marks, places, strict=True)
+            # COMPAT(synapse 1.157): a receipt at an event that the server does not have is ignored.
+            if place is not None
+        ]
+        try:
+            await gatherResults(moves, consumeErrors=True)
+        except FirstError as first:
+            # What went wrong says more than that something did.
+            first.subFailure.raiseException()
 
     async def _place(self, room_id: RoomID, mark: Mark) -> int | None:
         if mark.thread != UNTHREADED and not await may_read_in_thread(

@@ -38,6 +38,11 @@ class Members:
         self._by_user: ByteBudgetCache[int, UserRooms] = ByteBudgetCache(budget)
         self._loading: dict[int, object] = {}
 
+    def start_at(self, _: int) -> None:
+        """Nothing is known, whatever was known before."""
+        self._by_user.clear()
+        self._loading.clear()
+
     async def rooms_of(self, user_nid: int) -> Mapping[int, MemberRow]:
         """Every room that the user has a membership in, by the room's short id."""
         while (rooms := self._by_user.get(user_nid)) is None:

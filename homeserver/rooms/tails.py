@@ -36,7 +36,8 @@ class Tails:
         self._last_changed: LastChanged[int] = LastChanged()
 
     def start_at(self, position: int) -> None:
-        """Nothing is known of events up to `position`."""
+        """Nothing is known of events up to `position`, whatever was known before."""
+        self._tails.clear()
         self._last_changed.start_at(position)
 
     def changed_after(self, room: int, position: int) -> bool:

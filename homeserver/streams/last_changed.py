@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 class LastChanged(Generic[K]):
     """Answers "did this key change after position P?": never wrongly no, sometimes wrongly yes.
 
-    It knows what it was told since the process started (`floor`), and forgets the oldest beyond `capacity` keys.
+    It knows what it was told since `floor`, and forgets the oldest beyond `capacity` keys.
     """
 
     def __init__(self, floor: int = 0, capacity: int = 100_000) -> None:
@@ -19,8 +19,9 @@ class LastChanged(Generic[K]):
         self._positions: OrderedDict[K, int] = OrderedDict()
 
     def start_at(self, floor: int) -> None:
-        """Nothing is known of changes up to `floor`."""
+        """Nothing is known of changes up to `floor`, whatever was known before."""
         self._floor = max(self._floor, floor)
+        self._positions.clear()
 
     def record(self, key: K, position: int) -> None:
         """`key` changed at `position`, which is later than all those recorded before."""

@@ -25,6 +25,10 @@ class Waiting:
             if not wait.called:
                 wait.callback(None)
 
+    def wake_all(self) -> None:
+        """Wakes everyone, whatever they wait for."""
+        self.wake(list(self._by_topic))
+
     async def until(self, topics: Iterable[Hashable], timeout: float) -> bool:
         """Waits for one of `topics`, at most `timeout` seconds; False when the time was up."""
         if self._closed:

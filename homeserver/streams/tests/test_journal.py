@@ -147,6 +147,21 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual([last for *_, last in stored], [1, a, b])
         self.assertEqual(self.journal.position, b)
 
+    def test_what_this_process_was_not_told_of_is_forgotten_before_anyone_is_told_more(self) -> None:
+        forgotten: list[Position] = []
+        other = Journal(self.db, self.waiting)
+        self.successResultOf(Deferred.fromCoroutine(other.start([forgotten.append])))
+        self.outcomes([other.append(self.letters, "a")])
+        self.assertEqual(forgotten, [0])
+        self.outcomes([self.journal.append(self.letters, "b")])
+        woken: list[object] = []
+        self._on_wake(("letter", "b"), lambda: woken.append((other.position, list(forgotten))))
+        self.outcomes([other.append(self.letters, "c")])
+        self.assertEqual(forgotten, [0, 2])
+        self.assertEqual(woken, [(3, [0, 2])])
+        self.outcomes([other.append(self.letters, "refuse"), other.append(self.letters, "d")])
+        self.assertEqual(forgotten, [0, 2], "its own holes are no news")
+
     def test_a_failure_does_not_stop_the_journal(self) -> None:
         self.outcomes([self.journal.append(self.letters, "break")])
         self.assertEqual(self.outcomes([self.journal.append(self.letters, "a")]), [1])
