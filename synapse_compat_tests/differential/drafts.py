@@ -1,12 +1,12 @@
 """What users of a random room try to do: what is usual, what they fight about, and what nobody may."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeAlias
 
 from homeserver.protocol.event import Event, Slot
-from homeserver.protocol.identifiers import ServerName, UserID, server_of
+from homeserver.protocol.identifiers import EventID, ServerName, UserID, server_of
 from homeserver.protocol.json import JsonObject, JsonValue
 from homeserver.protocol.membership_auth import AUTHORISED_VIA
 from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, creators
@@ -33,11 +33,12 @@ class Draft:
     """An event before it has a place in the room."""
 
     type: str
-    state_key: str
+    state_key: str | None
     sender: UserID
     content: JsonObject
     cosigner: UserID | None = None
     """Whose server signs, besides the sender's."""
+    redacts: EventID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,14 @@ class Scene:
 
     def user(self) -> UserID:
         """Anyone; mostly one who is in the room."""
-        joined = [user for user in USERS if self.content_at(("m.room.member", user)).get("membership") == "join"]
+        joined = [
+            user for user in USERS if self.content_at(("m.room.member", user)).get("membership") == "join"
+        ]
         return self.random.choice(joined if joined and self.chance(0.8) else USERS)
 
     def powerful_user(self) -> UserID:
         """Mostly one with something in the power levels, or the creator."""
-        named = [user for user in USERS if user in self.content_at(POWER_LEVELS).get("users", {})]
+        named = [user for user in USERS if user in _object(self.content_at(POWER_LEVELS).get("users"))]
         return self.random.choice(named) if named and self.chance(0.6) else self.user()
 
     def chance(self, probability: float) -> bool:
@@ -69,9 +72,47 @@ class Scene:
 Drafter: TypeAlias = Callable[[Scene], Draft]
 
 
-def draft(scene: Scene) -> Draft:
-    drafter, *_ = scene.random.choices(_DRAFTERS, _WEIGHTS)
+def draft_state(scene: Scene) -> Draft:
+    """Of a state event."""
+    [drafter] = scene.random.choices(list(_DRAFTERS), list(_DRAFTERS.values()))
     return drafter(scene)
+
+
+def draft_any(scene: Scene) -> Draft:
+    """Of a state event, or of an event that is none."""
+    return scene.random.choice(_MESSAGE_DRAFTERS)(scene) if scene.chance(0.2) else draft_state(scene)
+
+
+def opening(version: RoomVersion, random: Random, create_content: JsonObject) -> list[Draft]:
+    """How the room begins: mostly with power levels and a join rule, always with some members."""
+    create = Draft("m.room.create", "", CREATOR, create_content)
+    drafts = [create, member(CREATOR, "join")]
+    others = list(USERS[1:])
+    if random.random() < 0.85:
+        drafts.append(
+            Draft("m.room.power_levels", "", CREATOR, _first_levels(version, random, create_content))
+        )
+    if random.random() < 0.85:
+        drafts.append(Draft("m.room.join_rules", "", CREATOR, {"join_rule": "public"}))
+    return drafts + [member(user, "join") for user in random.sample(others, 3)]
+
+
+def create_content(version: RoomVersion, random: Random) -> JsonObject:
+    content: JsonObject = {"room_version": version.identifier}
+    if not version.implicit_creator:
+        content["creator"] = CREATOR
+    if random.random() < 0.5:
+        content["additional_creators"] = random.sample(USERS, random.randrange(3))
+    return content
+
+
+def _first_levels(version: RoomVersion, random: Random, create_content: JsonObject) -> JsonObject:
+    mighty, moderator = random.sample(USERS[1:], 2)
+    users = {CREATOR: 100, mighty: random.choice([50, 99, 100]), moderator: 50}
+    if version.privileged_creators:
+        for user in (CREATOR, *create_content.get("additional_creators", ())):
+            users.pop(user, None)
+    return {"users": users, "state_default": random.choice([0, 25, 50])}
 
 
 def member(user: UserID, membership: str, sender: UserID | None = None, **content: JsonValue) -> Draft:
@@ -151,7 +192,7 @@ def _with_other_level(scene: Scene, content: JsonObject) -> JsonObject:
     inner = scene.random.choice(["users", "users", "users", "events", "notifications", None, None])
     if inner is None:
         return _with_entry(scene, content, scene.random.choice(_NAMED_LEVELS))
-    return {**content, inner: _with_entry(scene, content.get(inner, {}), _key(scene, inner))}
+    return {**content, inner: _with_entry(scene, _object(content.get(inner)), _key(scene, inner))}
 
 
 _NAMED_LEVELS = ("ban", "kick", "redact", "invite", "users_default", "events_default", "state_default")
@@ -177,7 +218,7 @@ def _level(scene: Scene) -> JsonValue:
     level = scene.random.choice(_LEVELS)
     if scene.version.integer_power_levels or scene.chance(0.9):
         return level
-    written = [str(level), f" {level:+04d}\t"]
+    written: list[JsonValue] = [str(level), f" {level:+04d}\t"]
     if not scene.version.strict_canonical_json:
         written.append(level + 0.57 if level > 0 else level - 0.57)
     return scene.random.choice(written)
@@ -219,21 +260,43 @@ def _misplaced(scene: Scene) -> Draft:
     return Draft(type_, "elsewhere", scene.powerful_user(), content)
 
 
-_WEIGHTED: Sequence[tuple[int, Drafter]] = (
-    (16, _join),
-    (4, _authorised_join),
-    (5, _leave),
-    (8, _kick),
-    (8, _ban),
-    (7, _invite),
-    (3, _knock),
-    (3, _third_party_invite),
-    (3, _third_party_invited),
-    (16, _levels),
-    (9, _join_rules),
-    (8, _named),
-    (6, _of_many),
-    (2, _aliases),
-    (1, _misplaced),
-)
-_WEIGHTS, _DRAFTERS = zip(*_WEIGHTED, strict=True)
+def _message(scene: Scene) -> Draft:
+    return Draft(scene.random.choice(["m.room.message", "x", "é"]), None, scene.user(), {"body": "Ĥ\u202e"})
+
+
+def _redaction(scene: Scene) -> Draft:
+    target = scene.random.choice(list(scene.state.values()))
+    return Draft("m.room.redaction", None, scene.user(), {"reason": ""}, redacts=target.event_id)
+
+
+def _without_state_key(scene: Scene) -> Draft:
+    return replace(draft_state(scene), state_key=None)
+
+
+def _levels_elsewhere(scene: Scene) -> Draft:
+    return replace(_levels(scene), state_key="elsewhere")
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+_DRAFTERS: Mapping[Drafter, int] = {
+    _join: 16,
+    _authorised_join: 4,
+    _leave: 5,
+    _kick: 8,
+    _ban: 8,
+    _invite: 7,
+    _knock: 3,
+    _third_party_invite: 3,
+    _third_party_invited: 3,
+    _levels: 16,
+    _join_rules: 9,
+    _named: 8,
+    _of_many: 6,
+    _aliases: 2,
+    _misplaced: 1,
+}
+"""How often each is chosen, in comparison to the others."""
+_MESSAGE_DRAFTERS: Sequence[Drafter] = (_message, _redaction, _without_state_key, _levels_elsewhere)

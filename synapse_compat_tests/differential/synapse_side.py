@@ -152,7 +152,8 @@ def _outcome(function: Callable[[Json], Json], argument: Json) -> Json:
     try:
         return {"value": function(argument)}
     except Exception as error:
-        return {"raised": f"{type(error).__name__}: {error}"}
+        # The Rust parts add a backtrace.
+        return {"raised": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}
 
 
 _CALLS: dict[str, Callable[..., Json]] = {
@@ -171,11 +172,13 @@ _CALLS: dict[str, Callable[..., Json]] = {
 }
 
 
+def _answer(request: Json) -> Json:
+    return _CALLS[request["call"]](**request["arguments"])
+
+
 def main() -> None:
     for line in sys.stdin:
-        request = json.loads(line)
-        answer = _outcome(lambda arguments: _CALLS[request["call"]](**arguments), request["arguments"])
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(_outcome(_answer, json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":
