@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import re
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ CORS_HEADERS = (
 LARGEST_BODY = 20 * 1024 * 1024
 _COMPRESS_FROM = 1400  # bytes; below, the answer fits one packet anyway
 _IDLE_SECONDS = 75
+_NOT_ACCEPTED = re.compile(r"q=0(\.0*)?")
 
 
 class Answers(Protocol):
@@ -110,18 +112,26 @@ class Request(http.Request):
         for name, value in rendered.headers:
             headers.setRawHeaders(name, [value])
         body = rendered.body
-        if len(body) >= _COMPRESS_FROM and self.channel.site.compress and self._accepts_gzip():
-            headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
+        if len(body) >= _COMPRESS_FROM and self.channel.site.compress:
             headers.setRawHeaders(b"Vary", [b"Accept-Encoding"])
-            # Level 1: most of the gain for a fraction of the time.
-            body = gzip.compress(body, compresslevel=1)
-        headers.setRawHeaders(b"Content-Length", [str(len(body)).encode()])
+            if _accepts_gzip(self.getHeader("accept-encoding") or ""):
+                headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
+                # Level 1: most of the gain for a fraction of the time.
+                body = gzip.compress(body, compresslevel=1)
+        if rendered.status not in http.NO_BODY_CODES:
+            headers.setRawHeaders(b"Content-Length", [str(len(body)).encode()])
         if self.method != b"HEAD":
             self.write(body)
         self.finish()
 
-    def _accepts_gzip(self) -> bool:
-        return "gzip" in (self.getHeader("accept-encoding") or "")
+
+def _accepts_gzip(accepted: str) -> bool:
+    """https://www.rfc-editor.org/rfc/rfc9110#field.accept-encoding"""
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.partition(";")
+        if coding.strip() == "gzip":
+            return not _NOT_ACCEPTED.fullmatch(weight.strip())
+    return False
 
 
 class Channel(http.HTTPChannel):
