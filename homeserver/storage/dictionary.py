@@ -29,31 +29,36 @@ class Dictionary(Generic[K]):
 
     async def nid_of(self, key: K) -> int:
         """The short id of `key`, made now if there is none."""
-        nid = self._known.get(key)
+        nid = self.known(key)
         if nid is not None:
             return nid
         return (await self.nids_of([key]))[key]
 
     async def nids_of(self, keys: Iterable[K]) -> Mapping[K, int]:
         """The short ids of all keys; those that are missing are made in one write."""
-        wanted = set(keys)
-        missing = [key for key in wanted if key not in self._known]
+        wanted = {key: self.known(key) for key in keys}
+        # Taken now, because what is in memory may have left it when the others are known.
+        nids = {key: nid for key, nid in wanted.items() if nid is not None}
+        missing = [key for key, nid in wanted.items() if nid is None]
         if missing:
             found = await self._db.read(self._look_up, missing)
             new = [key for key in missing if key not in found]
             if new:
                 found |= await self._db.write(self._add, new)
             self._remember(found)
-            return {key: found[key] if key in found else self._known[key] for key in wanted}
-        return {key: self._known[key] for key in wanted}
+            nids |= found
+        return nids
 
     def known(self, key: K) -> int | None:
         """The short id if it is in memory."""
-        return self._known.get(key)
+        nid = self._known.get(key)
+        if nid is not None:
+            self._known.move_to_end(key)
+        return nid
 
     async def find(self, key: K) -> int | None:
         """The short id if there is one; makes none."""
-        nid = self._known.get(key)
+        nid = self.known(key)
         if nid is None:
             found = await self._db.read(self._look_up, [key])
             self._remember(found)
