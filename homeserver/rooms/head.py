@@ -86,6 +86,11 @@ class Heads:
         """Forgets the head; the next `get` reads it anew."""
         self._cache.discard(room_id)
 
+    def abandon(self, head: Head) -> None:
+        """Forgets this head, unless another one is in its place already."""
+        if self._cache.get(head.room_id) is head:
+            self._cache.discard(head.room_id)
+
     async def load(self, head: Head, slots: Iterable[Slot]) -> None:
         """Makes sure that `head.get` can answer for `slots`."""
         missing = [slot for slot in slots if slot not in head.state]

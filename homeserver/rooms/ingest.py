@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from homeserver.protocol.events import Event, stored_forms
-from homeserver.protocol.identifiers import EventID, RoomID, UserID
+from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.store.events import EventRow, event_nids, insert_bodies, insert_events
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid, insert_heads, update_heads
@@ -253,7 +253,7 @@ class Ingest:
         accepted = await self._accepted(head, event, transaction)
         head.advance(event)
         stored = self._journal.append(self._appends, Append(head.nid, expected, [accepted], head.row()))
-        return stored.addErrback(lambda failure: self._undo(failure, head.room_id))
+        return stored.addErrback(lambda failure: self._undo(failure, head))
 
     async def add(self, room: NewRoom, event: Event) -> None:
         """Appends to a room that is being made."""
@@ -267,9 +267,10 @@ class Ingest:
         self._heads.put(room.head)
         return position
 
-    def _undo(self, failure: Failure, room_id: RoomID) -> Failure:
-        # Everything queued behind the failed event expects it, and is refused in its turn.
-        self._heads.discard(room_id)
+    def _undo(self, failure: Failure, head: Head) -> Failure:
+        # Everything queued behind the failed event expects it, and is refused in its turn. That must not harm what
+        # is built on a new head by then, or a busy room would never come to rest.
+        self._heads.abandon(head)
         return failure
 
     async def _accepted(self, head: Head, event: Event, transaction: TransactionKey | None) -> Accepted:

@@ -95,6 +95,15 @@ class HeadsTests(RoomsTestCase):
         self.successResultOf(loading)
         self.assertTrue(self.result_of(self.get()) is successor)
 
+    def test_a_failure_abandons_only_the_head_that_it_was_built_on(self) -> None:
+        head = self.result_of(self.get())
+        self.rooms.heads.discard(self.room_id)
+        successor = self.result_of(self.get())
+        self.rooms.heads.abandon(head)
+        self.assertTrue(self.result_of(self.get()) is successor)
+        self.rooms.heads.abandon(successor)
+        self.assertFalse(self.result_of(self.get()) is successor)
+
     def test_a_redaction_empties_memory_of_the_content(self) -> None:
         self.assertEqual(self.topic_now(), "old")
         head = self.result_of(self.get())
