@@ -28,6 +28,7 @@ async def room_of(alice: Talker, bob: Talker) -> str:
     await bob.until(lambda: room_id in bob.client.invited_rooms)
     success(await bob.client.join(room_id))
     await bob.until(lambda: room_id in bob.client.rooms)
+    await alice.until(lambda: room_id in alice.client.rooms)
     await alice.until(lambda: bob.user_id in alice.client.rooms[room_id].users)
     return room_id
 
