@@ -22,9 +22,7 @@ from unittest import SkipTest
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.python.failure import Failure
+from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 from twisted.trial.unittest import SynchronousTestCase
 
 from config.loading import load
@@ -63,10 +61,12 @@ class FrontDoor:
     def __init__(self, reactor: MemoryReactorClock) -> None:
         self._reactor = reactor
 
-    def connect(self, transport: StringTransport) -> Any:
+    def connect(self, transport: StringTransportWithDisconnection) -> Any:
         """The server's side of a new connection."""
         site = cast(Site, self._reactor.tcpServers[-1][1])
         channel = site.buildProtocol(None)
+        # Which the transport tells when the server closes the connection.
+        transport.protocol = channel
         channel.makeConnection(transport)
         return channel
 
@@ -76,7 +76,7 @@ class Exchange:
 
     def __init__(self, door: FrontDoor, request: Request) -> None:
         self._request = request
-        self._transport = StringTransport()
+        self._transport = StringTransportWithDisconnection()
         self._answer: Answer | None = None
         self._channel = door.connect(self._transport)
         self._channel.dataReceived(_serialised(request))
@@ -91,7 +91,7 @@ class Exchange:
 
     def hang_up(self) -> None:
         """The client goes away."""
-        self._channel.connectionLost(Failure(ConnectionDone()))
+        self._transport.loseConnection()
 
 
 def _serialised(request: Request) -> bytes:
@@ -161,6 +161,8 @@ class WireTestCase(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_700_000_000)
         self.threads = StoppableThreads()
+        # One for all servers on the database, so that none makes the same tokens as the one before.
+        self.randomness = Randomness(Random(1))
         self.site = FrontDoor(self.reactor)
         self.anonymous = WireClient(self.site)
         self._engine = fresh_engine()
@@ -184,7 +186,7 @@ class WireTestCase(SynchronousTestCase):
                 *self.settings,
             ],
         ).config
-        around = Surroundings(self.reactor, lambda name, size: self.threads, Randomness(Random(1)))
+        around = Surroundings(self.reactor, lambda name, size: self.threads, self.randomness)
         self.server: Server = build(config, self._engine, SigningKey("test", b"\x01" * 32), around)
         self.result_of(self.server.start())
         self.server.listen()

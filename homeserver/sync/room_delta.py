@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#syncing
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeserver.protocol.filters import RoomEventFilter
@@ -59,8 +59,9 @@ def left_work(txn: Transaction, user_id: UserID, member: MemberRow, after: int) 
     """
     stay = last_stay(txn, member.room, user_id)
     if stay is None or stay.ended < member.position:
-        missed = stay is not None and stay.ended > after
-        return RoomWork(member, member.position - 1, member.position, full_state=False, gap=missed)
+        # An invitation may have been told in the place of how that stay ended.
+        gap = stay is not None
+        return RoomWork(member, member.position - 1, member.position, full_state=False, gap=gap)
     is_new = stay.began > after
     return RoomWork(
         member, 0 if is_new else after, member.position, full_state=is_new, gap=is_new and after > 0
@@ -224,19 +225,31 @@ class RoomReads:
         https://spec.matrix.org/v1.19/client-server-api/#lazy-loading-room-members
         """
         known = self._known_members[work.member.room]
-        needed = {str(one.event.key.sender) for one in delta.timeline} | set(
-            delta.summary.get("m.heroes", ())
-        )
+        needed = {one.event.sender for one in delta.timeline} | set(delta.summary.get("m.heroes", ()))
         if work.full_state:
-            needed.add(self._reader.user_id)
+            needed |= {self._reader.user_id, *self._doubtful_members(work, delta)}
         elif not self._reader.state.include_redundant_members:
             needed -= {user_id for user_id, position in known.items() if position <= work.after}
-        kept = [event for event in delta.state if event.type != MEMBER or not work.full_state]
-        missing = needed - {event.key.state_key for event in kept if event.type == MEMBER}
+        told = [event for event in delta.state if event.type != MEMBER or not work.full_state]
+        missing = needed - {event.key.state_key for event in told if event.type == MEMBER}
         if missing:
-            kept += members_at(self._txn, work.member.room, self._line(work, delta), missing)
-        known.update((event.key.state_key or "", work.upto) for event in kept if event.type == MEMBER)
-        return kept
+            told += members_at(self._txn, work.member.room, self._line(work, delta), missing)
+        members = [event for event in (*told, *(one.event for one in delta.timeline)) if event.type == MEMBER]
+        known.update((event.key.state_key or "", work.upto) for event in members)
+        return told
+
+    def _doubtful_members(self, work: RoomWork, delta: RoomDelta) -> Iterable[str]:
+        """Where state is told anew, those whom the client may have as they were before."""
+        if work.gap:
+            return self._known_members[work.member.room]
+        if work.after == 0:
+            return ()
+        room = work.member.room
+        line = line_at(self._txn, room, work.after)
+        changed = changed_state_rows(self._txn, room, line, self._line(work, delta))
+        return [
+            event.key.state_key or "" for event in state_events(self._txn, changed) if event.type == MEMBER
+        ]
 
 
 def _is_joined(work: RoomWork) -> bool:

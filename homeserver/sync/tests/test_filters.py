@@ -81,7 +81,8 @@ class TimelineTests(FilterTestCase):
     def test_rooms(self) -> None:
         self.send(1)
         self.alice.set_state(self.room_id, TOPIC, {"topic": "now"})
-        for wish in ({"rooms": []}, {"not_rooms": [self.room_id]}):
+        wishes: list[Json] = [{"rooms": []}, {"not_rooms": [self.room_id]}]
+        for wish in wishes:
             answer = self.sync(self.since, timeline=wish)
             self.assertEqual((answer.timeline(self.room_id), self.topics(answer)), ([], ["now"]))
 

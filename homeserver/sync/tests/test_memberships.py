@@ -194,7 +194,6 @@ class LeaveTests(SyncTestCase):
         (event,) = answer.timeline(self.room_id, "leave")
         self.assertEqual(event["content"]["membership"], "ban")
         self.assertEqual(answer.state(self.room_id, "leave"), [])
-        self.assertIs(answer.room(self.room_id, "leave")["timeline"]["limited"], False)
 
     def test_banned_after_leaving_unnoticed(self) -> None:
         """The messages before leaving are not told with the ban, so there is a gap before it."""
@@ -236,6 +235,19 @@ class LeaveTests(SyncTestCase):
         *messages, leave = answer.timeline(self.room_id, "leave")
         self.assertEqual((ids(messages), leave["content"]), (sent[-2:], {"membership": "leave"}))
         self.assertIn((TOPIC, ""), slots(answer.state(self.room_id, "leave")))
+
+    def test_invited_after_leaving_unnoticed(self) -> None:
+        """The invitation is all that is told; what was missed can be had once it is rejected."""
+        sent = self.send(2)
+        self.bob.leave(self.room_id)
+        self.alice.invite(self.room_id, self.bob)
+        answer = self.bob.sync(self.since)
+        self.assertEqual(self.sections(answer), {"invite": [self.room_id]})
+        self.bob.leave(self.room_id)
+        timeline = self.bob.sync(answer.next_batch).room(self.room_id, "leave")["timeline"]
+        self.assertIs(timeline["limited"], True)
+        page = self.bob.messages(self.room_id, from_=timeline["prev_batch"], limit=3)["chunk"]
+        self.assertEqual(ids(page)[:0:-1], sent)
 
 
 class RejoinTests(SyncTestCase):

@@ -169,7 +169,7 @@ class TimeoutTests(WaitingTestCase):
 
     def test_it_counts_from_the_beginning(self) -> None:
         """What wakes a poll in vain does not make it wait any longer."""
-        wish = {"room": {"timeline": {"types": []}}}
+        wish: Json = {"room": {"timeline": {"types": []}}}
         poll = self.bob.start_sync(self.since, timeout=5000, filter=wish)
         for _ in range(4):
             self.advance(1)
