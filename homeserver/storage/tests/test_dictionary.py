@@ -28,8 +28,11 @@ class DictionaryTests(SynchronousTestCase):
         engine = fresh_engine()
         self.databases = [Database(engine, lambda name, size: self.threads) for _ in range(2)]
         for db in self.databases:
-            self.addCleanup(lambda db=db: self.result_of(db.close()))
+            self.addCleanup(self.closed, db)
         self.users = self.dictionary()
+
+    def closed(self, db: Database) -> None:
+        self.result_of(db.close())
 
     def dictionary(self, capacity: int = 100, process: int = 0) -> Dictionary[str]:
         return Dictionary(self.databases[process], "known_user", ("user_id",), capacity)
