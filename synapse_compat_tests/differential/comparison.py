@@ -1,6 +1,6 @@
 """What one random room shows: where our rules and Synapse's do not agree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.protocol.state_resolution import resolve
@@ -52,6 +52,15 @@ def _about_attempts(room: RandomRoom, synapse: SynapseFunctions) -> Iterator[str
 
 def _about_forks(room: RandomRoom, synapse: SynapseFunctions) -> Iterator[str]:
     forks = room.forks(_FORKS)
+    yield from _about_resolution(room, forks, synapse)
+    cited = sorted(room.merely_cited(forks[0]))
+    room.rejected.update(room.random.sample(cited, len(cited) // 2))
+    yield from _about_resolution(room, forks[:1], synapse)
+
+
+def _about_resolution(
+    room: RandomRoom, forks: Sequence[Sequence[State]], synapse: SynapseFunctions
+) -> Iterator[str]:
     outcomes = synapse.resolve(room.version, room.events, room.rejected, forks)
     for fork, outcome in zip(forks, outcomes, strict=True):
         ours = resolve(room.version, fork, room.auth_graph())

@@ -1,6 +1,6 @@
 """Rooms with random forks, plausible and hostile, of properly built and signed events. A seed makes the same room."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
@@ -60,6 +60,14 @@ class RandomRoom:
         return [
             self._told_states() if self.random.random() < 0.3 else self._true_states() for _ in range(count)
         ]
+
+    def merely_cited(self, fork: Sequence[State]) -> Set[EventID]:
+        """Events that no state has, and that resolution does not apply, but that others rest on."""
+        graph = self.auth_graph()
+        in_states = [frozenset(state.values()) for state in fork]
+        conflicted = frozenset[EventID]().union(*in_states) - in_states[0].intersection(*in_states[1:])
+        in_every_chain = set.intersection(*map(graph.auth_chain, in_states))
+        return in_every_chain.difference(graph.conflicted_subgraph(conflicted), *in_states)
 
     @property
     def create(self) -> Event:
