@@ -76,6 +76,8 @@ class SqliteConnection:
         # FULL: an answered request survives a power cut. Group commit pays for it once for many writers.
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted, or replaced by its redacted form, is overwritten in the file; Debian's default.
+        self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute("PRAGMA temp_store = MEMORY")
         self._connection.execute("PRAGMA cache_size = -8000")
 

@@ -1,5 +1,12 @@
 """Redacted content is gone from the database after a while, on a fake clock."""
 
+from contextlib import closing
+from pathlib import Path
+
+from homeserver.rooms.store.events import insert_bodies
+from homeserver.rooms.store.redacted_content import replace_bodies
+from homeserver.storage.migrate import migrate
+from homeserver.storage.sqlite import Sqlite
 from tests.wire import WireTestCase
 
 DAY = 24 * 3600
@@ -105,3 +112,18 @@ class ForeverTests(RetentionTestCase):
         self.advance(100 * DAY)
         self.assertTrue(self.is_stored("a secret"))
         self.assertEqual(self.retained(), 1)
+
+
+def test_what_is_replaced_is_overwritten_in_the_file(tmp_path: Path) -> None:
+    """With SQLite; a server of PostgreSQL's sweeps by itself."""
+    path = tmp_path / "database"
+    engine = Sqlite(str(path))
+    migrate(engine, progress=lambda _: None)
+    secret = b"a secret " * 1000
+    with closing(engine.connect()) as connection:
+        with connection.writing(ordered=False) as txn:
+            insert_bodies(txn, [(1, secret, b"{}")])
+        with connection.writing(ordered=False) as txn:
+            replace_bodies(txn, [(1, b"{}", b"{}")])
+    # The last connection took the write-ahead log with it.
+    assert b"a secret" not in path.read_bytes()

@@ -1,14 +1,14 @@
 """Real rooms, damaged in one place after the other: each damage is found, and mended where it can be."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from random import Random
 from typing import Any
 
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.signing import SigningKey
-from homeserver.rooms.create import CREATABLE_VERSIONS
+from homeserver.rooms import create
 from homeserver.rooms.verification.database import rebuild, verify
 from homeserver.rooms.verification.differences import Findings
 from homeserver.rooms.verification.stored import Identity
@@ -219,6 +219,16 @@ class DamageTests(VerificationTestCase):
         self.change("UPDATE stream_position SET position = position - 1")
         self.check_kinds("events beyond the journal's position")
 
+    def test_what_rests_on_unreadable_state_is_not_judged(self) -> None:
+        (levels,) = self.row(
+            "SELECT min(e.nid) FROM room_event e JOIN room_event_type t ON t.nid = e.type"
+            " WHERE t.type = 'm.room.power_levels'"
+        )
+        self.change("DELETE FROM room_event_body WHERE nid = %(nid)s", nid=levels)
+        found = self.found()
+        self.assertEqual(set(found.kinds), {"the stored event"})
+        self.assertGreater(found.unchecked.total(), 5)
+
     def test_rooms_with_unreadable_events_are_not_rebuilt(self) -> None:
         self.change("DELETE FROM room_event_body WHERE nid = %(nid)s", nid=self.nid(self.message))
         self.change("UPDATE room_summary SET joined = joined + 1")
@@ -279,12 +289,12 @@ class ActivityTests(VerificationTestCase):
             if state.status == 200:
                 user.redact(room_id, chance.choice(state.json)["event_id"])
 
-    def test_nothing_differs(self) -> None:
+    def check(self, versions: Sequence[str]) -> None:
         chance = Random(5)
         users = [self.alice, self.bob, self.register("carol")]
         rooms = [
             self.alice.create_room(preset="public_chat", members=[self.bob], room_version=version)
-            for version in CREATABLE_VERSIONS * 2
+            for version in versions
         ]
         sent: list[tuple[str, str]] = []
         for _ in range(200):
@@ -296,4 +306,28 @@ class ActivityTests(VerificationTestCase):
         self.assertEqual(self.row("SELECT count(*) FROM room_redacted_content"), (0,))
         self.check_sound()
         self.assertEqual(self.rebuild(), [])
+        self.check_sound()
+
+    def test_nothing_differs(self) -> None:
+        self.check(create.CREATABLE_VERSIONS * 2)
+
+    def test_older_versions(self) -> None:
+        """Which cannot be made here, but joined one day. Their redactions can lose their targets."""
+        versions = ("3", "6", "10")
+        self.patch(create, "CREATABLE_VERSIONS", versions)
+        self.check(versions)
+
+    def test_rules_that_were_redacted(self) -> None:
+        """Some events were allowed by what was there before the redaction, others by what it left."""
+        self.patch(create, "CREATABLE_VERSIONS", ("10",))
+        carol = self.register("carol")
+        room_id = self.alice.create_room(preset="public_chat", members=[self.bob], room_version="10")
+        levels = self.alice.state(room_id, "m.room.power_levels").json | {"invite": 50}
+        event_id = self.alice.set_state(room_id, "m.room.power_levels", levels)["event_id"]
+        self.assertEqual(self.bob.invite(room_id, carol).status, 403)
+        self.alice.redact(room_id, event_id)
+        # Room versions before 11 do not keep this level, and its default is lower.
+        self.assertEqual(self.bob.invite(room_id, carol).status, 200)
+        self.check_sound()
+        self.advance(8 * 24 * 3600)
         self.check_sound()
