@@ -1,0 +1,145 @@
+"""Statements that PostgreSQL keeps planned, and its snapshots."""
+
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from homeserver.storage.engine import Conflict, StorageError
+from homeserver.storage.postgres import Postgres, PostgresConnection
+from tests.postgres import database, server
+
+FIND = "SELECT n FROM t WHERE s = %(s)s AND n IN %(ns)s ORDER BY n"
+USES_BEFORE_PREPARING = 3
+
+
+@pytest.fixture
+def engine() -> Iterator[Postgres]:
+    with database() as arguments:
+        yield Postgres(arguments)
+
+
+@pytest.fixture
+def connection(engine: Postgres) -> Iterator[PostgresConnection]:
+    opened = engine.connect()
+    with opened.writing(ordered=True) as txn:
+        txn.execute("CREATE TABLE t (n BIGINT PRIMARY KEY, s TEXT)")
+        txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, 'x')", [{"n": n} for n in range(5)])
+    yield opened
+    opened.close()
+
+
+def prepared(connection: PostgresConnection) -> list[str]:
+    with connection.reading() as txn:
+        return [
+            text for (text,) in txn.rows("SELECT statement FROM pg_prepared_statements ORDER BY prepare_time")
+        ]
+
+
+def use(connection: PostgresConnection, times: int) -> None:
+    for _ in range(times):
+        with connection.reading() as txn:
+            assert txn.rows(FIND, s="x", ns=[3, 1, 9]) == [(1,), (3,)]
+
+
+def _fail(found: object) -> None:
+    raise LookupError(found)
+
+
+def test_what_is_used_repeatedly_is_prepared_once(connection: PostgresConnection) -> None:
+    use(connection, USES_BEFORE_PREPARING - 1)
+    assert not any("FROM t" in text for text in prepared(connection))
+    use(connection, 5)
+    (text,) = [text for text in prepared(connection) if "FROM t" in text]
+    assert "s = $1 AND n = ANY($2)" in text
+
+
+def test_preparing_survives_the_end_of_its_transaction(connection: PostgresConnection) -> None:
+    use(connection, USES_BEFORE_PREPARING - 1)
+    with pytest.raises(LookupError), connection.writing(ordered=True) as txn:
+        _fail(txn.rows(FIND, s="x", ns=[2]))
+    use(connection, 3)
+
+
+def test_what_cannot_be_prepared_is_run_as_it_is(connection: PostgresConnection) -> None:
+    """PostgreSQL cannot tell which type the parameter is to have."""
+    with connection.writing(ordered=True) as txn:
+        txn.execute("DELETE FROM t WHERE n = 0")
+        for _ in range(USES_BEFORE_PREPARING + 3):
+            assert txn.row("SELECT 1 WHERE %(x)s IS NULL", x=None) == (1,)
+            assert txn.row("SELECT 1 WHERE %(x)s IS NULL", x=5) is None
+    with connection.reading() as txn:
+        assert txn.row("SELECT count(*) FROM t") == (4,), "what was done before it in the transaction stays"
+    assert not any("IS NULL" in text for text in prepared(connection))
+
+
+def test_a_new_connection_prepares_anew(engine: Postgres, connection: PostgresConnection) -> None:
+    use(connection, USES_BEFORE_PREPARING + 1)
+    with connection.reading() as txn:
+        (pid,) = txn.row("SELECT pg_backend_pid()") or (0,)
+    with engine.connect().writing(ordered=True) as txn:
+        txn.rows("SELECT pg_terminate_backend(%(pid)s, 10000)", pid=pid)
+    with pytest.raises(Conflict):
+        use(connection, 1)
+    use(connection, USES_BEFORE_PREPARING + 1)
+    assert any("FROM t" in text for text in prepared(connection))
+
+
+def test_a_reader_sees_one_state(engine: Postgres, connection: PostgresConnection) -> None:
+    other = engine.connect()
+    with connection.reading() as txn:
+        assert txn.row("SELECT count(*) FROM t") == (5,)
+        with other.writing(ordered=True) as writing:
+            writing.execute("DELETE FROM t")
+        assert txn.row("SELECT count(*) FROM t") == (5,)
+    with connection.reading() as txn:
+        assert txn.row("SELECT count(*) FROM t") == (0,)
+    other.close()
+
+
+def test_readers_cannot_write(connection: PostgresConnection) -> None:
+    with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction), connection.reading() as txn:
+        txn.execute("DELETE FROM t")
+
+
+def test_of_two_plain_writers_of_a_row_the_later_meets_a_conflict(
+    engine: Postgres, connection: PostgresConnection
+) -> None:
+    other = engine.connect()
+
+    def write() -> None:
+        with connection.writing(ordered=False) as txn:
+            assert txn.row("SELECT n FROM t WHERE n = 1") == (1,)
+            with other.writing(ordered=False) as faster:
+                faster.execute("UPDATE t SET s = 'y' WHERE n = 1")
+            txn.execute("UPDATE t SET s = 'z' WHERE n = 1")
+
+    with pytest.raises(Conflict):
+        write()
+    other.close()
+
+
+def test_ordered_writers_see_what_was_committed_before_their_statement(
+    engine: Postgres, connection: PostgresConnection
+) -> None:
+    other = engine.connect()
+    with connection.writing(ordered=True) as txn:
+        assert txn.row("SELECT count(*) FROM t") == (5,)
+        with other.writing(ordered=True) as faster:
+            faster.execute("DELETE FROM t WHERE n = 1")
+        assert txn.row("SELECT count(*) FROM t") == (4,)
+    other.close()
+
+
+def test_a_database_in_another_encoding_is_refused() -> None:
+    with database() as arguments:
+        connection = psycopg2.connect(**arguments)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        connection.close()
+        try:
+            with pytest.raises(StorageError, match="LATIN1"):
+                Postgres({**arguments, "dbname": "latin"}).check()
+        finally:
+            server().drop_database("latin")
