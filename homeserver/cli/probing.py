@@ -1,7 +1,9 @@
 """Asking a listener whether a server is behind it."""
 
+import socket
 import ssl
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
 
 from config.listeners import TcpListener
 
@@ -29,3 +31,13 @@ def is_served(listener: TcpListener, address: str) -> bool:
     finally:
         connection.close()
     return answer.status == 200 and (body == b"OK" or b"folkmoot_" in body)
+
+
+def is_listened_to(path: Path) -> bool:
+    """Whether some program answers at the Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

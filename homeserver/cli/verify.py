@@ -14,9 +14,9 @@ from twisted.internet import reactor as _reactor
 
 from config import Config
 from config.database import SqliteDatabase
-from config.listeners import TcpListener
+from config.listeners import UnixListener
 from homeserver.app import engine_of
-from homeserver.cli.probing import is_served
+from homeserver.cli.probing import is_listened_to, is_served
 from homeserver.cli.settings import declare_settings, load_settings
 from homeserver.protocol.identifiers import ServerName
 from homeserver.rooms.verification.database import rebuild, verify
@@ -69,12 +69,15 @@ def _engine(config: Config) -> Engine:
 
 
 def _refuse_beside_a_server(config: Config) -> None:
-    """A running server is known by its answer on one of its TCP listeners."""
+    """A running server is known by its answer on one of its listeners."""
     for listener in config.all_listeners:
-        if not isinstance(listener, TcpListener):
-            continue
-        if any(is_served(listener, address) for address in listener.bind_addresses):
-            raise Refusal(f"A server answers on port {listener.port}; stop it before --rebuild.")
+        if isinstance(listener, UnixListener):
+            where, is_there = f"at {listener.path}", is_listened_to(listener.path)
+        else:
+            where = f"on port {listener.port}"
+            is_there = any(is_served(listener, address) for address in listener.bind_addresses)
+        if is_there:
+            raise Refusal(f"A server answers {where}; stop it before --rebuild.")
 
 
 def _verified(connection: Connection, identity: Identity) -> Findings:

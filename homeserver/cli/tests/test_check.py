@@ -152,7 +152,7 @@ def test_database_server_that_is_not_there(check: Check) -> None:
 
 
 def test_port_of_another_program(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homeserver.cli.check._PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("homeserver.cli.probing._PROBE_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as other:
         code, (line,) = check(*settings(listeners=[listening(other.getsockname()[1])]))
     assert code == 1

@@ -1,6 +1,7 @@
 """The command on the database of a real server."""
 
 import shutil
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -76,6 +77,17 @@ def test_rebuild(data: Path, verify: Verify) -> None:
     assert (code, lines[-2]) == (0, "Deriving the rooms anew.")
     assert lines[-1].startswith("Everything agrees: ")
     assert verify()[0] == 0
+
+
+def test_rebuild_beside_a_server_on_a_unix_socket(tmp_path: Path, verify: Verify) -> None:
+    path = tmp_path / "socket"
+    here = settings(listeners=[{"path": str(path), "resources": [{"names": ["client"]}]}])
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        assert verify("--rebuild", *here)[0] == 2
+    # What a server that was killed left behind is in nobody's way.
+    assert verify("--rebuild", *here)[0] == 0
 
 
 def test_what_no_rebuild_mends(data: Path, verify: Verify) -> None:
