@@ -170,6 +170,8 @@ class Site(http.HTTPFactory):
     def buildProtocol(self, addr: object) -> Any:
         channel = Channel(self)
         channel.factory = self
+        # Otherwise it would time the connection by the global reactor.
+        channel.callLater = self.reactor.callLater  # type: ignore[method-assign, assignment]  # as HTTPFactory does
         return channel
 
     def log(self, request: http.Request) -> None:

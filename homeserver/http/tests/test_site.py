@@ -50,11 +50,9 @@ class Response(NamedTuple):
 class Connection:
     """The client's end."""
 
-    def __init__(self, site: Site, reactor: MemoryReactorClock) -> None:
+    def __init__(self, site: Site) -> None:
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.7", 4000))
         self.channel = site.buildProtocol(None)
-        # Otherwise it would use the real one.
-        self.channel.callLater = reactor.callLater
         self.channel.makeConnection(self.transport)
 
     def send(self, data: bytes) -> None:
@@ -97,7 +95,7 @@ class SiteTestCase(SynchronousTestCase):
 
     def served(self, *, compress: bool = True, x_forwarded: bool = False) -> tuple[Site, Connection]:
         site = Site(self.answerer, self.reactor, compress=compress, x_forwarded=x_forwarded)
-        return site, Connection(site, self.reactor)
+        return site, Connection(site)
 
 
 class RequestTests(SiteTestCase):
@@ -277,7 +275,7 @@ class GoneTests(SiteTestCase):
         self.assertEqual((self.site.running, self.site.connections), (set(), set()))
 
     def test_others_go_on(self) -> None:
-        other = Connection(self.site, self.reactor)
+        other = Connection(self.site)
         for connection in (self.connection, other):
             connection.request("GET", "/slow")
         self.connection.hang_up()
