@@ -41,27 +41,34 @@ def upgrade(engine: Engine, version: str | None, newest: str, progress: Callable
     steps = [step for step in scripts.walk_revisions() if version is None or step.revision > version]
     progress(f"The database schema is {version or 'empty'}; {len(steps)} steps to {newest}.")
 
+    sql_engine = _sqlalchemy_engine(engine)
+    try:
+        with sql_engine.connect() as connection:
+            _one_at_a_time(connection, engine.name)
+            _apply(connection, scripts, progress)
+    finally:
+        # Ends the connection, and with it the lock, after a failure too.
+        sql_engine.dispose()
+
+
+def _apply(connection: Any, scripts: ScriptDirectory, progress: Callable[[str], None]) -> None:
     def missing(current: Any, context: Any) -> Any:
         return scripts._upgrade_revs("head", current)
 
-    sql_engine = _sqlalchemy_engine(engine)
-    with sql_engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection,
-            opts={
-                "fn": missing,
-                # Alembic does not expect it of SQLite, because sqlite3 used to commit before each CREATE.
-                "transactional_ddl": True,
-                "transaction_per_migration": True,
-                "on_version_apply": (
-                    lambda step, **_: progress(f"Applied {step.up_revision_id}: {step.up_revision.doc}"),
-                ),
-            },
-        )
-        _one_at_a_time(connection, engine.name)
-        with Operations.context(context):
-            context.run_migrations()
-    sql_engine.dispose()
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "fn": missing,
+            # Alembic does not expect it of SQLite, because sqlite3 used to commit before each CREATE.
+            "transactional_ddl": True,
+            "transaction_per_migration": True,
+            "on_version_apply": (
+                lambda step, **_: progress(f"Applied {step.up_revision_id}: {step.up_revision.doc}"),
+            ),
+        },
+    )
+    with Operations.context(context):
+        context.run_migrations()
 
 
 def _one_at_a_time(connection: Any, engine_name: str) -> None:
