@@ -4,6 +4,7 @@ https://spec.matrix.org/v1.19/rooms/v12/#definitions
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from functools import cached_property
 from typing import Protocol
 
 from homeserver.protocol.event import Event, Slot
@@ -39,10 +40,13 @@ def auth_event_ids(event: Event) -> tuple[EventID, ...]:
 
 
 class LoadedAuthGraph:
-    """An auth graph of which all events are in memory. Costs as much as the chains are long."""
+    """An auth graph of which all events are in memory.
+
+    The first question about a difference indexes them; from then on, what an answer costs follows the difference.
+    """
 
     def __init__(self, events: Mapping[EventID, Event], rejected: Collection[EventID] = frozenset()) -> None:
-        """`events` has the auth chains of all its events."""
+        """`events` has the auth chains of all its events, and does not change."""
         self._events = events
         self._rejected = rejected
 
@@ -57,19 +61,54 @@ class LoadedAuthGraph:
     ) -> Set[EventID]:
         first, *others = [self.auth_chain(state_set) for state_set in state_sets]
         differing = first.union(*others) - first.intersection(*others)
-        # Only asked for where it can matter, as it is the chain of most of the room.
-        return differing - self.auth_chain(unconflicted.values()) if differing else differing
+        supports_none: set[EventID] = set()
+        return {
+            event_id for event_id in differing if not self._supports(event_id, unconflicted, supports_none)
+        }
 
     def conflicted_subgraph(self, conflicted: Set[EventID]) -> Set[EventID]:
-        cited_by: dict[EventID, list[EventID]] = {}
-        for event_id in self.auth_chain(conflicted):
-            for auth_id in auth_event_ids(self._events[event_id]):
-                cited_by.setdefault(auth_id, []).append(event_id)
+        cited_by = _cited_by(map(self.event, self.auth_chain(conflicted)))
         return _reachable(conflicted, lambda event_id: cited_by.get(event_id, ()))
 
     def auth_chain(self, event_ids: Iterable[EventID]) -> set[EventID]:
         """The events, those that authorise them, and so on."""
         return _reachable(event_ids, lambda event_id: auth_event_ids(self._events[event_id]))
+
+    @cached_property
+    def _all_cited_by(self) -> Mapping[EventID, Sequence[EventID]]:
+        return _cited_by(event for event in self._events.values() if event.is_state)
+
+    def _supports(
+        self, event_id: EventID, state: Mapping[Slot, EventID], supports_none: set[EventID]
+    ) -> bool:
+        """Whether the event is in the auth chain of `state`.
+
+        Looked for from the event on, as the chain of a whole room's state is most of the room. What turns out
+        to support none is added to `supports_none`.
+        """
+        if state.get(self._events[event_id].slot) == event_id:
+            return True
+        seen = {event_id}
+        pending = [event_id]
+        while pending:
+            for later in self._all_cited_by.get(pending.pop(), ()):
+                if later in seen or later in supports_none:
+                    continue
+                if state.get(self._events[later].slot) == later:
+                    return True
+                seen.add(later)
+                pending.append(later)
+        supports_none |= seen
+        return False
+
+
+def _cited_by(events: Iterable[Event]) -> Mapping[EventID, Sequence[EventID]]:
+    """Which of the events cite an event as one that authorises them."""
+    cited_by: dict[EventID, list[EventID]] = {}
+    for event in events:
+        for auth_id in auth_event_ids(event):
+            cited_by.setdefault(auth_id, []).append(event.event_id)
+    return cited_by
 
 
 def _reachable(starts: Iterable[EventID], edges: Callable[[EventID], Iterable[EventID]]) -> set[EventID]:

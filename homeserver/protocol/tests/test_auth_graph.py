@@ -6,7 +6,7 @@ from homeserver.protocol.auth_graph import LoadedAuthGraph, auth_event_ids
 from homeserver.protocol.event import Event
 from homeserver.protocol.identifiers import EventID
 from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion
-from homeserver.protocol.tests.rooms import Room, every_version, versions
+from homeserver.protocol.tests.rooms import BOB, Room, every_version, versions
 
 # By letter, the events that each cites: a diamond with a tail, and a branch beside it.
 CITES = {"a": "", "b": "a", "c": "a", "d": "bc", "e": "d", "f": "a", "g": "f"}
@@ -50,6 +50,22 @@ def test_auth_chain(starts: str, chain: str) -> None:
 def test_auth_difference(state_sets: list[str], agreed: str, difference: str) -> None:
     unconflicted = {("x", letter): EventID(letter) for letter in agreed}
     assert GRAPH.auth_difference([ids(letters) for letters in state_sets], unconflicted) == ids(difference)
+
+
+def test_messages_are_no_matter() -> None:
+    room = Room.with_members(ROOM_VERSIONS["12"])
+    room.member(BOB, "join")
+    message = room.add("m.room.message", {})
+    events = {event.event_id: event for event in (*room.state.values(), message)}
+    levels = room.state["m.room.power_levels", ""]
+    state = {slot: event.event_id for slot, event in room.state.items() if event is not levels}
+    state_sets = [{levels.event_id}, set[EventID]()]
+    assert LoadedAuthGraph(events).auth_difference(state_sets, {}) == LoadedAuthGraph(events).auth_chain(
+        [levels.event_id]
+    )
+    assert LoadedAuthGraph(events).auth_difference(state_sets, state) == set(), (
+        "Bob's join rests on the levels"
+    )
 
 
 @pytest.mark.parametrize(
