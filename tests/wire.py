@@ -39,20 +39,18 @@ T = TypeVar("T")
 SERVER_NAME = "test"
 PASSWORD = "correct horse"
 
-NO_LIMITS = [
-    f"{name}={{per_second: 1000000, burst_count: 1000000}}"
-    for name in (
-        "rc_message",
-        "rc_registration",
-        "rc_login.address",
-        "rc_login.account",
-        "rc_login.failed_attempts",
-        "rc_joins.local",
-        "rc_invites.per_issuer",
-        "rc_room_creation",
-        "rc_profile",
-    )
-]
+LIMITS = (
+    "rc_message",
+    "rc_registration",
+    "rc_login.address",
+    "rc_login.account",
+    "rc_login.failed_attempts",
+    "rc_joins.local",
+    "rc_invites.per_issuer",
+    "rc_room_creation",
+    "rc_profile",
+)
+NO_LIMITS = [f"{name}={{per_second: 1000000, burst_count: 1000000}}" for name in LIMITS]
 
 
 class FrontDoor:

@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,11 @@ class Dispatcher:
         self._request_numbers = itertools.count(1)
         self._answering = 0
         REQUESTS_IN_FLIGHT.set_function(lambda: self._answering)
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """All that can be called."""
+        return self._router.endpoints
 
     async def answer(self, incoming: Incoming) -> Rendered:
         """Always gives an answer: errors are rendered here; what is no MatrixError is logged and told as a 500."""

@@ -1,0 +1,88 @@
+"""Requests to every declared endpoint, in a room and for a user that exist."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_origin
+from urllib.parse import quote
+
+import msgspec
+
+from homeserver.http.endpoint import Auth, Endpoint
+from tests.wire import WireClient, WireTestCase
+
+NEEDS_TOKEN = (Auth.GUEST, Auth.USER, Auth.ADMIN)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One path of an endpoint, with values for its parameters."""
+
+    endpoint: Endpoint
+    template: str
+    values: Mapping[str, str]
+
+    @property
+    def method(self) -> str:
+        return self.endpoint.method
+
+    def path(self, **others: str) -> str:
+        """With other values for some parameters; those are taken as they are, percent-encoded or not."""
+        encoded = {name: quote(value, safe="") for name, value in self.values.items()}
+        return self.template.format_map(_Named(encoded | others))
+
+    def __repr__(self) -> str:
+        return f"{self.method} {self.template}"
+
+    @property
+    def body(self) -> Any:
+        """The type of the body; None where the endpoint reads none."""
+        return self.endpoint.parameters.get("body")
+
+    def required(self) -> list[str]:
+        """What the body must have."""
+        if self.body is None or get_origin(self.body) is dict:
+            return []
+        return [field.encode_name for field in msgspec.structs.fields(self.body) if field.required]
+
+
+class TargetTestCase(WireTestCase):
+    """A server, a user with a room, and all that can be asked of it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.alice = self.register("alice")
+        self.values = {
+            "user_id": self.alice.user_id,
+            "room_id": self.alice.create_room(),
+            "event_type": "m.room.message",
+            "receipt_type": "m.read",
+            "key": "displayname",
+            "device_id": self.alice.device_id,
+        }
+        self.values["room_id_or_alias"] = self.values["room_id"]
+        self.values["event_id"] = self.alice.send(self.values["room_id"], "hello")
+        self.targets = self._targets()
+
+    def _targets(self) -> Sequence[Target]:
+        # What only listeners of another kind serve cannot be reached here.
+        return [
+            Target(endpoint, template, self.values)
+            for endpoint in self.server.dispatcher.endpoints
+            for template in endpoint.paths
+            if not template.endswith("/metrics")
+        ]
+
+    def newest(self) -> Sequence[Target]:
+        """The first path of each endpoint; the others are its older names."""
+        return [target for target in self.targets if target.template == target.endpoint.paths[0]]
+
+    def for_caller(self, target: Target) -> WireClient:
+        """Who may call it: Alice, or nobody in particular."""
+        return self.alice if target.endpoint.auth in NEEDS_TOKEN else self.anonymous
+
+
+class _Named(dict[str, str]):
+    """Parameters that name nothing in particular are all x."""
+
+    def __missing__(self, key: str) -> str:
+        return "x"
