@@ -62,6 +62,8 @@ def migrate(engine: Engine, progress: Callable[[str], None] = log.info) -> bool:
     version = _checked_version(engine)
     if version == newest_version():
         return False
+    # It tells of its plugins as it is imported; what matters to an operator is said by `progress`.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # Imported late: SQLAlchemy costs a quarter of a second and 25 MB, for nothing where nothing is to be migrated.
     from homeserver.storage.upgrade import upgrade  # noqa: PLC0415
 

@@ -3,7 +3,6 @@
 Versions are plain SQL in numbered files, forward only, one transaction each.
 """
 
-import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +34,6 @@ _SQLITE_WORDS = (
 
 def upgrade(engine: Engine, version: str | None, newest: str, progress: Callable[[str], None]) -> None:
     """Takes the database from `version` (None: empty) to `newest` and says each step to `progress`."""
-    # It tells of its plugins; what matters to an operator is said by `progress`.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     scripts = ScriptDirectory(str(_MIGRATIONS))
     steps = [step for step in scripts.walk_revisions() if version is None or step.revision > version]
     progress(f"The database schema is {version or 'empty'}; {len(steps)} steps to {newest}.")
@@ -75,7 +72,10 @@ def _one_at_a_time(connection: Any, engine_name: str) -> None:
     """Several processes may start together; the others wait here and then find nothing to do."""
     if engine_name == "postgresql":
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-        connection.commit()
+    else:
+        # The lock of the transaction that begins here is then kept until the connection ends.
+        connection.execute(text("PRAGMA locking_mode = EXCLUSIVE"))
+    connection.commit()
 
 
 def _sqlalchemy_engine(engine: Engine) -> Any:
