@@ -10,7 +10,7 @@ from . import town
 PASSERS_BY = 2
 """People who left a public room, and invitations to a private room that wait for an answer."""
 DIRECT_CHATS = 10
-_BIGGEST_ROOM_SHARE = 0.4
+_ASKED = 8
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ class _Talk:
         return line
 
     def _somewhere(self) -> int:
-        biggest, *others = self._places
-        return biggest if self._rng.random() < _BIGGEST_ROOM_SHARE else self._rng.choice(others)
+        sizes = [len(self._rooms[place].members) for place in self._places]
+        return self._rng.choices(self._places, sizes)[0]
 
     def _somebody(self, room: int) -> Person:
-        """Whoever of three has said least, so that no user runs into the server's rate limit much sooner."""
+        """Whoever of some has said least, so that nobody runs into the server's rate limit much sooner."""
         members = self._rooms[room].members
-        asked = self._rng.sample(members, min(3, len(members)))
+        asked = self._rng.sample(members, min(_ASKED, len(members)))
         return min(asked, key=lambda person: self._spoken.get(person, 0))
 
     def _say(self, room: int) -> Line:
