@@ -148,8 +148,13 @@ def test_in_a_process_of_its_own(engine: Engine) -> None:
     assert is_current(engine)
 
 
-def test_several_processes_at_once(engine: Engine) -> None:
+def test_several_processes_at_once() -> None:
     """All of them find a database to work with, whoever did the work."""
+    with database() as arguments:
+        _start_together(Postgres(arguments))
+
+
+def _start_together(engine: Engine) -> None:
     context = multiprocessing.get_context("fork")
     ready = context.Barrier(3)
 
