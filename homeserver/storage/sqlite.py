@@ -1,5 +1,6 @@
 """SQLite: one file, write-ahead log, one writer."""
 
+import itertools
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from homeserver.protocol.json import encode_json
 from homeserver.storage.engine import Conflict, DatabaseUnavailable, Params, Row, StorageError, check_ours
 
 MEMORY = ":memory:"
+_memories = itertools.count(1)
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 _LIST_PARAMETER = re.compile(r"\bIN\s+%\((\w+)\)s", re.IGNORECASE)
@@ -131,7 +133,7 @@ class Sqlite:
         self.path = path
         self.readers = 0 if path == MEMORY else 2
         # Connections to one named memory share it for as long as one of them is open.
-        self._target = f"file:folkmoot-{id(self)}?mode=memory&cache=shared" if path == MEMORY else path
+        self._target = f"file:folkmoot-{next(_memories)}?mode=memory&cache=shared" if path == MEMORY else path
         self._anchor = self.raw_connection() if path == MEMORY else None
 
     def connect(self) -> SqliteConnection:

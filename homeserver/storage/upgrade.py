@@ -72,10 +72,7 @@ def _one_at_a_time(connection: Any, engine_name: str) -> None:
     """Several processes may start together; the others wait here and then find nothing to do."""
     if engine_name == "postgresql":
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-    else:
-        # The lock of the transaction that begins here is then kept until the connection ends.
-        connection.execute(text("PRAGMA locking_mode = EXCLUSIVE"))
-    connection.commit()
+        connection.commit()
 
 
 def _sqlalchemy_engine(engine: Engine) -> Any:
