@@ -1,6 +1,6 @@
 """The server is killed at random instants, in the middle of its work and of its start, and loses nothing.
 
-FOLKMOOT_KILLS says how often on each engine, FOLKMOOT_SEED which instants.
+FOLKMOOT_TEST_KILLS says how often on each engine, FOLKMOOT_TEST_SEED which instants.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from tests.faults.load import gather_crowd
 from tests.faults.soundness import check_sound
 from tests.processes import ServerProcess
 
-KILLS = int(os.environ.get("FOLKMOOT_KILLS", "5"))
-SEED = int(os.environ.get("FOLKMOOT_SEED", "1"))
+KILLS = int(os.environ.get("FOLKMOOT_TEST_KILLS", "5"))
+SEED = int(os.environ.get("FOLKMOOT_TEST_SEED", "1"))
 
 
 def test_nothing_acknowledged_is_lost(database: Mapping[str, Any]) -> None:
-    print(f"FOLKMOOT_SEED={SEED} FOLKMOOT_KILLS={KILLS}")
+    print(f"FOLKMOOT_TEST_SEED={SEED} FOLKMOOT_TEST_KILLS={KILLS}")
     with ServerProcess(database) as server:
         asyncio.run(_hammer_and_kill(server, Random(SEED)))
         assert "Traceback" not in server.log
