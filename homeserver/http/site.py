@@ -3,7 +3,7 @@
 import gzip
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -12,6 +12,7 @@ from twisted.web import http
 
 from homeserver.http.dispatch import Incoming, Rendered, render_error
 from homeserver.protocol.errors import TooLarge
+from homeserver.runtime.clock import DelayedCall, ReactorTime
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,10 @@ class Channel(http.HTTPChannel):
         self.site.connections.discard(self)
         self.site.one_closed()
 
+    def callLater(self, period: float, func: Callable[[], object]) -> DelayedCall:
+        """Otherwise connections would be timed by the global reactor."""
+        return self.site.time.callLater(period, func)
+
 
 class Site(http.HTTPFactory):
     """All connections of one listener."""
@@ -162,6 +167,7 @@ class Site(http.HTTPFactory):
         self.dispatcher = dispatcher
         self.compress = compress
         self.x_forwarded = x_forwarded
+        self.time: ReactorTime = reactor
         self.running: set[Request] = set()
         self.connections: set[Channel] = set()
         self._drained: Deferred[None] | None = None
@@ -170,8 +176,6 @@ class Site(http.HTTPFactory):
     def buildProtocol(self, addr: object) -> Any:
         channel = Channel(self)
         channel.factory = self
-        # Otherwise it would time the connection by the global reactor.
-        channel.callLater = self.reactor.callLater  # type: ignore[method-assign, assignment]  # as HTTPFactory does
         return channel
 
     def log(self, request: http.Request) -> None:
