@@ -1,0 +1,105 @@
+"""Anything at all, sent to every endpoint: answered, and never by a 500.
+
+FOLKMOOT_TEST_EXAMPLES sets how many requests are made to each; with it, they are other ones at every run.
+"""
+
+import json
+import os
+from typing import Any, get_origin
+from urllib.parse import quote
+
+import msgspec
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.client import Answer
+from tests.targets import Target, TargetTestCase
+from tests.wire import each
+
+_EXAMPLES = os.environ.get("FOLKMOOT_TEST_EXAMPLES")
+
+_LIMITED = settings(
+    max_examples=int(_EXAMPLES or 15),
+    derandomize=_EXAMPLES is None,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    # The whole request is shown, and each is made on what the ones before left behind.
+    phases=(Phase.generate,),
+)
+
+_WORDS = st.sampled_from(
+    [
+        *("", "x", "\x00", "é", "\U0001f408", "@alice:test", "!x:test", "#x:test", "$x", "s1", "s-1", "true"),
+        *("join", "b", "m.login.dummy", "m.room.member", "1e9", "9" * 30, "x" * 300, "{}", "[]", "null"),
+    ]
+)
+_TEXTS = st.one_of(_WORDS, st.text(max_size=20))
+_NUMBERS = st.one_of(
+    st.integers(),
+    st.sampled_from([0, -1, 2**31, 2**53, 2**63, 2**64, -(2**63) - 1, 10**400]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), _NUMBERS, _TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_TEXTS, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+def fields_of(kind: Any) -> list[str]:
+    """The names that a body or a query may have; events and the like may have any, such as these."""
+    if kind is None or get_origin(kind) is dict:
+        return ["membership", "displayname", "redacts", "m.relates_to", "users", "room", "tags", "content"]
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
+def bodies(kind: Any) -> st.SearchStrategy[bytes]:
+    """JSON of the right shape, of any shape, and what is no JSON."""
+    shaped = st.dictionaries(st.sampled_from(fields_of(kind)), _JSON, max_size=5)
+    return st.one_of(shaped.map(_encoded), _JSON.map(_encoded), st.binary(max_size=20))
+
+
+def _encoded(value: Any) -> bytes:
+    # Lone surrogates are escaped, as some clients would send them.
+    return json.dumps(value).encode()
+
+
+class FuzzTests(TargetTestCase):
+    def test_every_endpoint(self) -> None:
+        each(self.check, self.newest())
+
+    def check(self, target: Target) -> None:
+        names = list(target.endpoint.parameters.keys() - {"requester", "caller", "body", "query"})
+        query = target.endpoint.parameters.get("query")
+        one_of_them = st.sampled_from(fields_of(query))
+
+        @_LIMITED
+        @given(
+            st.dictionaries(st.sampled_from(names), _TEXTS, max_size=2) if names else st.just({}),
+            st.lists(st.tuples(one_of_them, _TEXTS), max_size=4),
+            bodies(target.body),
+        )
+        def request(path: dict[str, str], query: list[tuple[str, str]], body: bytes) -> None:
+            encoded = {name: quote(value, safe="") for name, value in path.items() if value}
+            exchange = self.for_caller(target).start(
+                target.method,
+                target.path(**encoded),
+                body,
+                query=[(name, value.encode("utf-8", "replace")) for name, value in query],
+            )
+            answer = exchange.answer
+            if answer is None:
+                exchange.hang_up()
+            else:
+                self.check_answer(answer)
+
+        request()
+
+    def check_answer(self, answer: Answer) -> None:
+        self.assertLess(answer.status, 500, answer.body)
+        if answer.status >= 400:
+            # What asks for more authentication has no error yet.
+            self.assertTrue("errcode" in answer.json or "flows" in answer.json, answer.body)
+        if answer.status == 401 and answer.json.get("errcode") == "M_UNKNOWN_TOKEN":
+            self.alice = self.log_in(self.alice, self.alice.device_id)

@@ -1,0 +1,91 @@
+"""What is declared, beside what the specification describes: paths, who may call, and what is limited.
+
+It prints the operations of the client API that are missing yet; pytest shows them with -rP.
+"""
+
+from collections.abc import Iterator
+
+from homeserver.http.endpoint import Auth, Endpoint, Limit
+from tests.spec import Operation, find_operation, operations
+from tests.targets import NEEDS_TOKEN
+from tests.wire import WireTestCase, each
+
+# What is ours, or of tools that operators know.
+_OTHERS = ("/_folkmoot/", "/_synapse/", "/health", "/metrics")
+
+# Operations that the specification limits and we do not.
+_UNLIMITED = {
+    "GET /_matrix/client/v3/capabilities": "answered from memory",
+    "GET /_matrix/client/v3/login": "answered from memory",
+    "GET /_matrix/client/v3/account/whoami": "answered from memory",
+    "POST /_matrix/client/v3/refresh": "takes a token that cannot be guessed",
+    "POST /_matrix/client/v3/register": "accounts are counted, not the requests that lead to one",
+    "GET /_matrix/client/v3/register/available": "counted with the accounts",
+    "POST /_matrix/client/v3/account/password": "takes the password, and wrong ones are counted",
+    "POST /_matrix/client/v3/account/deactivate": "takes the password, and wrong ones are counted",
+    "POST /_matrix/client/v3/rooms/{roomId}/leave": "no more can be left than was joined",
+    "POST /_matrix/client/v3/rooms/{roomId}/forget": "no more can be forgotten than was left",
+    "PUT /_matrix/client/v3/rooms/{roomId}/typing/{userId}": "there is no setting for it, as in Synapse",
+    "POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}": "nor for it",
+    "POST /_matrix/client/v3/rooms/{roomId}/read_markers": "nor for it",
+}
+
+
+# Operations that take a token here and elsewhere also other proof.
+_STRICTER = {
+    "POST /_matrix/client/v3/account/password": "there are no e-mail addresses to prove oneself with",
+    "POST /_matrix/client/v3/account/deactivate": "there are no e-mail addresses to prove oneself with",
+}
+
+
+def name_of(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
+class DeclarationTests(WireTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        # Raises SkipTest where the specification is not at hand.
+        operations()
+        self.endpoints = self.server.dispatcher.endpoints
+
+    def described(self) -> Iterator[tuple[Endpoint, Operation]]:
+        """Every endpoint that the specification knows, with what it says of it."""
+        for endpoint in self.endpoints:
+            operation = find_operation(endpoint.method, endpoint.paths[0])
+            if operation is not None:
+                yield endpoint, operation
+
+    def test_every_path_is_of_the_specification(self) -> None:
+        def check(request: tuple[str, str]) -> None:
+            _, path = request
+            self.assertTrue(path.startswith(_OTHERS) or find_operation(*request) is not None)
+
+        each(check, [(endpoint.method, path) for endpoint in self.endpoints for path in endpoint.paths])
+
+    def test_who_may_call(self) -> None:
+        def check(case: tuple[Endpoint, Operation]) -> None:
+            endpoint, operation = case
+            security = operation.description.get("security", [])
+            is_needed = (bool(security) and {} not in security) or name_of(operation) in _STRICTER
+            self.assertEqual(endpoint.auth in NEEDS_TOKEN, is_needed)
+            if {} in security and not is_needed:
+                self.assertIs(endpoint.auth, Auth.OPTIONAL)
+
+        each(check, list(self.described()))
+
+    def test_what_is_limited(self) -> None:
+        unlimited = {
+            name_of(operation)
+            for endpoint, operation in self.described()
+            if "429" in operation.description["responses"] and endpoint.limit is Limit.NONE
+        }
+        self.assertEqual(unlimited, set(_UNLIMITED))
+
+    def test_what_is_missing_yet(self) -> None:
+        there = {operation for _, operation in self.described()}
+        client_api = [each for each in operations() if each.file.parent.name == "client-server"]
+        missing = sorted(name_of(operation) for operation in client_api if operation not in there)
+        print(f"{len(missing)} of {len(client_api)} operations of the client API are missing yet:")
+        print("\n".join(missing))
+        self.assertGreater(len(there), 0)
