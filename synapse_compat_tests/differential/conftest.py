@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from synapse_compat_tests.differential.synapse_process import SynapseFunctions
+from synapse_compat_tests.differential.synapse_process import SynapseFunctions, SynapseSide
 
 
 @pytest.fixture(scope="session")
 def synapse() -> Iterator[SynapseFunctions]:
     """One process for all tests, as Synapse takes seconds to be imported."""
-    with SynapseFunctions() as functions:
-        yield functions
+    with SynapseSide() as side:
+        yield SynapseFunctions(side)

@@ -79,7 +79,7 @@ class RandomRoom:
         self.attempts.append(Attempt(event, state, refused))
         if refused is None:
             self._add(event, tips, {**state, event.slot: event.event_id})
-        elif hostile and self.random.random() < 0.3 and not self._cites_implied_create(event):
+        elif hostile and self.random.random() < 0.3 and self._is_readable_by_synapse(event):
             self.rejected.add(event.event_id)
             self._add(event, tips, state)
 
@@ -89,9 +89,10 @@ class RandomRoom:
         heads = [head for head in self._heads if head not in tips]
         self._heads = [*heads, event.event_id][-_MOST_HEADS:]
 
-    def _cites_implied_create(self, event: Event) -> bool:
-        """Of such events of room version 12, Synapse cannot even tell the auth events."""
-        return self.version.room_id_is_create_hash and self.create.event_id in event.auth_events
+    def _is_readable_by_synapse(self, event: Event) -> bool:
+        """In room version 12 it gives second create events other IDs, and reads no event that cites the first."""
+        cites_create = event.type == "m.room.create" or self.create.event_id in event.auth_events
+        return not (self.version.room_id_is_create_hash and cites_create)
 
     def _some_tips(self) -> Sequence[EventID]:
         """A branch goes on, or some are merged, or a new one begins."""

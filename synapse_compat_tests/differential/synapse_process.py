@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.identifiers import EventID
@@ -17,7 +17,6 @@ from homeserver.protocol.unpadded_base64 import encode_base64
 from scripts.synapse_environment import synapse_python
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
-_PROGRAM = "synapse_compat_tests.differential.synapse_side"
 
 State: TypeAlias = Mapping[Slot, EventID]
 
@@ -38,10 +37,15 @@ class AuthCase:
     state: Collection[EventID]
 
 
-class SynapseFunctions:
-    """Started with the first call; as a context manager it is gone afterwards."""
+class SynapseSide:
+    """A program that answers calls by JSON lines, in Synapse's environment.
 
-    def __init__(self) -> None:
+    Started with the first call; as a context manager it is gone afterwards.
+    """
+
+    def __init__(self, program: str = "synapse_compat_tests.differential.synapse_side") -> None:
+        """`program` is the name of a module."""
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -55,8 +59,42 @@ class SynapseFunctions:
             self._process.communicate()
             self._process = None
 
+    def call(self, name: str, **arguments: JsonValue) -> JsonValue:
+        """What the function of that name returns. Raises AssertionError where it raises."""
+        if self._process is None:
+            self._process = self._start()
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # Not homeserver.protocol.json: what it refuses must arrive, so that Synapse can refuse it, too.
+        process.stdin.write(json.dumps({"call": name, "arguments": arguments}) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        assert line, "Synapse's side ended; its standard error says why"
+        answer = json.loads(line)
+        assert "raised" not in answer, f"{name}: {answer['raised']}"
+        return answer["value"]
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(synapse_python()), "-m", self._program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=_PROJECT,
+            # Ctrl-C is for the one who asks.
+            start_new_session=True,
+        )
+
+
+class SynapseFunctions:
+    """Synapse's functions about events, in our types. Many are asked about at once, as each call takes a while."""
+
+    def __init__(self, side: SynapseSide) -> None:
+        self._side = side
+
     def room_versions(self) -> list[str]:
-        versions: list[str] = self._call("room_versions")
+        versions: list[str] = self._side.call("room_versions")
         return versions
 
     def canonical_json(self, values: Sequence[JsonValue]) -> list[Outcome]:
@@ -134,31 +172,4 @@ class SynapseFunctions:
         ]
 
     def _outcomes(self, call: str, **arguments: JsonValue) -> list[Outcome]:
-        return [Outcome(**answer) for answer in self._call(call, **arguments)]
-
-    def _call(self, call: str, **arguments: JsonValue) -> Any:
-        if self._process is None:
-            self._process = _start()
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        # Not homeserver.protocol.json: what it refuses must arrive, so that Synapse can refuse it, too.
-        process.stdin.write(json.dumps({"call": call, "arguments": arguments}) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        assert line, "Synapse's side ended; its standard error says why"
-        answer = json.loads(line)
-        assert "raised" not in answer, f"{call}: {answer['raised']}"
-        return answer["value"]
-
-
-def _start() -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [str(synapse_python()), "-m", _PROGRAM],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_PROJECT,
-        # Ctrl-C is for the one who asks.
-        start_new_session=True,
-    )
+        return [Outcome(**answer) for answer in self._side.call(call, **arguments)]

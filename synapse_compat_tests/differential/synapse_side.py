@@ -32,7 +32,8 @@ from unpaddedbase64 import decode_base64, encode_base64
 from synapse_compat_tests.differential.synapse_chains import ChainCover
 
 Json: TypeAlias = Any
-_chains = ChainCover()
+State: TypeAlias = dict[tuple[str, str], str]
+chains = ChainCover()
 
 
 def room_versions() -> list[str]:
@@ -79,18 +80,18 @@ def verify(room_version: str, pdus: list[Json], server_name: str, key_id: str, p
 
 def auth(room_version: str, events: list[Json], rejected: list[str], cases: list[Json]) -> list[Json]:
     """What becomes of each `case["pdu"]` on receipt, in the state that `case["state"]` lists."""
-    store = _Events(room_version, events, rejected)
+    store = LoadedEvents(room_version, events, rejected)
     return [_outcome(store.check, case) for case in cases]
 
 
 def resolve(room_version: str, events: list[Json], rejected: list[str], forks: list[Json]) -> list[Json]:
     """The events of the resolved state of each fork, which is a list of states, which are lists of event IDs."""
-    store = _Events(room_version, events, rejected)
-    _chains.index(store.events.values())
-    return [_outcome(store.resolved, fork) for fork in forks]
+    store = LoadedEvents(room_version, events, rejected)
+    chains.index(store.events.values())
+    return [_outcome(lambda fork: store.resolved(store.states(fork)), fork) for fork in forks]
 
 
-class _Events:
+class LoadedEvents:
     """The events of one room, as state resolution and the authorisation rules ask the store for them."""
 
     def __init__(self, room_version: str, pdus: list[Json], rejected: Collection[str]) -> None:
@@ -110,20 +111,28 @@ class _Events:
         return {i: event for i, event in found.items() if allow_rejected or event.rejected_reason is None}
 
     async def get_auth_chain_difference(self, *arguments: Any) -> Any:
-        return _chains.difference(*arguments)
+        return chains.difference(*arguments)
 
     def check(self, case: Json) -> None:
         event = event_from_pdu_json(case["pdu"], self.version)
         validate_event_for_room_version(event)
-        _finished(check_state_independent_auth_rules(self, event))
-        for state in (event.auth_event_ids(), case["state"]):
-            check_state_dependent_auth_rules(event, [self.events[event_id] for event_id in state])
+        self.check_auth(event, [self.events[event_id] for event_id in case["state"]])
 
-    def resolved(self, fork: list[list[str]]) -> list[str]:
-        states = [{self._slot(event_id): event_id for event_id in state} for state in fork]
+    def check_auth(self, event: Any, state: Iterable[Any]) -> None:
+        _finished(check_state_independent_auth_rules(self, event))
+        check_state_dependent_auth_rules(event, self.auth_events(event))
+        check_state_dependent_auth_rules(event, state)
+
+    def auth_events(self, event: Any) -> list[Any]:
+        return [self.events[event_id] for event_id in event.auth_event_ids()]
+
+    def states(self, fork: list[list[str]]) -> list[State]:
+        return [{self._slot(event_id): event_id for event_id in state} for state in fork]
+
+    def resolved(self, states: list[State]) -> list[str]:
         return list(_finished(self._resolve(states)).values())
 
-    def _resolve(self, states: list[dict[tuple[str, str], str]]) -> Coroutine[Any, Any, Any]:
+    def _resolve(self, states: list[State]) -> Coroutine[Any, Any, Any]:
         room = self.room_id, self.version, states
         if self.version.state_res == StateResolutionVersions.V1:
             return v1.resolve_events_with_store(*room, None, self.get_events)  # type: ignore[no-any-return] # Synapse's
@@ -156,9 +165,19 @@ def _outcome(function: Callable[[Json], Json], argument: Json) -> Json:
         return {"raised": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}
 
 
-_CALLS: dict[str, Callable[..., Json]] = {
-    call.__name__: call
-    for call in (
+def serve(*calls: Callable[..., Json]) -> None:
+    """Answers until there are no more requests."""
+    by_name = {call.__name__: call for call in calls}
+
+    def answer(request: Json) -> Json:
+        return by_name[request["call"]](**request["arguments"])
+
+    for line in sys.stdin:
+        print(json.dumps(_outcome(answer, json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    serve(
         room_versions,
         canonical_json,
         redact,
@@ -169,17 +188,3 @@ _CALLS: dict[str, Callable[..., Json]] = {
         auth,
         resolve,
     )
-}
-
-
-def _answer(request: Json) -> Json:
-    return _CALLS[request["call"]](**request["arguments"])
-
-
-def main() -> None:
-    for line in sys.stdin:
-        print(json.dumps(_outcome(_answer, json.loads(line))), flush=True)
-
-
-if __name__ == "__main__":
-    main()
