@@ -3,13 +3,15 @@
 Thousands of them: python -m synapse_compat_tests.differential --graphs 5000
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
 from homeserver.protocol.event import Slot
+from homeserver.protocol.identifiers import EventID
 from homeserver.protocol.power_levels import POWER_LEVELS
 from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion
+from homeserver.protocol.state_resolution import resolve
 from synapse_compat_tests.differential.comparison import disagreements
 from synapse_compat_tests.differential.graphs import RandomRoom, State
 from synapse_compat_tests.differential.synapse_process import SynapseFunctions
@@ -59,3 +61,29 @@ def test_a_seed_makes_the_same_room(version: RoomVersion) -> None:
     assert list(one.events) == list(same.events)
     assert one.forks(5) == same.forks(5)
     assert list(one.events) != list(other.events)
+
+
+@pytest.mark.parametrize("version", list(ROOM_VERSIONS.values())[1:], ids=list(ROOM_VERSIONS)[1:])
+def test_deviation_synapse_keeps_rejected_events_out(version: RoomVersion, synapse: SynapseFunctions) -> None:
+    """ "Events that have been rejected due to failing auth based on the state at the event (...) are handled as
+    usual by the algorithm": so they may win. A note in Synapse's source says that it is wrong.
+    """
+    room, fork, winner = next(won_names(version))
+    slot = room.events[winner].slot
+    room.rejected.add(winner)
+    assert resolve(version, fork, room.auth_graph())[slot] == winner
+    [outcome] = synapse.resolve(version, room.events, room.rejected, [fork])
+    assert outcome.raised is None
+    assert outcome.value.get(slot) != winner
+
+
+def won_names(version: RoomVersion) -> Iterator[tuple[RandomRoom, Sequence[State], EventID]]:
+    """Rooms with forks that disagree about a name, on which nothing rests, and what it becomes."""
+    for seed in SEEDS:
+        room = grown(version, seed)
+        for fork in room.forks(10):
+            resolved = resolve(version, fork, room.auth_graph())
+            winners = [
+                resolved[slot] for slot in conflicts(fork) if slot[0] == "m.room.name" and slot in resolved
+            ]
+            yield from ((room, fork, winner) for winner in winners)
