@@ -84,6 +84,8 @@ class Exchange:
         if self._answer is None:
             self._answer = _parse(self._transport.value())
             if self._answer is not None:
+                # No connection is used again, and each that is open has timers.
+                self.hang_up()
                 _hold_against_spec(self._request, self._answer)
         return self._answer
 
