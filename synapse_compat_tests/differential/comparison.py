@@ -26,6 +26,7 @@ def disagreements(version: RoomVersion, seed: int, synapse: SynapseFunctions) ->
 def judged_trials(version: RoomVersion, seed: int, synapse: SynapseFunctions) -> Iterator[Judged]:
     """All that was tried in a room without forks, much of it malformed."""
     room = random_trial_room(version, seed)
+    yield from judge(synapse, room.events.values(), room.random_create_cases(_CASES_PER_ROUND))
     for _ in range(_ROUNDS):
         judged = judge(synapse, room.events.values(), room.random_cases(_CASES_PER_ROUND))
         yield from judged

@@ -77,9 +77,8 @@ def _levels_in_nothing(judged: Judged) -> bool:
 
 def _lax_user_ids(judged: Judged) -> bool:
     users = judged.case.pdu["content"].get("users")
-    if judged.synapse is not None or not isinstance(users, dict):
-        return False
-    return any(USER_ID.fullmatch(user_id) is None for user_id in users)
+    user_ids = [judged.case.pdu["sender"], *(users if isinstance(users, dict) else ())]
+    return judged.synapse is None and any(USER_ID.fullmatch(user_id) is None for user_id in user_ids)
 
 
 def _unsigned_authorisation(judged: Judged) -> bool:
@@ -168,7 +167,7 @@ DEVIATIONS = (
         _levels_not_asked_for,
     ),
     Deviation(
-        "Takes for a user ID what has a sigil and a colon.",
+        "Takes for a user ID what has a sigil and a colon, or as the sender of a create event only a colon.",
         "If the `users` property in `content` is not an object with keys that are valid user IDs (...), reject.",
         _lax_user_ids,
     ),

@@ -37,6 +37,10 @@ _TEXTS = (
     "\u00a050",
     "@",
     "é",
+    # As long as an identifier may be; too long; too long only in bytes.
+    "é" + "x" * 253,
+    "x" * 256,
+    "é" * 255,
 )
 _IDENTIFIERS = (
     "@bob:b.example",

@@ -10,7 +10,7 @@ from homeserver.protocol.events import parse_pdu
 from homeserver.protocol.identifiers import EventID
 from homeserver.protocol.json import JsonObject, JsonValue
 from homeserver.protocol.room_versions import RoomVersion
-from synapse_compat_tests.differential.drafts import Draft, Scene, create_content, draft_any, opening
+from synapse_compat_tests.differential.drafts import CREATOR, Draft, Scene, create_content, draft_any, opening
 from synapse_compat_tests.differential.event_building import built
 from synapse_compat_tests.differential.malformed import with_odd_content, with_odd_field
 from synapse_compat_tests.differential.receipt import refusal
@@ -67,6 +67,12 @@ class TrialRoom:
         """What could be sent now; each is an answer to the same state."""
         return [self._random_case() for _ in range(count)]
 
+    def random_create_cases(self, count: int) -> list[Case]:
+        """Other ways in which the room could have begun."""
+        empty = TrialRoom(self.version, (), self._random)
+        create = Draft("m.room.create", "", CREATOR, create_content(self.version, self._random))
+        return [empty._made_odd(empty.case(create)) for _ in range(count)]
+
     def go_on(self, accepted: Collection[Case]) -> None:
         """Adds one of the state events that both accepted, if there is any."""
         events = [parse_pdu(case.pdu, self.version) for case in accepted]
@@ -75,7 +81,10 @@ class TrialRoom:
             self._add(self._random.choice(events))
 
     def _random_case(self) -> Case:
-        case = self.case(draft_any(Scene(self.version, self._random, self._state)))
+        return self._made_odd(self.case(draft_any(Scene(self.version, self._random, self._state))))
+
+    def _made_odd(self, case: Case) -> Case:
+        """Mostly; sometimes it stays as it is."""
         kind = self._random.random()
         if kind < 0.5:
             return replace(case, pdu=with_odd_content(case.pdu, self._random))
