@@ -35,11 +35,8 @@ def judged_trials(version: RoomVersion, seed: int, synapse: SynapseFunctions) ->
 
 def explanation(judged: Judged) -> Deviation | str:
     """Why it is no surprise that the two do not agree, or what is to be told."""
-    known = deviation_of(judged)
-    return (
+    return deviation_of(judged) or (
         f"we say {judged.ours}, Synapse says {judged.synapse}, of {judged.case.pdu}"
-        if known is None
-        else known
     )
 
 

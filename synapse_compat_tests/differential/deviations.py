@@ -46,7 +46,7 @@ def _closed_to_targets(judged: Judged) -> bool:
 
 
 def _pythonic_levels(judged: Judged) -> bool:
-    return judged.synapse is None and any(map(_is_pythonic, _unreadable_levels(judged)))
+    return _only_we_refuse(judged, "not an integer") and any(map(_is_pythonic, _unreadable_levels(judged)))
 
 
 def _is_pythonic(value: JsonValue) -> bool:
@@ -58,7 +58,8 @@ def _is_pythonic(value: JsonValue) -> bool:
 
 
 def _null_levels(judged: Judged) -> bool:
-    return judged.synapse is None and any(value is None for value in _unreadable_levels(judged))
+    is_null = any(value is None for value in _unreadable_levels(judged))
+    return _only_we_refuse(judged, "not an integer") and is_null
 
 
 def _levels_not_asked_for(judged: Judged) -> bool:
@@ -72,18 +73,20 @@ def _odd_keys_of_third_party(judged: Judged) -> bool:
 
 def _levels_in_nothing(judged: Judged) -> bool:
     levels = [content.get(name) for content in _level_contents(judged) for name in _OBJECTS]
-    return judged.synapse is None and any(value in ("", []) for value in levels)
+    return _only_we_refuse(judged, "not an object") and any(value in ("", []) for value in levels)
 
 
 def _lax_user_ids(judged: Judged) -> bool:
     users = judged.case.pdu["content"].get("users")
     user_ids = [judged.case.pdu["sender"], *(users if isinstance(users, dict) else ())]
-    return judged.synapse is None and any(USER_ID.fullmatch(user_id) is None for user_id in user_ids)
+    is_lax = any(USER_ID.fullmatch(user_id) is None for user_id in user_ids)
+    return _only_we_refuse(judged, "user ID") and is_lax
 
 
 def _unsigned_authorisation(judged: Judged) -> bool:
     content = judged.case.pdu["content"]
-    return judged.synapse is None and AUTHORISED_VIA in content and content.get("membership") != "join"
+    is_other_membership = AUTHORISED_VIA in content and content.get("membership") != "join"
+    return _only_we_refuse(judged, "signature is missing", "is not signed by") and is_other_membership
 
 
 def _levels_elsewhere(judged: Judged) -> bool:
@@ -93,8 +96,14 @@ def _levels_elsewhere(judged: Judged) -> bool:
 
 def _odd_target_of_redaction(judged: Judged) -> bool:
     redacts = judged.case.pdu.get("redacts")
+    if _only_we_refuse(judged, "redacts is not a string"):
+        return not isinstance(redacts, str)
     is_event_id = isinstance(redacts, str) and EVENT_ID.fullmatch(redacts) is not None
-    return judged.synapse is None and judged.case.pdu["type"] == "m.room.redaction" and not is_event_id
+    return _only_we_refuse(judged, "below the redact level") and not is_event_id
+
+
+def _only_we_refuse(judged: Judged, *reasons: str) -> bool:
+    return judged.synapse is None and any(reason in (judged.ours or "") for reason in reasons)
 
 
 def _stumbled(judged: Judged) -> bool:

@@ -1,7 +1,7 @@
 """Synapse's own functions for whoever speaks JSON lines: a request on each line in, its answer on each line out.
 
 A request is `{"call": NAME, "arguments": {...}}`, an answer `{"value": ...}`, or `{"raised": TEXT}` where the function
-raised. This program runs in Synapse's environment and imports nothing of Folkmoot; SynapseFunctions starts it.
+raised. This program runs in Synapse's environment and imports nothing of Folkmoot; SynapseSide starts it.
 """
 
 # Synapse is in an environment of its own, where these are checked by being run.
@@ -135,8 +135,10 @@ class LoadedEvents:
     def _resolve(self, states: list[State]) -> Coroutine[Any, Any, Any]:
         room = self.room_id, self.version, states
         if self.version.state_res == StateResolutionVersions.V1:
-            return v1.resolve_events_with_store(*room, None, self.get_events)  # type: ignore[no-any-return] # Synapse's
-        return v2.resolve_events_with_store(_Clock(), *room, None, self)  # type: ignore[no-any-return] # Synapse's
+            resolving: Coroutine[Any, Any, Any] = v1.resolve_events_with_store(*room, None, self.get_events)
+        else:
+            resolving = v2.resolve_events_with_store(_Clock(), *room, None, self)
+        return resolving
 
     def _slot(self, event_id: str) -> tuple[str, str]:
         event = self.events[event_id]
