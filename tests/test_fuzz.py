@@ -5,7 +5,8 @@ FOLKMOOT_TEST_EXAMPLES sets how many requests are made to each; with it, they ar
 
 import json
 import os
-from typing import Any, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import quote
 
 import msgspec
@@ -47,17 +48,44 @@ _JSON = st.recursive(
 )
 
 
-def fields_of(kind: Any) -> list[str]:
-    """The names that a body or a query may have; events and the like may have any, such as these."""
-    if kind is None or get_origin(kind) is dict:
-        return ["membership", "displayname", "redacts", "m.relates_to", "users", "room", "tags", "content"]
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
+# What means something in events, account data, filters and profiles.
+_NAMES = st.sampled_from(
+    ["membership", "displayname", "redacts", "m.relates_to", "users", "room", "timeline", "limit", "tags"]
+)
+_OBJECTS = st.dictionaries(st.one_of(_NAMES, _TEXTS), _JSON, max_size=4)
+_PLAIN = {str: _TEXTS, int: st.integers(), bool: st.booleans(), dict: _OBJECTS, type(None): st.none()}
+
+
+def fitting(kind: Any) -> st.SearchStrategy[Any]:
+    """JSON that a type accepts, as far as its shape goes; now and then with parts of another shape."""
+    kind = getattr(kind, "__supertype__", kind)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return fitting(arguments[0])
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin in (Union, UnionType):
+        return st.one_of([fitting(argument) for argument in arguments])
+    if origin is list:
+        return st.lists(loosely(arguments[0]), max_size=3)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = {field.encode_name: loosely(field.type) for field in msgspec.structs.fields(kind)}
+        return st.fixed_dictionaries({}, optional=fields)
+    return _PLAIN.get(origin or kind, _JSON)
+
+
+def loosely(kind: Any) -> st.SearchStrategy[Any]:
+    return st.one_of(fitting(kind), fitting(kind), fitting(kind), _JSON)
 
 
 def bodies(kind: Any) -> st.SearchStrategy[bytes]:
-    """JSON of the right shape, of any shape, and what is no JSON."""
-    shaped = st.dictionaries(st.sampled_from(fields_of(kind)), _JSON, max_size=5)
-    return st.one_of(shaped.map(_encoded), _JSON.map(_encoded), st.binary(max_size=20))
+    """JSON of about the right shape, of any shape, and what is no JSON."""
+    return st.one_of(fitting(kind).map(_encoded), _JSON.map(_encoded), st.binary(max_size=20))
+
+
+def queries(kind: Any) -> st.SearchStrategy[list[tuple[str, str]]]:
+    names = ["x"] if kind is None else [field.encode_name for field in msgspec.structs.fields(kind)]
+    return st.lists(st.tuples(st.sampled_from(names), _TEXTS), max_size=4)
 
 
 def _encoded(value: Any) -> bytes:
@@ -71,13 +99,11 @@ class FuzzTests(TargetTestCase):
 
     def check(self, target: Target) -> None:
         names = list(target.endpoint.parameters.keys() - {"requester", "caller", "body", "query"})
-        query = target.endpoint.parameters.get("query")
-        one_of_them = st.sampled_from(fields_of(query))
 
         @_LIMITED
         @given(
             st.dictionaries(st.sampled_from(names), _TEXTS, max_size=2) if names else st.just({}),
-            st.lists(st.tuples(one_of_them, _TEXTS), max_size=4),
+            queries(target.endpoint.parameters.get("query")),
             bodies(target.body),
         )
         def request(path: dict[str, str], query: list[tuple[str, str]], body: bytes) -> None:
