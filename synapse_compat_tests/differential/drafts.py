@@ -60,6 +60,13 @@ class Scene:
         ]
         return self.random.choice(joined if joined and self.chance(0.8) else USERS)
 
+    def user_with(self, membership: str) -> UserID:
+        """One with that membership, if there is any."""
+        those = [
+            user for user in USERS if self.content_at(("m.room.member", user)).get("membership") == membership
+        ]
+        return self.random.choice(those or USERS)
+
     def powerful_user(self) -> UserID:
         """Mostly one with something in the power levels, or the creator."""
         named = [user for user in USERS if user in _object(self.content_at(POWER_LEVELS).get("users"))]
@@ -112,7 +119,10 @@ def _first_levels(version: RoomVersion, random: Random, create_content: JsonObje
     if version.privileged_creators:
         for user in (CREATOR, *create_content.get("additional_creators", ())):
             users.pop(user, None)
-    return {"users": users, "state_default": random.choice([0, 25, 50])}
+    named = {
+        name: random.choice([0, 25, 50, 51]) for name in ("ban", "kick", "invite") if random.random() < 0.5
+    }
+    return {"users": users, "state_default": random.choice([0, 25, 50]), **named}
 
 
 def member(user: UserID, membership: str, sender: UserID | None = None, **content: JsonValue) -> Draft:
@@ -140,6 +150,10 @@ def _kick(scene: Scene) -> Draft:
     return member(scene.random.choice(USERS), "leave", scene.powerful_user())
 
 
+def _unban(scene: Scene) -> Draft:
+    return member(scene.user_with("ban"), "leave", scene.powerful_user())
+
+
 def _ban(scene: Scene) -> Draft:
     return member(scene.random.choice(USERS), "ban", scene.powerful_user())
 
@@ -149,7 +163,7 @@ def _invite(scene: Scene) -> Draft:
 
 
 def _knock(scene: Scene) -> Draft:
-    user = scene.random.choice(USERS)
+    user = scene.user_with(scene.random.choice(["leave", "invite", "ban"]))
     return member(user, "knock", scene.user() if scene.chance(0.1) else user)
 
 
@@ -224,8 +238,11 @@ def _level(scene: Scene) -> JsonValue:
     return scene.random.choice(written)
 
 
+_JOIN_RULES = {"public": 3, "invite": 2, "knock": 3, "restricted": 2, "knock_restricted": 2, "private": 1}
+
+
 def _join_rules(scene: Scene) -> Draft:
-    rule = scene.random.choice(["public", "invite", "knock", "restricted", "knock_restricted", "private"])
+    rule, *_ = scene.random.choices(list(_JOIN_RULES), list(_JOIN_RULES.values()))
     content: JsonObject = {"join_rule": rule}
     if "restricted" in rule:
         content["allow"] = [{"type": "m.room_membership", "room_id": "!other:a.example"}]
@@ -285,10 +302,11 @@ _DRAFTERS: Mapping[Drafter, int] = {
     _join: 16,
     _authorised_join: 4,
     _leave: 5,
-    _kick: 8,
+    _kick: 6,
+    _unban: 3,
     _ban: 8,
     _invite: 7,
-    _knock: 3,
+    _knock: 6,
     _third_party_invite: 3,
     _third_party_invited: 3,
     _levels: 16,
