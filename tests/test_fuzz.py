@@ -69,9 +69,16 @@ def fitting(kind: Any) -> st.SearchStrategy[Any]:
     if origin is list:
         return st.lists(loosely(arguments[0]), max_size=3)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = {field.encode_name: loosely(field.type) for field in msgspec.structs.fields(kind)}
-        return st.fixed_dictionaries({}, optional=fields)
+        return _structs(kind)
     return _PLAIN.get(origin or kind, _JSON)
+
+
+def _structs(kind: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, Any]]:
+    fields = msgspec.structs.fields(kind)
+    required = {field.encode_name: loosely(field.type) for field in fields if field.required}
+    optional = {field.encode_name: loosely(field.type) for field in fields if not field.required}
+    complete = st.fixed_dictionaries(required, optional=optional)
+    return st.one_of(complete, complete, st.fixed_dictionaries({}, optional=required | optional))
 
 
 def loosely(kind: Any) -> st.SearchStrategy[Any]:
@@ -84,8 +91,21 @@ def bodies(kind: Any) -> st.SearchStrategy[bytes]:
 
 
 def queries(kind: Any) -> st.SearchStrategy[list[tuple[str, str]]]:
-    names = ["x"] if kind is None else [field.encode_name for field in msgspec.structs.fields(kind)]
-    return st.lists(st.tuples(st.sampled_from(names), _TEXTS), max_size=4)
+    if kind is None:
+        return st.lists(st.tuples(_NAMES, _TEXTS), max_size=2)
+    return _structs(kind).map(lambda wish: [(name, _in_query(value)) for name, value in wish.items()])
+
+
+def _in_query(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def paths(names: list[str]) -> st.SearchStrategy[dict[str, str]]:
+    """Parameters in the place of those that would lead somewhere: mostly none."""
+    if not names:
+        return st.just({})
+    others = st.dictionaries(st.sampled_from(names), _TEXTS, max_size=2)
+    return st.one_of(st.just({}), st.just({}), st.just({}), others)
 
 
 def _encoded(value: Any) -> bytes:
@@ -98,11 +118,14 @@ class FuzzTests(TargetTestCase):
         each(self.check, self.newest())
 
     def check(self, target: Target) -> None:
-        names = list(target.endpoint.parameters.keys() - {"requester", "caller", "body", "query"})
+        names = sorted(target.endpoint.parameters.keys() - {"requester", "caller", "body", "query"})
+        # Alice may have left the one before.
+        self.values["room_id"] = self.values["room_id_or_alias"] = self.alice.create_room()
+        self.values["event_id"] = self.alice.send(self.values["room_id"], "hello")
 
         @_LIMITED
         @given(
-            st.dictionaries(st.sampled_from(names), _TEXTS, max_size=2) if names else st.just({}),
+            paths(names),
             queries(target.endpoint.parameters.get("query")),
             bodies(target.body),
         )
