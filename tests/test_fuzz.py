@@ -119,7 +119,8 @@ class FuzzTests(TargetTestCase):
 
     def check(self, target: Target) -> None:
         names = sorted(target.endpoint.parameters.keys() - {"requester", "caller", "body", "query"})
-        # Alice may have left the one before.
+        # By the requests to the endpoint before, Alice may have been logged out, or have left the room.
+        self.alice = self.log_in(self.alice, self.alice.device_id)
         self.values["room_id"] = self.values["room_id_or_alias"] = self.alice.create_room()
         self.values["event_id"] = self.alice.send(self.values["room_id"], "hello")
 

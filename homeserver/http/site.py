@@ -121,6 +121,10 @@ class Request(http.Request):
                 body = gzip.compress(body, compresslevel=1)
         if rendered.status not in http.NO_BODY_CODES:
             headers.setRawHeaders(b"Content-Length", [str(len(body)).encode()])
+        if self.channel.site.draining:
+            # Busy clients would otherwise go on asking, and there would be no end.
+            headers.setRawHeaders(b"Connection", [b"close"])
+            self.channel.persistent = False
         if self.method != b"HEAD":
             self.write(body)
         self.finish()
@@ -180,6 +184,11 @@ class Site(http.HTTPFactory):
 
     def log(self, request: http.Request) -> None:
         """The dispatcher logs; Twisted's access log is not wanted."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether every answer from now on is the last of its connection."""
+        return self._drained is not None
 
     def when_drained(self) -> Deferred[None]:
         """Fires when no request is under way."""

@@ -33,6 +33,8 @@ class Head:
     extremities: tuple[EventID, ...]
     state: dict[Slot, Event | None] = field(default_factory=dict)
     """Current state events of the slots looked at so far; None where a slot is known to be empty."""
+    unstored: set[EventID] = field(default_factory=set)
+    """Events on their way to the disk, which nobody may be told are there."""
 
     def row(self) -> HeadRow:
         """What the table `room` is to hold of it."""

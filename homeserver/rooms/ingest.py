@@ -252,7 +252,9 @@ class Ingest:
         expected = head.extremities
         accepted = await self._accepted(head, event, transaction)
         head.advance(event)
+        head.unstored.add(event.event_id)
         stored = self._journal.append(self._appends, Append(head.nid, expected, [accepted], head.row()))
+        stored.addBoth(_no_longer_unstored, head, event.event_id)
         return stored.addErrback(lambda failure: self._undo(failure, head))
 
     async def add(self, room: NewRoom, event: Event) -> None:
@@ -295,3 +297,8 @@ class Ingest:
             sender=await self._users.nid_of(event.sender),
             target=await self._users.nid_of(UserID(event.slot[1])) if is_member else None,
         )
+
+
+def _no_longer_unstored(outcome: Position | Failure, head: Head, event_id: EventID) -> Position | Failure:
+    head.unstored.discard(event_id)
+    return outcome

@@ -144,6 +144,9 @@ def _changes_nothing(head: Head, draft: Draft) -> bool:
     current = head.get((draft.type, draft.state_key))
     if current is None or current.sender != draft.sender:
         return False
+    # It could still be lost; a new event is answered when it, and so the one before it, is on the disk.
+    if current.event_id in head.unstored:
+        return False
     # Who is not in the room may say again that they left, but nothing else.
     if draft.type != "m.room.member" and not _is_joined(head, draft.sender):
         return False

@@ -14,7 +14,7 @@ from tests.faults.load import PATIENCE, gather_crowd
 from tests.faults.soundness import check_sound
 from tests.processes import ServerProcess
 
-SOON = 5.0  # seconds
+SOON = 10.0  # seconds, of which the long polls below would take 60
 POLLS = 5
 
 

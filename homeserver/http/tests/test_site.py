@@ -308,6 +308,19 @@ class GoneTests(SiteTestCase):
         self.connection.hang_up()
         self.successResultOf(drained)
 
+    def test_answers_while_draining_are_the_last_of_their_connections(self) -> None:
+        other = Connection(self.site)
+        self.connection.request("GET", "/slow")
+        drained = self.site.when_drained()
+        other.request("GET", "/a")
+        other.request("GET", "/b")
+        (last,) = other.responses()
+        self.assertEqual((last.body, last.headers["connection"]), (b"GET /a ", "close"))
+        self.assertTrue(other.transport.disconnecting)
+        self.answerer.slow[0].callback(None)
+        self.assertEqual(self.connection.response().headers["connection"], "close")
+        self.successResultOf(drained)
+
     def test_closed_when_the_last_connection_is(self) -> None:
         closed = self.site.when_closed()
         self.assertTrue(self.connection.transport.disconnecting)

@@ -17,6 +17,7 @@ from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import decode_json
 from homeserver.rooms.draft import Sent
 from homeserver.rooms.ingest import Accepted
+from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.tests.process import ALICE, BOB, Process, RoomsTestCase, SteppedThreads, message, state
 from homeserver.runtime.threads import ThreadGroup
 from homeserver.storage.engine import Conflict, Transaction
@@ -151,6 +152,24 @@ class ChainTests(IngestTestCase):
         self.failureResultOf(closing, OSError)
         self.successResultOf(joining)
         self.assertEqual(self.bodies(), [])
+
+    def test_repeated_state_is_not_acknowledged_before_it_is_stored(self) -> None:
+        # What is asked of the head is in memory, so that nothing waits but the writing.
+        self.result_of(self.one.send(state(self.room_id, "m.room.topic", {"topic": "dogs"})))
+        self.result_of(self.say("0"))
+        wish = state(self.room_id, "m.room.topic", {"topic": "cats"})
+        self.obstacle.stops["0 again"] = OSError("no")
+        self.threads.halt()
+        failing = self.say("0 again")
+        sent = [self.one.send(wish) for _ in range(3)]
+        for one in sent:
+            self.assertNoResult(one)
+        self.threads.go_on()
+        self.failureResultOf(failing, OSError)
+        acknowledged = {self.successResultOf(one).event_id for one in sent}
+        stored = self.result_of(self.one.db.read(lambda txn: event_nids(txn, list(acknowledged))))
+        self.assertEqual(set(stored), acknowledged)
+        self.assertFalse(self.result_of(self.one.send(wish)).new)
 
     def test_rooms_do_not_take_each_other_along(self) -> None:
         other = self.result_of(self.one.create_room())
