@@ -23,6 +23,8 @@ from homeserver.protocol.errors import (
     MissingToken,
     ServerUnavailable,
     TooLarge,
+    UserLocked,
+    UserSuspended,
 )
 from homeserver.protocol.json import encode_json
 from homeserver.runtime.clock import Clock
@@ -134,7 +136,7 @@ class Dispatcher:
     async def _call(self, prepared: _Prepared, path: dict[str, str], incoming: Incoming) -> Rendered:
         endpoint = prepared.endpoint
         token = access_token(incoming)
-        requester = await self._requester(endpoint.auth, token, incoming)
+        requester = await self._requester(endpoint, token, incoming)
         if prepared.limit is not None:
             key = requester.user_id if requester is not None else incoming.address
             self._limiter.check(endpoint.limit.value, prepared.limit, key)
@@ -152,13 +154,15 @@ class Dispatcher:
         call = object() if endpoint.replay_by is None else (device, incoming.method, incoming.path)
         return await self._call_once(call, endpoint, arguments)
 
-    async def _requester(self, auth: Auth, token: str | None, incoming: Incoming) -> Requester | None:
+    async def _requester(self, endpoint: Endpoint, token: str | None, incoming: Incoming) -> Requester | None:
+        auth = endpoint.auth
         if auth is Auth.NONE or (auth is Auth.OPTIONAL and token is None):
             return None
         if token is None:
             raise MissingToken("An access token is needed: Authorization: Bearer <token>")
         requester = await self._authenticator.requester(token, incoming.address, incoming.user_agent)
         add_to_log_context(user=requester.user_id)
+        _check_standing(requester, endpoint)
         if auth is Auth.ADMIN and not requester.is_admin:
             raise Forbidden("Only a server administrator may do this")
         if requester.is_guest and auth is Auth.USER:
@@ -191,6 +195,14 @@ class Dispatcher:
             log.error("a request failed whose client is gone", exc_info=outcome.value)
         for answer in waiting:
             answer.errback(outcome)
+
+
+def _check_standing(requester: Requester, endpoint: Endpoint) -> None:
+    """https://spec.matrix.org/v1.19/client-server-api/#account-moderation"""
+    if requester.is_locked and endpoint.auth is not Auth.LEAVING:
+        raise UserLocked("This account has been locked", soft_logout=True)
+    if requester.is_suspended and not endpoint.suspended:
+        raise UserSuspended("You cannot do this while your account is suspended")
 
 
 def _prepare(endpoint: Endpoint, rate_limits: RateLimits) -> _Prepared:

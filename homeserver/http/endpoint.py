@@ -24,6 +24,7 @@ class Auth(Enum):
     NONE = "nobody is asked for a token"
     OPTIONAL = "a token is used if it is there"
     GUEST = "users and guests"
+    LEAVING = "users and guests, even where their account is locked"
     USER = "users, not guests"
     ADMIN = "server administrators"
 
@@ -53,6 +54,10 @@ class Answer(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Form(msgspec.Struct, frozen=True):
+    """What an HTML form sends: a body whose type derives from this is not JSON but a query string."""
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Where a request came from, for endpoints that ask for it by a parameter named `caller`."""
 
@@ -77,6 +82,7 @@ class Endpoint:
     replay_by: str | None
     waits: bool
     max_body: int
+    suspended: bool
     summary: str
     call: Callable[..., Coroutine[Any, Any, Any]]
     parameters: dict[str, Any]
@@ -92,6 +98,7 @@ class _Declaration:
     replay_by: str | None
     waits: bool
     max_body: int
+    suspended: bool
 
 
 def endpoint(
@@ -102,17 +109,19 @@ def endpoint(
     replay_by: str | None = None,
     waits: bool = False,
     max_body: int = DEFAULT_MAX_BODY,
+    suspended: bool = True,
 ) -> Callable[[F], F]:
     """Declares an async method as an endpoint.
 
     `paths` may hold `{name}` for a parameter of the method and `(v3|r0)` for alternatives. The other parameters of the
     method are found by name: `requester`, `caller`, `body` (a msgspec Struct or a JSON object) and `query` (a Struct).
-    `auth` and `limit` have no default, so that neither is forgotten. `max_body` is in bytes.
+    `auth` and `limit` have no default, so that neither is forgotten. `max_body` is in bytes. `suspended` says whether
+    those may call it whose accounts are suspended: not where it tells others something.
     """
 
     def declare(function: F) -> F:
         declaration = _Declaration(
-            method, tuple(_alternatives(paths)), auth, limit, replay_by, waits, max_body
+            method, tuple(_alternatives(paths)), auth, limit, replay_by, waits, max_body, suspended
         )
         # Not an assignment, because the type of a function declares no such attribute.
         setattr(function, _DECLARED, declaration)
@@ -143,6 +152,7 @@ def _bind(declaration: _Declaration, call: Callable[..., Any], name: str) -> End
         replay_by=declaration.replay_by,
         waits=declaration.waits,
         max_body=declaration.max_body,
+        suspended=declaration.suspended,
         summary=summary,
         call=call,
         parameters=hints,

@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from homeserver.http.endpoint import Answer, Auth, Endpoint, Limit, endpoint, endpoints_of
+from homeserver.http.endpoint import Answer, Auth, Endpoint, Form, Limit, endpoint, endpoints_of
 from homeserver.protocol.json import JsonObject, encode_json
 
 _SCHEMAS = "#/components/schemas/"
@@ -22,6 +22,7 @@ _SECURITY: Mapping[Auth, list[JsonObject]] = {
     Auth.NONE: [],
     Auth.OPTIONAL: [{}, {"accessToken": []}],
     Auth.GUEST: [{"accessToken": []}],
+    Auth.LEAVING: [{"accessToken": []}],
     Auth.USER: [{"accessToken": ["user"]}],
     Auth.ADMIN: [{"accessToken": ["admin"]}],
 }
@@ -153,7 +154,9 @@ def _query_parameters(described: Endpoint, schemas: _Schemas) -> Iterator[JsonOb
 def _request_body(body: Any, schemas: _Schemas) -> JsonObject:
     is_struct = isinstance(body, type) and issubclass(body, msgspec.Struct)
     optional = is_struct and not any(field.required for field in msgspec.structs.fields(body))
-    return {"required": not optional, "content": {"application/json": {"schema": schemas.of(body)}}}
+    is_form = is_struct and issubclass(body, Form)
+    media_type = "application/x-www-form-urlencoded" if is_form else "application/json"
+    return {"required": not optional, "content": {media_type: {"schema": schemas.of(body)}}}
 
 
 def _responses(described: Endpoint, schemas: _Schemas) -> JsonObject:

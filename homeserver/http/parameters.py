@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from homeserver.http.endpoint import Endpoint
+from homeserver.http.endpoint import Endpoint, Form
 from homeserver.protocol.errors import BadJson, InvalidParam, MatrixError, MissingParam, NotJson
 from homeserver.protocol.identifiers import (
     RoomAlias,
@@ -82,6 +83,8 @@ def _is_list(kind: Any) -> bool:
 def _body_decoder(kind: Any) -> Callable[[bytes], Any]:
     if get_origin(kind) is dict or kind is dict:
         return _read_object
+    if isinstance(kind, type) and issubclass(kind, Form):
+        return lambda body: _read_form(body, kind)
     decoder = msgspec.json.Decoder(kind)
     may_be_empty = _accepts(decoder, b"{}")
 
@@ -114,6 +117,15 @@ def _read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadJson("The body must be a JSON object")
     return value
+
+
+def _read_form(body: bytes, kind: type[Form]) -> Form:
+    try:
+        return msgspec.convert(dict(parse_qsl(body.decode())), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _shape_error(error, InvalidParam) from error
+    except ValueError as error:
+        raise InvalidParam("The body is not a form") from error
 
 
 def _check_integers(body: bytes) -> None:

@@ -19,6 +19,8 @@ class Requester(msgspec.Struct, frozen=True):
     device_nid: int | None
     is_guest: bool = False
     is_admin: bool = False
+    is_locked: bool = False
+    is_suspended: bool = False
     token_hash: bytes = b""
 
 
@@ -26,4 +28,4 @@ class Authenticator(Protocol):
     """Turns an access token into a requester. Implemented by `homeserver.accounts`."""
 
     async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
-        """Raises UnknownToken, UserDeactivated, UserLocked, …"""
+        """Raises UnknownToken."""

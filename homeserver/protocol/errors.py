@@ -104,6 +104,20 @@ class UserDeactivated(MatrixError):
     errcode, status = "M_USER_DEACTIVATED", 403
 
 
+class UserLocked(MatrixError):
+    """With `soft_logout: true` in `fields`, so that clients keep their keys until the account is unlocked."""
+
+    errcode, status = "M_USER_LOCKED", 401
+
+
+class UserSuspended(MatrixError):
+    errcode, status = "M_USER_SUSPENDED", 403
+
+
+class Unauthorized(MatrixError):
+    errcode, status = "M_UNAUTHORIZED", 401
+
+
 class WeakPassword(MatrixError):
     errcode, status = "M_WEAK_PASSWORD", 400
 
@@ -174,6 +188,34 @@ class ServerNotTrusted(MatrixError):
 
 class ThreepidDenied(MatrixError):
     errcode, status = "M_THREEPID_DENIED", 403
+
+
+class ThreepidInUse(MatrixError):
+    errcode, status = "M_THREEPID_IN_USE", 400
+
+
+class ThreepidNotFound(MatrixError):
+    errcode, status = "M_THREEPID_NOT_FOUND", 400
+
+
+class ThreepidAuthFailed(MatrixError):
+    errcode, status = "M_THREEPID_AUTH_FAILED", 400
+
+
+class ThreepidMediumNotSupported(MatrixError):
+    errcode, status = "M_THREEPID_MEDIUM_NOT_SUPPORTED", 400
+
+
+class SessionNotValidated(MatrixError):
+    errcode, status = "M_SESSION_NOT_VALIDATED", 400
+
+
+class CaptchaNeeded(MatrixError):
+    errcode, status = "M_CAPTCHA_NEEDED", 401
+
+
+class CaptchaInvalid(MatrixError):
+    errcode, status = "M_CAPTCHA_INVALID", 401
 
 
 class NotYetUploaded(MatrixError):

@@ -28,6 +28,8 @@ USERS = {
     "bob": Requester(UserID("@bob:test"), 2, DeviceID("A"), 21),
     "guest": Requester(UserID("@1:test"), 3, DeviceID("A"), 31, is_guest=True),
     "admin": Requester(UserID("@admin:test"), 4, DeviceID("A"), 41, is_admin=True),
+    "locked": Requester(UserID("@locked:test"), 5, DeviceID("A"), 51, is_locked=True),
+    "suspended": Requester(UserID("@suspended:test"), 6, DeviceID("A"), 61, is_suspended=True),
 }
 
 
@@ -64,6 +66,14 @@ class Things:
     @endpoint("GET", "/user", auth=Auth.USER, limit=Limit.NONE)
     async def user(self, requester: Requester) -> str:
         self.context = dict(current_log_context())
+        return _name(requester)
+
+    @endpoint("GET", "/leaving", auth=Auth.LEAVING, limit=Limit.NONE)
+    async def leaving(self, requester: Requester) -> str:
+        return _name(requester)
+
+    @endpoint("GET", "/telling", auth=Auth.GUEST, limit=Limit.NONE, suspended=False)
+    async def telling(self, requester: Requester) -> str:
         return _name(requester)
 
     @endpoint("GET", "/admin", auth=Auth.ADMIN, limit=Limit.NONE)
@@ -189,6 +199,17 @@ class RequesterTests(DispatchTestCase):
         }
         for path, outcomes in expected.items():
             self.assertEqual((path, tuple(self.get(path, token) for token in tokens)), (path, outcomes))
+
+    def test_locked_accounts_may_only_leave(self) -> None:
+        for path in ("/optional", "/guest", "/user"):
+            self.assertEqual(self.get(path, "locked"), (401, "M_USER_LOCKED"))
+        self.assertIs(decode_json(self.rendered("GET", "/user", "locked").body)["soft_logout"], True)
+        self.assertEqual(self.get("/leaving", "locked"), (200, "@locked:test"))
+
+    def test_suspended_accounts_tell_nobody_anything(self) -> None:
+        self.assertEqual(self.get("/user", "suspended"), (200, "@suspended:test"))
+        self.assertEqual(self.get("/telling", "suspended"), (403, "M_USER_SUSPENDED"))
+        self.assertEqual(self.get("/telling", "alice"), (200, "@alice:test"))
 
     def test_where_the_token_may_be(self) -> None:
         for header in ("Bearer alice", "bearer alice", "BEARER  alice "):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from homeserver.http.endpoint import Auth, Limit, endpoint, endpoints_of
+from homeserver.http.endpoint import Auth, Form, Limit, endpoint, endpoints_of
 from homeserver.http.parameters import ArgumentReader
 from homeserver.protocol.errors import BadJson, InvalidParam, MatrixError, MissingParam, NotJson
 from homeserver.protocol.identifiers import RoomAlias, RoomID, UserID
@@ -35,6 +35,11 @@ class Optional(msgspec.Struct):
     name: str | None = None
 
 
+class Choice(Form, frozen=True):
+    token: str
+    count: int = 1
+
+
 class Endpoints:
     @endpoint("GET", "/query", auth=Auth.NONE, limit=Limit.NONE)
     async def query(self, query: Query) -> None: ...
@@ -47,6 +52,9 @@ class Endpoints:
 
     @endpoint("PUT", "/optional", auth=Auth.NONE, limit=Limit.NONE)
     async def optional(self, body: Optional) -> None: ...
+
+    @endpoint("POST", "/form", auth=Auth.NONE, limit=Limit.NONE)
+    async def form(self, body: Choice) -> None: ...
 
     @endpoint("PUT", "/free", auth=Auth.NONE, limit=Limit.NONE)
     async def free(self, body: JsonObject) -> None: ...
@@ -166,6 +174,17 @@ class TestBody:
     def test_errors_in_free_objects(self, body: bytes, error: type[MatrixError]) -> None:
         with pytest.raises(error):
             read("free", body=body)
+
+    def test_forms(self) -> None:
+        assert read("form", body=b"token=a+b%26&count=2&more=x")["body"] == Choice(token="a b&", count=2)
+
+    @pytest.mark.parametrize(
+        ("body", "error"),
+        [(b"", MissingParam), (b"token=a&count=x", InvalidParam), (b"token=\xff", InvalidParam)],
+    )
+    def test_errors_in_forms(self, body: bytes, error: type[MatrixError]) -> None:
+        with pytest.raises(error):
+            read("form", body=body)
 
     def test_one_that_nobody_asked_for(self) -> None:
         assert read("nothing", body=b"whatever \xff", query={b"x": [b"\xff"]}) == {}
