@@ -10,8 +10,8 @@ from tests.spec import Operation, find_operation, operations
 from tests.targets import NEEDS_TOKEN
 from tests.wire import WireTestCase, each
 
-# What is ours, or of tools that operators know.
-_OTHERS = ("/_folkmoot/", "/_synapse/", "/health", "/metrics")
+# What is ours, or of tools that operators know, or of proposals that clients follow already.
+_OTHERS = ("/_folkmoot/", "/_synapse/", "/health", "/metrics", "/_matrix/client/unstable/")
 
 # Operations that the specification limits and we do not.
 _UNLIMITED = {

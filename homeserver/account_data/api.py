@@ -17,6 +17,8 @@ from homeserver.protocol.json import JsonObject
 # https://spec.matrix.org/v1.19/client-server-api/#client-config
 _SERVER_CONTROLLED = {"m.fully_read": "POST /rooms/{roomId}/read_markers", "m.push_rules": "/pushrules"}
 
+_MSC3391 = "/_matrix/client/unstable/org.matrix.msc3391/user/{user_id}"
+
 
 class RoomIds(Protocol):
     """Short ids of rooms. Implemented by `homeserver.rooms`."""
@@ -87,6 +89,27 @@ class AccountDataEndpoints:
         _check_own(requester, user_id)
         room_nid = await self._rooms.nid_of(room_id)
         return await self._content(ContentKey(requester.user_nid, room_nid, data_type))
+
+    @endpoint("DELETE", _MSC3391 + "/account_data/{data_type}", auth=Auth.USER, limit=Limit.NONE)
+    async def delete_account_data(self, requester: Requester, user_id: UserID, data_type: str) -> JsonObject:
+        """Deletes account data of one type (MSC3391)."""
+        _check_own(requester, user_id)
+        _check_settable(data_type)
+        await self._account_data.delete(ContentKey(requester.user_nid, NO_ROOM, data_type))
+        return {}
+
+    @endpoint(
+        "DELETE", _MSC3391 + "/rooms/{room_id}/account_data/{data_type}", auth=Auth.USER, limit=Limit.NONE
+    )
+    async def delete_room_account_data(
+        self, requester: Requester, user_id: UserID, room_id: RoomID, data_type: str
+    ) -> JsonObject:
+        """Deletes account data of one type that is about one room (MSC3391)."""
+        _check_own(requester, user_id)
+        _check_settable(data_type)
+        room_nid = await self._rooms.nid_of(room_id)
+        await self._account_data.delete(ContentKey(requester.user_nid, room_nid, data_type))
+        return {}
 
     async def _content(self, key: ContentKey) -> msgspec.Raw:
         content = await self._account_data.content(key)

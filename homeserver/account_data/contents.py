@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from twisted.internet.defer import Deferred
 
 from homeserver.account_data.store import (
+    DELETED,
     ContentKey,
     ContentRow,
     content_of,
@@ -119,6 +120,10 @@ class AccountData:
     def put(self, key: ContentKey, content: JsonObject, *, rank: int = 0) -> Deferred[Position]:
         """Replaces the content. What only moves forward has a `rank`: lower ones change nothing."""
         return self._journal.append(self._puts, _Put(key, encode_json(content), rank))
+
+    def delete(self, key: ContentKey) -> Deferred[Position]:
+        """Deletes the content, whatever its rank; deleting what is not there is fine."""
+        return self._journal.append(self._puts, _Put(key, DELETED, rank=0))
 
     def edit(self, key: ContentKey, change: Change) -> Deferred[Position]:
         """Replaces the content by `change` of what is stored then."""

@@ -17,8 +17,12 @@ class ContentKey(NamedTuple):
     type: str
 
 
+DELETED = b""
+"""Content in the place of what was deleted, which clients are told of like of any other change (MSC3391)."""
+
+
 class ContentRow(NamedTuple):
-    """`content` is the JSON of an object; for `rank` see `supersedes`."""
+    """`content` is the JSON of an object, or DELETED; for `rank` see `supersedes`."""
 
     key: ContentKey
     content: bytes
@@ -56,13 +60,16 @@ def content_of(txn: Transaction, key: ContentKey) -> bytes | None:
         """,
         **key._asdict(),
     )
-    return None if row is None else bytes(row[0])
+    return None if row is None or bytes(row[0]) == DELETED else bytes(row[0])
 
 
 def account_data_changes(
     txn: Transaction, user_nid: int, after: int, upto: int
 ) -> list[tuple[int, str, bytes]]:
-    """(room's short id or NO_ROOM, type, JSON) of what changed at after < position <= upto, in that order."""
+    """(room's short id or NO_ROOM, type, JSON) of what changed at after < position <= upto, in that order.
+
+    What was deleted is told as an empty object, but not to who knew nothing before.
+    """
     rows = txn.rows(
         """
         SELECT room_nid, type, content FROM account_data
@@ -71,7 +78,7 @@ def account_data_changes(
         """,
         user_nid=user_nid, after=after, upto=upto,
     )  # fmt: skip
-    return [(room_nid, type_, content) for room_nid, type_, content in rows]
+    return [(room_nid, type_, content or b"{}") for room_nid, type_, content in rows if content or after > 0]
 
 
 class FilterRow(NamedTuple):

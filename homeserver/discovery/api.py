@@ -11,6 +11,10 @@ from homeserver.protocol.json import JsonObject
 
 # Clients take a version in this list as a promise. It grows as operations of the specification do.
 _VERSIONS = ["v1.1", "v1.2", "v1.3"]
+# What clients ask for before they use it, by the names they know it by.
+_UNSTABLE_FEATURES = {
+    "org.matrix.msc3391": True,  # account data can be deleted
+}
 
 
 class Versions(msgspec.Struct):
@@ -58,7 +62,7 @@ class DiscoveryEndpoints:
     @endpoint("GET", "/_matrix/client/versions", auth=Auth.OPTIONAL, limit=Limit.NONE)
     async def versions(self) -> Versions:
         """The versions of the specification that the server follows."""
-        return Versions(_VERSIONS, {})
+        return Versions(_VERSIONS, _UNSTABLE_FEATURES)
 
     @endpoint("GET", "/.well-known/matrix/client", auth=Auth.NONE, limit=Limit.NONE)
     async def client_well_known(self) -> ClientWellKnown:
