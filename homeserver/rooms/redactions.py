@@ -5,7 +5,7 @@ https://spec.matrix.org/v1.19/client-server-api/#redactions
 
 from collections.abc import Iterable, Sequence
 
-from homeserver.protocol.errors import Forbidden, NotFound
+from homeserver.protocol.errors import Forbidden, NotFound, UserSuspended
 from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.protocol.power_levels import power_levels
 from homeserver.rooms.draft import Draft, Sent
@@ -31,18 +31,23 @@ class Redactor:
         self._db = db
         self._users = users
 
-    async def redact(self, draft: Draft, target: EventID) -> Sent:
+    async def redact(self, draft: Draft, target: EventID, *, own_only: bool = False) -> Sent:
         """Sends `draft`, an `m.room.redaction` without its target, for `target`.
 
         One's own events can always be redacted, those of others with the power level `redact`. Raises
-        Forbidden, or NotFound where a user without that power names an event that is not in the room.
+        Forbidden, or NotFound where a user without that power names an event that is not in the room. With
+        `own_only` the power is of no use to a user who is suspended: raises UserSuspended.
         """
         head = await self._heads.get(draft.room_id)
-        if not await self._has_redact_power(draft):
+        if own_only or not await self._has_redact_power(draft):
             place = await self._db.read(place_of, target)
             if place is None or place.room != head.nid:
                 raise NotFound("There is no such event in this room")
             if place.sender != await self._users.nid_of(draft.sender):
+                if own_only:
+                    raise UserSuspended(
+                        "You cannot redact the events of others while your account is suspended"
+                    )
                 raise Forbidden("You may not redact the events of others in this room")
         if head.version.redacts_in_content:
             draft.content = {**draft.content, "redacts": target}

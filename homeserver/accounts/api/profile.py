@@ -35,7 +35,7 @@ class ProfileEndpoints:
             raise NotFound("This field is not in the profile")
         return {key: profile[key]}
 
-    @endpoint("PUT", _FIELD, auth=Auth.GUEST, limit=Limit.PROFILE)
+    @endpoint("PUT", _FIELD, auth=Auth.GUEST, limit=Limit.PROFILE, suspended=False)
     async def set_profile_field(
         self, requester: Requester, user_id: UserID, key: str, body: JsonObject
     ) -> JsonObject:
@@ -46,7 +46,7 @@ class ProfileEndpoints:
         await self._editor.set_field(user_id, key, body[key])
         return {}
 
-    @endpoint("DELETE", _FIELD, auth=Auth.GUEST, limit=Limit.PROFILE)
+    @endpoint("DELETE", _FIELD, auth=Auth.GUEST, limit=Limit.PROFILE, suspended=False)
     async def remove_profile_field(self, requester: Requester, user_id: UserID, key: str) -> JsonObject:
         """Removes one field of the requester's profile."""
         _check_own(requester, user_id)

@@ -22,7 +22,13 @@ class RoomCreationEndpoints:
         self._creator = creator
         self._members = members
 
-    @endpoint("POST", "/_matrix/client/(v3|r0)/createRoom", auth=Auth.USER, limit=Limit.ROOM_CREATION)
+    @endpoint(
+        "POST",
+        "/_matrix/client/(v3|r0)/createRoom",
+        auth=Auth.USER,
+        limit=Limit.ROOM_CREATION,
+        suspended=False,
+    )
     async def create_room(self, requester: Requester, body: CreateRoom) -> CreatedRoom:
         """Creates a room of which the requester is the first member."""
         return CreatedRoom(await self._creator.create(requester.user_id, body))

@@ -49,7 +49,11 @@ class MembershipEndpoints:
         self._directory = directory
 
     @endpoint(
-        "POST", "/_matrix/client/(v3|r0)/join/{room_id_or_alias}", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL
+        "POST",
+        "/_matrix/client/(v3|r0)/join/{room_id_or_alias}",
+        auth=Auth.GUEST,
+        limit=Limit.JOINS_LOCAL,
+        suspended=False,
     )
     async def join_by_name(self, requester: Requester, room_id_or_alias: str, body: Reason) -> Joined:
         """Joins a room by its ID or alias."""
@@ -57,7 +61,7 @@ class MembershipEndpoints:
         await self._changes.join(requester.user_id, room_id, body.reason)
         return Joined(room_id)
 
-    @endpoint("POST", _ROOM + "/join", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL)
+    @endpoint("POST", _ROOM + "/join", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL, suspended=False)
     async def join(self, requester: Requester, room_id: RoomID, body: Reason) -> Joined:
         """Joins a room by its ID."""
         await self._changes.join(requester.user_id, room_id, body.reason)
@@ -75,7 +79,7 @@ class MembershipEndpoints:
         await self._changes.forget(requester.user_nid, room_id)
         return Empty()
 
-    @endpoint("POST", _ROOM + "/invite", auth=Auth.USER, limit=Limit.INVITES_PER_ISSUER)
+    @endpoint("POST", _ROOM + "/invite", auth=Auth.USER, limit=Limit.INVITES_PER_ISSUER, suspended=False)
     async def invite(self, requester: Requester, room_id: RoomID, body: Invite) -> Empty:
         """Invites a user."""
         if body.address is not None:
@@ -86,19 +90,19 @@ class MembershipEndpoints:
         await self._changes.invite(requester.user_id, room_id, target, body.reason)
         return Empty()
 
-    @endpoint("POST", _ROOM + "/kick", auth=Auth.USER, limit=Limit.NONE)
+    @endpoint("POST", _ROOM + "/kick", auth=Auth.USER, limit=Limit.NONE, suspended=False)
     async def kick(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
         """Removes a user, who may come back."""
         await self._changes.kick(requester.user_id, room_id, body.user(), body.reason)
         return Empty()
 
-    @endpoint("POST", _ROOM + "/ban", auth=Auth.USER, limit=Limit.NONE)
+    @endpoint("POST", _ROOM + "/ban", auth=Auth.USER, limit=Limit.NONE, suspended=False)
     async def ban(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
         """Removes a user and keeps them out."""
         await self._changes.ban(requester.user_id, room_id, body.user(), body.reason)
         return Empty()
 
-    @endpoint("POST", _ROOM + "/unban", auth=Auth.USER, limit=Limit.NONE)
+    @endpoint("POST", _ROOM + "/unban", auth=Auth.USER, limit=Limit.NONE, suspended=False)
     async def unban(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
         """Lets a banned user be invited or join again."""
         await self._changes.unban(requester.user_id, room_id, body.user(), body.reason)

@@ -35,6 +35,7 @@ class SendEndpoints:
         auth=Auth.GUEST,
         limit=Limit.MESSAGES,
         replay_by="txn_id",
+        suspended=False,
     )
     async def send_message(
         self, requester: Requester, room_id: RoomID, event_type: str, txn_id: str, body: JsonObject
@@ -54,6 +55,7 @@ class SendEndpoints:
         _ROOM + "/state/{event_type}/{state_key}",
         auth=Auth.GUEST,
         limit=Limit.MESSAGES,
+        suspended=False,
     )
     async def send_state(
         self, requester: Requester, room_id: RoomID, event_type: str, state_key: str, body: JsonObject
@@ -70,6 +72,7 @@ class SendEndpoints:
         _ROOM + "/state/{event_type}/",
         auth=Auth.GUEST,
         limit=Limit.MESSAGES,
+        suspended=False,
     )
     async def send_keyless_state(
         self, requester: Requester, room_id: RoomID, event_type: str, body: JsonObject
@@ -95,7 +98,7 @@ class SendEndpoints:
             content={} if body.reason is None else {"reason": body.reason},
             transaction=_transaction(requester, f"redact/{event_id}", txn_id),
         )
-        return await self._redact(draft, event_id)
+        return await self._redact(draft, event_id, own_only=requester.is_suspended)
 
     async def _send(self, draft: Draft) -> SentEvent:
         # State too, so that nobody redacts by the power to set state.
@@ -103,10 +106,11 @@ class SendEndpoints:
             return await self._redact(draft, draft.content.get("redacts"))
         return SentEvent((await self._sender.send(draft)).event_id)
 
-    async def _redact(self, draft: Draft, target: object) -> SentEvent:
+    async def _redact(self, draft: Draft, target: object, *, own_only: bool = False) -> SentEvent:
         if not isinstance(target, str):
             raise BadJson("content.redacts must name the event to redact")
-        return SentEvent((await self._redactor.redact(draft, parse_event_id(target))).event_id)
+        sent = await self._redactor.redact(draft, parse_event_id(target), own_only=own_only)
+        return SentEvent(sent.event_id)
 
 
 def _transaction(requester: Requester, endpoint_name: str, txn_id: str) -> tuple[int, str, str] | None:
