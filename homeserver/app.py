@@ -37,6 +37,8 @@ from homeserver.accounts.reauthentication import Reauthentication
 from homeserver.accounts.registration import Admission, Usernames
 from homeserver.accounts.sessions import Sessions
 from homeserver.accounts.token_cache import TokenCache
+from homeserver.admin.account_moderation import AccountModeration
+from homeserver.admin.api.moderation import AccountModerationEndpoints
 from homeserver.admin.api.registration import SharedSecretEndpoints
 from homeserver.admin.shared_secret_registration import Nonces, SharedSecretRegistration
 from homeserver.discovery.api import DiscoveryEndpoints
@@ -246,6 +248,7 @@ class _Accounts:
                 DeviceEndpoints(self._devices, reauthentication),
                 ProfileEndpoints(self.profiles, editor),
                 SharedSecretEndpoints(by_secret, nonces, self._sessions),
+                AccountModerationEndpoints(AccountModeration(self.accounts, self._core.domains)),
             ],
             [
                 Every("last seen", timedelta(minutes=2), self._last_seen.flush),

@@ -12,6 +12,7 @@ Every answer is held against the specification, where that is at hand (`tests.sp
 in memory, or PostgreSQL with FOLKMOOT_TEST_DATABASE=postgresql (`tests.databases`).
 """
 
+import hmac
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
@@ -209,6 +210,15 @@ class WireTestCase(SynchronousTestCase):
         """A new user, registered and signed in over the wire."""
         body = {"username": username, "password": PASSWORD, "auth": {"type": "m.login.dummy"}}
         return self._signed_in(self.anonymous.post("/register", body))
+
+    def register_admin(self, username: str) -> WireClient:
+        """An administrator of the server, made by those who know the shared secret."""
+        path = "/_synapse/admin/v1/register"
+        nonce = self.anonymous.get(path)["nonce"]
+        signed = "\0".join([nonce, username, PASSWORD, "admin"])
+        body = {"nonce": nonce, "username": username, "password": PASSWORD, "admin": True}
+        mac = hmac.new(b"shared", signed.encode(), "sha1").hexdigest()
+        return self._signed_in(self.anonymous.post(path, {**body, "mac": mac}))
 
     def log_in(self, user: WireClient, device_id: str) -> WireClient:
         """The user on another device."""

@@ -1,6 +1,6 @@
 """Local users: making, changing and ending their accounts, for the APIs and for the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from homeserver.accounts.passwords import PasswordHasher
 from homeserver.accounts.profile import Profile
@@ -15,7 +15,9 @@ from homeserver.accounts.store.accounts import (
     is_taken,
     mark_deactivated,
     update_is_admin,
+    update_locked_at,
     update_password_hash,
+    update_suspended_at,
 )
 from homeserver.accounts.store.devices import device_nids_but
 from homeserver.accounts.store.profiles import put_profile
@@ -88,6 +90,16 @@ class Accounts:
         """Raises NotFound."""
         self._cache.forget(await self._db.write(_set_admin, user_id, is_admin))
 
+    async def set_locked(self, user_id: UserID, is_locked: bool) -> None:
+        """Locked users can do nothing but log out; their sessions go on when they are unlocked. Raises NotFound."""
+        at = self._clock.now_ms() if is_locked else None
+        self._cache.forget(await self._db.write(_set_standing, user_id, update_locked_at, at))
+
+    async def set_suspended(self, user_id: UserID, is_suspended: bool) -> None:
+        """Suspended users read but tell others nothing. Raises NotFound."""
+        at = self._clock.now_ms() if is_suspended else None
+        self._cache.forget(await self._db.write(_set_standing, user_id, update_suspended_at, at))
+
     async def deactivate(self, user_id: UserID, *, erase: bool = False) -> None:
         """Ends the account and its sessions for good; `erase` empties the profile too. Raises NotFound."""
         ended = await self._db.write(_deactivate, user_id, self._clock.now_ms(), erase=erase)
@@ -119,6 +131,16 @@ def _set_admin(txn: Transaction, user_id: UserID, is_admin: bool) -> Sequence[by
     user_nid = _require(txn, user_id).user_nid
     update_is_admin(txn, user_nid, is_admin)
     return token_hashes_of(txn, user_nid)
+
+
+def _set_standing(
+    txn: Transaction, user_id: UserID, update: Callable[[Transaction, int, int | None], None], at: int | None
+) -> Sequence[bytes]:
+    account = _require(txn, user_id)
+    if account.deactivated_at is not None:
+        raise NotFound("This account has been deactivated")
+    update(txn, account.user_nid, at)
+    return token_hashes_of(txn, account.user_nid)
 
 
 def _deactivate(txn: Transaction, user_id: UserID, now: int, *, erase: bool) -> Sequence[bytes]:

@@ -62,6 +62,9 @@ def _requester(row: AccessTokenRow, digest: bytes) -> Requester:
         user_nid=row.user_nid,
         device_id=row.device_id,
         device_nid=row.device_nid,
+        is_guest=bool(row.is_guest),
         is_admin=bool(row.is_admin),
+        is_locked=row.locked_at is not None,
+        is_suspended=row.suspended_at is not None,
         token_hash=digest,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from config.sessions import Sessions as Lifetimes
-from homeserver.accounts.store.accounts import account_by_nid
+from homeserver.accounts.store.accounts import Account, account_by_nid
 from homeserver.accounts.store.sessions import NewSession, insert_session
 from homeserver.accounts.store.tokens import (
     NewToken,
@@ -20,7 +20,7 @@ from homeserver.accounts.store.tokens import (
 )
 from homeserver.accounts.token_cache import TokenCache
 from homeserver.accounts.tokens import Token, new_access_token, new_refresh_token, token_hash
-from homeserver.protocol.errors import InvalidParam, UnknownToken, UserDeactivated
+from homeserver.protocol.errors import InvalidParam, UnknownToken, UserDeactivated, UserLocked
 from homeserver.protocol.identifiers import DeviceID
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
@@ -85,13 +85,13 @@ class Sessions:
         return PreparedSession(NewSession(device_id, display_name, ends_at, stored), tokens)
 
     async def begin(self, user_nid: int, session: PreparedSession) -> None:
-        """Stores a session; others on the same device end. Raises UserDeactivated."""
+        """Stores a session; others on the same device end. Raises UserDeactivated or UserLocked."""
         self._cache.forget(await self._db.write(_begin, user_nid, session.stored))
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """New tokens for old. The refresh token stays valid until one of the new ones is used.
 
-        Raises UnknownToken, with `soft_logout` where the refresh token or the session has expired.
+        Raises UnknownToken, with `soft_logout` where the refresh token or the session has expired; UserLocked.
         """
         tokens, ended = await self._db.write(self._refresh, token_hash(refresh_token))
         self._cache.forget(ended)
@@ -108,6 +108,8 @@ class Sessions:
         if row is None:
             raise UnknownToken("This refresh token is not known, or was used before", soft_logout=False)
         _check_not_expired(row, now)
+        if row.locked_at is not None:
+            raise UserLocked("This account has been locked", soft_logout=True)
         stored, tokens = self._new_tokens(now, row.session_ends_at, refreshable=True)
         ended = keep_only_generation(txn, row.device_nid, row.generation)
         insert_tokens(txn, row.device_nid, row.generation + 1, stored)
@@ -141,10 +143,16 @@ def check_device_name(display_name: str | None) -> None:
         raise InvalidParam(f"The name of a device may have {MAX_DISPLAY_NAME} characters, and no NUL")
 
 
-def _begin(txn: Transaction, user_nid: int, session: NewSession) -> list[bytes]:
-    account = account_by_nid(txn, user_nid)
+def check_may_sign_in(account: Account | None) -> None:
+    """Raises UserDeactivated or UserLocked. For who has proven to be the user; others learn nothing of it."""
     if account is None or account.deactivated_at is not None:
         raise UserDeactivated("This account has been deactivated")
+    if account.locked_at is not None:
+        raise UserLocked("This account has been locked", soft_logout=True)
+
+
+def _begin(txn: Transaction, user_nid: int, session: NewSession) -> list[bytes]:
+    check_may_sign_in(account_by_nid(txn, user_nid))
     return insert_session(txn, user_nid, session)
 
 

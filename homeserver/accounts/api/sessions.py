@@ -43,14 +43,14 @@ class SessionEndpoints:
         tokens = await self._sessions.refresh(body.refresh_token)
         return Refreshed(tokens.access_token, tokens.refresh_token, tokens.expires_in_ms)
 
-    @endpoint("POST", "/_matrix/client/(v3|r0)/logout", auth=Auth.GUEST, limit=Limit.NONE)
+    @endpoint("POST", "/_matrix/client/(v3|r0)/logout", auth=Auth.LEAVING, limit=Limit.NONE)
     async def logout(self, requester: Requester) -> JsonObject:
         """Ends the session and deletes its device."""
         if requester.device_id is not None:
             await self._devices.delete(requester.user_nid, [requester.device_id])
         return {}
 
-    @endpoint("POST", "/_matrix/client/(v3|r0)/logout/all", auth=Auth.GUEST, limit=Limit.NONE)
+    @endpoint("POST", "/_matrix/client/(v3|r0)/logout/all", auth=Auth.LEAVING, limit=Limit.NONE)
     async def logout_all(self, requester: Requester) -> JsonObject:
         """Ends all sessions of the user and deletes all devices."""
         await self._devices.delete_all(requester.user_nid)

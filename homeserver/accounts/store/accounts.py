@@ -16,6 +16,9 @@ class Account(NamedTuple):
     created_at: int
     deactivated_at: int | None
     erased: bool
+    is_guest: bool
+    locked_at: int | None
+    suspended_at: int | None
 
 
 class Credentials(NamedTuple):
@@ -30,8 +33,10 @@ class NewAccount(NamedTuple):
     user_id: UserID
     password_hash: str | None
     displayname: str | None
-    is_admin: bool
-    user_type: str | None
+    is_admin: bool = False
+    user_type: str | None = None
+    is_guest: bool = False
+    accepted_terms: str | None = None
 
 
 def folded(user_id: str) -> str:
@@ -40,15 +45,19 @@ def folded(user_id: str) -> str:
 
 
 _SELECT = """
-    SELECT a.user_nid, u.user_id, a.is_admin, a.user_type, a.created_at, a.deactivated_at, a.erased
+    SELECT a.user_nid, u.user_id, a.is_admin, a.user_type, a.created_at, a.deactivated_at, a.erased,
+           a.is_guest, a.locked_at, a.suspended_at
     FROM account a JOIN known_user u ON u.nid = a.user_nid
 """
 
 
 def _account(row: Row) -> Account:
-    user_nid, user_id, is_admin, user_type, created_at, deactivated_at, erased = row
-    return Account(
-        user_nid, UserID(user_id), bool(is_admin), user_type, created_at, deactivated_at, bool(erased)
+    stored = Account(*row)
+    return stored._replace(
+        user_id=UserID(stored.user_id),
+        is_admin=bool(stored.is_admin),
+        erased=bool(stored.erased),
+        is_guest=bool(stored.is_guest),
     )
 
 
@@ -95,8 +104,10 @@ def insert_account(txn: Transaction, new: NewAccount, now: int) -> int | None:
     user_nid = _known_user(txn, new.user_id)
     inserted = txn.execute(
         """
-        INSERT INTO account (user_nid, folded_id, password_hash, is_admin, user_type, created_at)
-        VALUES (%(user_nid)s, %(folded)s, %(password_hash)s, %(is_admin)s, %(user_type)s, %(now)s)
+        INSERT INTO account (user_nid, folded_id, password_hash, is_admin, user_type, created_at, is_guest,
+                             accepted_terms)
+        VALUES (%(user_nid)s, %(folded)s, %(password_hash)s, %(is_admin)s, %(user_type)s, %(now)s, %(is_guest)s,
+                %(accepted_terms)s)
         ON CONFLICT DO NOTHING
         """,
         user_nid=user_nid,
@@ -105,8 +116,24 @@ def insert_account(txn: Transaction, new: NewAccount, now: int) -> int | None:
         is_admin=int(new.is_admin),
         user_type=new.user_type,
         now=now,
+        is_guest=int(new.is_guest),
+        accepted_terms=new.accepted_terms,
     )
     return user_nid if inserted else None
+
+
+def upgrade_guest(txn: Transaction, user_nid: int, password_hash: str, accepted_terms: str | None) -> bool:
+    """Makes a user of a guest; False where they are a user already, or gone."""
+    changed = txn.execute(
+        """
+        UPDATE account SET is_guest = 0, password_hash = %(password_hash)s, accepted_terms = %(accepted_terms)s
+        WHERE user_nid = %(user_nid)s AND is_guest = 1 AND deactivated_at IS NULL
+        """,
+        user_nid=user_nid,
+        password_hash=password_hash,
+        accepted_terms=accepted_terms,
+    )
+    return changed > 0
 
 
 def _known_user(txn: Transaction, user_id: UserID) -> int:
@@ -136,6 +163,22 @@ def update_is_admin(txn: Transaction, user_nid: int, is_admin: bool) -> None:
         "UPDATE account SET is_admin = %(is_admin)s WHERE user_nid = %(user_nid)s",
         user_nid=user_nid,
         is_admin=int(is_admin),
+    )
+
+
+def update_locked_at(txn: Transaction, user_nid: int, locked_at: int | None) -> None:
+    txn.execute(
+        "UPDATE account SET locked_at = %(locked_at)s WHERE user_nid = %(user_nid)s",
+        user_nid=user_nid,
+        locked_at=locked_at,
+    )
+
+
+def update_suspended_at(txn: Transaction, user_nid: int, suspended_at: int | None) -> None:
+    txn.execute(
+        "UPDATE account SET suspended_at = %(suspended_at)s WHERE user_nid = %(user_nid)s",
+        user_nid=user_nid,
+        suspended_at=suspended_at,
     )
 
 

@@ -29,6 +29,9 @@ class AccessTokenRow(NamedTuple):
     device_id: DeviceID
     device_nid: int
     is_admin: bool
+    is_guest: bool
+    locked_at: int | None
+    suspended_at: int | None
     expires_at: int | None
     generation: int
     device_generation: int
@@ -39,13 +42,14 @@ class RefreshTokenRow(NamedTuple):
     generation: int
     expires_at: int | None
     session_ends_at: int | None
+    locked_at: int | None
 
 
 def access_token_row(txn: Transaction, token_hash: bytes) -> AccessTokenRow | None:
     row = txn.row(
         """
-        SELECT u.user_id, a.user_nid, d.device_id, d.nid, a.is_admin, t.expires_at, t.generation,
-               d.token_generation
+        SELECT u.user_id, a.user_nid, d.device_id, d.nid, a.is_admin, a.is_guest, a.locked_at, a.suspended_at,
+               t.expires_at, t.generation, d.token_generation
         FROM account_token t
         JOIN account_device d ON d.nid = t.device_nid
         JOIN account a ON a.user_nid = d.user_nid
@@ -60,8 +64,10 @@ def access_token_row(txn: Transaction, token_hash: bytes) -> AccessTokenRow | No
 def refresh_token_row(txn: Transaction, token_hash: bytes) -> RefreshTokenRow | None:
     row = txn.row(
         """
-        SELECT t.device_nid, t.generation, t.expires_at, d.session_ends_at
-        FROM account_token t JOIN account_device d ON d.nid = t.device_nid
+        SELECT t.device_nid, t.generation, t.expires_at, d.session_ends_at, a.locked_at
+        FROM account_token t
+        JOIN account_device d ON d.nid = t.device_nid
+        JOIN account a ON a.user_nid = d.user_nid
         WHERE t.hash = %(hash)s AND t.is_refresh = 1
         """,
         hash=token_hash,
