@@ -76,7 +76,8 @@ def check_format(pdu: JsonObject, version: RoomVersion) -> None:
     form = _AssignedFormat if version.edges_carry_hashes else _HashedFormat
     try:
         shape = msgspec.convert(pdu, form)
-    except msgspec.ValidationError as error:
+    # The latter for lone surrogates, which no decoded JSON has.
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise BadJson(f"Not an event: {error}") from None
     _check_identifiers(shape, version)
     if not 0 <= shape.depth <= version.max_depth:
