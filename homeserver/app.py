@@ -56,6 +56,8 @@ from homeserver.http.router import Router
 from homeserver.protocol.identifiers import RoomID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.reports.api import ReportEndpoints
+from homeserver.reports.reports import Reporting, StoredReports
 from homeserver.rooms.api.creation import RoomCreationEndpoints
 from homeserver.rooms.api.membership import MembershipEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
@@ -84,6 +86,8 @@ from homeserver.runtime.tasks import Every
 from homeserver.runtime.tasks import start as start_task
 from homeserver.runtime.threads import Threads
 from homeserver.runtime.version import program_version
+from homeserver.search.api.mutual_rooms import MutualRoomsEndpoints
+from homeserver.search.mutual_rooms import MutualRooms
 from homeserver.storage.database import Database, MakeThreads
 from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.engine import DatabaseUnavailable, Engine
@@ -154,7 +158,8 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     accounts = _Accounts(core)
     rooms = _Rooms(core, accounts.profiles, signing_key)
     talk = _Talk(core, rooms)
-    parts = (_discovery(core), accounts.part(rooms.changes), rooms.part(), talk.part())
+    people = _People(core, accounts, rooms)
+    parts = (_discovery(core), accounts.part(rooms.changes), rooms.part(), talk.part(), people.part())
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
     openapi = OpenApiEndpoints(program_version(), endpoints)
     dispatcher = Dispatcher(
@@ -370,6 +375,30 @@ class _Talk:
             "forgotten account data", timedelta(minutes=10), self.account_data.forget_deactivated
         )
         return _Part(self._endpoints, [forgetting])
+
+
+class _People:
+    """How users find each other, and whom they complain to."""
+
+    def __init__(self, core: _Core, accounts: _Accounts, rooms: _Rooms) -> None:
+        self.reports = StoredReports(core.db, core.clock)
+        reporting = Reporting(
+            core.db,
+            core.users,
+            accounts.accounts,
+            core.domains,
+            rooms.heads,
+            rooms.members,
+            rooms.lookup,
+            core.clock,
+        )
+        self._endpoints = [
+            ReportEndpoints(reporting),
+            MutualRoomsEndpoints(MutualRooms(rooms.members, core.users)),
+        ]
+
+    def part(self) -> _Part:
+        return _Part(self._endpoints, [Every("old reports", timedelta(days=1), self.reports.forget_old)])
 
 
 class Server:

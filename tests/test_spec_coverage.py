@@ -28,6 +28,7 @@ _UNLIMITED = {
     "PUT /_matrix/client/v3/rooms/{roomId}/typing/{userId}": "there is no setting for it, as in Synapse",
     "POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}": "nor for it",
     "POST /_matrix/client/v3/rooms/{roomId}/read_markers": "nor for it",
+    "GET /_matrix/client/v1/mutual_rooms": "answered from memory",
 }
 
 
