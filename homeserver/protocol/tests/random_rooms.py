@@ -7,13 +7,16 @@ from random import Random
 from homeserver.protocol.auth_graph import LoadedAuthGraph
 from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
+from homeserver.protocol.event_signatures import sign_event
 from homeserver.protocol.events import Proposal, build_event
 from homeserver.protocol.identifiers import EventID, RoomID, UserID, server_of
 from homeserver.protocol.json import JsonObject
+from homeserver.protocol.membership_auth import AUTHORISED_VIA
 from homeserver.protocol.room_versions import EventIDForm, RoomVersion
 from homeserver.protocol.state_resolution import resolve
 from homeserver.protocol.tests.rooms import CREATOR, signer_of
 
+CREATE: Slot = ("m.room.create", "")
 USERS = [CREATOR, *(UserID(f"@{name}:{name[0]}") for name in ("alice", "bob", "carol", "dave"))]
 
 State = dict[Slot, EventID]
@@ -29,6 +32,8 @@ class RandomRoom:
     random: Random
     events: dict[EventID, Event] = field(default_factory=dict)
     state_after: dict[EventID, State] = field(default_factory=dict)
+    rejected: set[EventID] = field(default_factory=set)
+    """Of `events`, those that this server rejected, though another did not and has them in a state."""
 
     def grow(self, count: int) -> None:
         """Begins the room and tries to add `count` events."""
@@ -60,13 +65,34 @@ class RandomRoom:
         window = known[-self.random.choice([1, 2, 3, 8, 20]) :]
         return self.random.sample(window, min(len(window), self.random.choice([1, 1, 1, 2, 3])))
 
+    def fork(self) -> list[State]:
+        """States that differ: after events of different branches, or such as only a lying server could tell."""
+        if self.random.random() < 0.2:
+            states = [self._told_state() for _ in range(self.random.choice([2, 3]))]
+        else:
+            tips = self.random.sample(list(self.events), self.random.choice([2, 2, 3, 4]))
+            states = [self.state_after[tip] for tip in tips]
+        return states if any(state != states[0] for state in states) else self.fork()
+
+    def _told_state(self) -> State:
+        """Of most slots, any of their events."""
+        by_slot: dict[Slot, list[EventID]] = {}
+        for event_id, event in self.events.items():
+            by_slot.setdefault(event.slot, []).append(event_id)
+        chosen = {slot: self.random.choice(events) for slot, events in by_slot.items()}
+        return {slot: event for slot, event in chosen.items() if slot == CREATE or self.random.random() < 0.8}
+
+    def reject_some(self) -> None:
+        others = [event_id for event_id, event in self.events.items() if event.slot != CREATE]
+        self.rejected.update(self.random.sample(others, len(others) // 4))
+
     def resolved(self, tips: Sequence[EventID]) -> State:
         if not tips:
             return {}
         return resolve(self.version, [self.state_after[tip] for tip in tips], self.graph())
 
     def graph(self) -> LoadedAuthGraph:
-        return LoadedAuthGraph(self.events)
+        return LoadedAuthGraph(self.events, self.rejected)
 
     def try_event(self, sender: UserID, draft: Draft, tips: Sequence[EventID]) -> Event | None:
         """Adds the event if the rules allow it in the state that `tips` lead to."""
@@ -88,13 +114,19 @@ class RandomRoom:
             [
                 ("m.room.member", target, {"membership": membership}),
                 ("m.room.member", target, {"membership": membership}),
+                ("m.room.member", target, {"membership": "join", AUTHORISED_VIA: self.random.choice(USERS)}),
                 ("m.room.power_levels", "", self._levels(target, level)),
-                ("m.room.join_rules", "", {"join_rule": self.random.choice(["public", "invite", "knock"])}),
+                ("m.room.join_rules", "", {"join_rule": self.random.choice(self._join_rules())}),
                 ("m.room.topic", "", {"topic": str(level)}),
                 ("m.room.name", "", {"name": str(level)}),
                 ("x", str(level), {}),
             ]
         )
+
+    def _join_rules(self) -> list[str]:
+        known = {"knock": self.version.knock, "restricted": self.version.restricted}
+        known["knock_restricted"] = self.version.knock_restricted
+        return ["public", "invite", *(rule for rule, is_known in known.items() if is_known)]
 
     def _levels(self, target: UserID, level: int) -> JsonObject:
         """One change to some power levels that there were."""
@@ -129,7 +161,9 @@ class RandomRoom:
             auth_events=tuple(state[slot] for slot in slots if slot in state),
             event_id=EventID(f"${self.random.randrange(10**9)}:{server_of(sender)}") if is_assigned else None,
         )
-        return build_event(proposal, signer_of(sender))
+        event = build_event(proposal, signer_of(sender))
+        authorising_user = content.get(AUTHORISED_VIA)
+        return event if authorising_user is None else sign_event(event, signer_of(authorising_user))
 
     def _room_id(self) -> RoomID | None:
         if self.events:
