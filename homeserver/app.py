@@ -62,11 +62,12 @@ from homeserver.rooms.api.creation import RoomCreationEndpoints
 from homeserver.rooms.api.membership import MembershipEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
 from homeserver.rooms.api.sending import SendEndpoints
+from homeserver.rooms.appends import RoomAppends
 from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.head import Heads
-from homeserver.rooms.ingest import Ingest, RoomAppends
+from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.redactions import RedactionMarks, Redactor

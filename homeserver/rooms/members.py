@@ -1,12 +1,12 @@
 """Who is in which room: the projection that writes room_member, and the memory that needs no query."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID, UserID
+from homeserver.rooms.appends import Accepted, StateChange
 from homeserver.rooms.head import Heads
-from homeserver.rooms.ingest import Accepted
 from homeserver.rooms.store.members import (
     MemberRow,
     add_to_summaries,
@@ -87,12 +87,12 @@ class Members:
         """Writes the newest membership of each user in each room, and what it does to the counts."""
         rows: dict[tuple[int, int], MemberRow] = {}
         counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-        for event in events:
-            if event.short_ids.target is None:
-                continue
-            key = (event.room, event.short_ids.target)
-            before = rows.get(key) or member_row(txn, *key)
-            after = rows[key] = _row(event, before)
+        for event, change, target in _changes_of_members(events):
+            key = (event.room, target)
+            # Of a room that is new here nobody has been a member.
+            is_first = change.from_line is not None
+            before = rows.get(key) or (None if is_first else member_row(txn, *key))
+            after = rows[key] = _row(event, change, target, before)
             for index, membership in enumerate(("join", "invite")):
                 counts[event.room][index] += (after.membership == membership) - (
                     before is not None and before.membership == membership
@@ -104,14 +104,11 @@ class Members:
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         """Wakes the users whose memberships changed."""
         topics: list[Topic] = []
-        for event in events:
-            target = event.short_ids.target
-            if target is None:
-                continue
+        for event, change, target in _changes_of_members(events):
             topics.append(("user", target))
             rooms = self._by_user.get(target)
             if rooms is not None:
-                row = _row(event, rooms.get(event.room))
+                row = _row(event, change, target, rooms.get(event.room))
                 rooms[event.room] = row
                 self._keep(target, rooms)
             self._loading.pop(target, None)
@@ -122,17 +119,23 @@ class Members:
         return rooms
 
 
-def _row(event: Accepted, before: MemberRow | None) -> MemberRow:
-    membership = event.event.membership or "leave"
-    target = event.short_ids.target
-    assert target is not None, "asked only for member events"
+def _changes_of_members(events: Sequence[Accepted]) -> Iterator[tuple[Accepted, StateChange, int]]:
+    """Each with the short id of the user."""
+    for event in events:
+        for change in event.changes:
+            if change.target is not None:
+                yield event, change, change.target
+
+
+def _row(cause: Accepted, change: StateChange, target: int, before: MemberRow | None) -> MemberRow:
+    membership = (change.event.membership if change.event is not None else None) or "leave"
     goes_on = before is not None and before.membership == membership
     return MemberRow(
-        room=event.room,
-        room_id=event.event.room_id,
+        room=cause.room,
+        room_id=cause.event.room_id,
         user_nid=target,
         membership=membership,
-        event=event.nid,
-        position=event.nid,
-        since=before.since if before is not None and goes_on else event.nid,
+        event=change.nid,
+        position=cause.position,
+        since=before.since if before is not None and goes_on else cause.position,
     )

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from homeserver.protocol.errors import Forbidden, NotFound, UserSuspended
 from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.protocol.power_levels import power_levels
+from homeserver.rooms.appends import Accepted
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Heads
-from homeserver.rooms.ingest import Accepted
 from homeserver.rooms.send import EventSender
 from homeserver.rooms.store.events import mark_redacted, place_of
 from homeserver.rooms.tails import Tails

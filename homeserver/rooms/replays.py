@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from homeserver.protocol.identifiers import EventID
-from homeserver.rooms.ingest import Accepted
+from homeserver.rooms.appends import Accepted
 from homeserver.rooms.store.transactions import TransactionKey, made_events
 from homeserver.storage.cache import ByteBudgetCache
 from homeserver.storage.database import Database

@@ -10,7 +10,7 @@ from datetime import timedelta
 from homeserver.protocol.events import from_stored, stored_forms
 from homeserver.protocol.redaction import redact_event
 from homeserver.protocol.room_versions import room_version
-from homeserver.rooms.ingest import Accepted
+from homeserver.rooms.appends import Accepted
 from homeserver.rooms.redactions import redactions_among
 from homeserver.rooms.store.redacted_content import (
     RetainedEvent,

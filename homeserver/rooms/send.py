@@ -11,9 +11,10 @@ from homeserver.protocol.events import Event, Proposal, build_event
 from homeserver.protocol.identifiers import RoomID, UserID, parse_user_id
 from homeserver.protocol.json import canonical_json
 from homeserver.protocol.signing import EventSigner
+from homeserver.rooms.appends import AlreadySent, StaleHead
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Head, Heads
-from homeserver.rooms.ingest import AlreadySent, Ingest, StaleHead
+from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.store.transactions import TransactionKey
 from homeserver.runtime.clock import Clock

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from homeserver.protocol.json import encode_json
-from homeserver.rooms.ingest import Accepted
+from homeserver.rooms.appends import Accepted
 from homeserver.rooms.timeline_event import Replaced, TimelineEvent, event_key
 from homeserver.storage.cache import ByteBudgetCache
 from homeserver.storage.engine import Transaction
@@ -83,7 +83,7 @@ def _timeline_event(accepted: Accepted) -> TimelineEvent:
     return TimelineEvent(
         room=accepted.room,
         nid=accepted.nid,
-        position=accepted.nid,
+        position=accepted.position,
         client=accepted.client,
         key=event_key(accepted.client),
         origin_server_ts=accepted.event.origin_server_ts,

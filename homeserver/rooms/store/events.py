@@ -1,6 +1,6 @@
 """Tables room_event and room_event_body."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import EventID
@@ -32,6 +32,18 @@ def insert_events(txn: Transaction, rows: Sequence[EventRow]) -> None:
                                 state_before, state_after, replaces)
         VALUES (%(nid)s, %(event_id)s, %(room)s, %(position)s, %(type)s, %(slot)s, %(sender)s, %(depth)s,
                 %(origin_server_ts)s, %(state_before)s, %(state_after)s, %(replaces)s)
+        """,
+        [row._asdict() for row in rows],
+    )
+
+
+def enter_timeline(txn: Transaction, rows: Sequence[EventRow]) -> None:
+    """Gives events that were beside the timeline their place in it."""
+    txn.execute_many(
+        """
+        UPDATE room_event SET position = %(position)s, state_before = %(state_before)s,
+            state_after = %(state_after)s, replaces = %(replaces)s
+        WHERE nid = %(nid)s
         """,
         [row._asdict() for row in rows],
     )
@@ -96,7 +108,10 @@ def line_at(txn: Transaction, room: int, position: int) -> int:
 
 
 class TimelineRow(NamedTuple):
-    """An event with its client JSON, as pages of a timeline need it."""
+    """An event with its client JSON, as pages of a timeline need it.
+
+    State events may be none of the timeline; then `position` is their short id.
+    """
 
     nid: int
     room: int
@@ -110,7 +125,8 @@ class TimelineRow(NamedTuple):
 
 
 TIMELINE_COLUMNS = """
-    e.nid, e.room, e.position, b.client, e.origin_server_ts, e.state_before, e.state_after, e.replaces, e.redacted_by
+    e.nid, e.room, coalesce(e.position, e.nid), b.client, e.origin_server_ts, e.state_before, e.state_after, e.replaces,
+    e.redacted_by
 """
 _TIMELINE = f"SELECT {TIMELINE_COLUMNS} FROM room_event e JOIN room_event_body b ON b.nid = e.nid"
 
@@ -183,3 +199,33 @@ def event_by_id(txn: Transaction, event_id: EventID) -> TimelineRow | None:
     """None where the event is not known, or its body is gone."""
     row = txn.row(_TIMELINE + " WHERE e.event_id = %(event_id)s", event_id=event_id)
     return None if row is None else TimelineRow(*row)
+
+
+class StoredPdu(NamedTuple):
+    """An event as other servers see it, in its two pieces, and whether a check on its receipt rejected it."""
+
+    nid: int
+    event_id: EventID
+    client: bytes
+    federation: bytes
+    is_rejected: bool
+
+
+def stored_pdus(txn: Transaction, event_ids: Collection[EventID]) -> list[StoredPdu]:
+    """Those of the events that are here with their bodies."""
+    rows = txn.rows(
+        """
+        SELECT e.nid, e.event_id, b.client, b.federation, coalesce(f.soft, 1) = 0 FROM room_event e
+        JOIN room_event_body b ON b.nid = e.nid
+        LEFT JOIN room_refused_event f ON f.event = e.nid
+        WHERE e.event_id IN %(ids)s
+        """,
+        ids=list(event_ids),
+    )
+    return [StoredPdu(row[0], EventID(row[1]), row[2], row[3], bool(row[4])) for row in rows]
+
+
+def event_ids(txn: Transaction, nids: Collection[int]) -> dict[int, EventID]:
+    """By their short ids."""
+    rows = txn.rows("SELECT nid, event_id FROM room_event WHERE nid IN %(nids)s", nids=list(nids))
+    return {nid: EventID(event_id) for nid, event_id in rows}

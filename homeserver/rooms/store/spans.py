@@ -3,11 +3,11 @@
 A number of the line stands for one state of the room; the state before the first event is number 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.events import Event, from_stored
-from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.protocol.redaction import redact_event
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.rooms.store.events import TIMELINE_COLUMNS, TimelineRow
@@ -15,6 +15,8 @@ from homeserver.storage.engine import Transaction
 
 OPEN = 2**62
 """`to_line` of a span that has not ended."""
+EVER = -OPEN
+"""`from_line` of what holds at the beginning of the line and, until history tells otherwise, before it."""
 
 Slot = tuple[str, str]
 
@@ -86,7 +88,7 @@ _AT_LINE = "p.room = %(room)s AND p.to_line > %(line)s AND +p.from_line <= %(lin
 
 def state_rows(txn: Transaction, room: int, line: int) -> list[TimelineRow]:
     """The state events at a point of the line, oldest first."""
-    rows = txn.rows(_STATE + f" WHERE {_AT_LINE} ORDER BY e.position", room=room, line=line)
+    rows = txn.rows(_STATE + f" WHERE {_AT_LINE} ORDER BY e.nid", room=room, line=line)
     return [TimelineRow(*row) for row in rows]
 
 
@@ -103,7 +105,7 @@ def current_state_rows(
         JOIN room_event e ON e.nid = p.event
         JOIN room_event_body b ON b.nid = p.event
         WHERE p.room IN %(rooms)s AND p.to_line = %(open)s AND s.type <> %(except_type)s
-        ORDER BY e.position
+        ORDER BY e.nid
         """,
         rooms=list(rooms), open=OPEN, except_type=except_type or "",
     )  # fmt: skip
@@ -117,7 +119,7 @@ def state_rows_of_type(txn: Transaction, room: int, line: int, type_: str) -> li
     """Those of one type under whatever keys; costs as much as all state."""
     rows = txn.rows(
         _STATE
-        + f"JOIN room_slot s ON s.nid = p.slot WHERE {_AT_LINE} AND s.type = %(type)s ORDER BY e.position",
+        + f"JOIN room_slot s ON s.nid = p.slot WHERE {_AT_LINE} AND s.type = %(type)s ORDER BY e.nid",
         room=room, line=line, type=type_,
     )  # fmt: skip
     return [TimelineRow(*row) for row in rows]
@@ -140,7 +142,7 @@ def state_rows_of_slots(
               SELECT min(q.to_line) FROM room_state_span q
               WHERE q.room = %(room)s AND q.slot = s.nid AND q.to_line > %(line)s
           )
-        ORDER BY e.position
+        ORDER BY e.nid
         """,
         room=room, line=line, types=list(types), state_keys=list(state_keys),
     )  # fmt: skip
@@ -154,7 +156,7 @@ def changed_state_rows(txn: Transaction, room: int, after: int, upto: int) -> li
         + """
         WHERE p.room = %(room)s AND p.from_line > %(after)s AND p.from_line <= %(upto)s
           AND +p.to_line > %(upto)s
-        ORDER BY e.position
+        ORDER BY e.nid
         """,
         room=room, after=after, upto=upto,
     )  # fmt: skip
@@ -177,7 +179,7 @@ def slot_history(txn: Transaction, room: int, slot: Slot, upto: int) -> list[Slo
     """All values that a slot had up to a line, oldest first. Redacted ones as they were sent."""
     rows = txn.rows(
         """
-        SELECT p.from_line, p.to_line, e.position, b.client FROM room_slot s
+        SELECT p.from_line, p.to_line, coalesce(e.position, e.nid), b.client FROM room_slot s
         JOIN room_state_span p ON p.room = %(room)s AND p.slot = s.nid
         JOIN room_event e ON e.nid = p.event
         JOIN room_event_body b ON b.nid = p.event
@@ -187,3 +189,49 @@ def slot_history(txn: Transaction, room: int, slot: Slot, upto: int) -> list[Slo
         room=room, type=slot[0], state_key=slot[1], upto=upto,
     )  # fmt: skip
     return [SlotSpan(*row) for row in rows]
+
+
+def events_at(txn: Transaction, room: int, line: int, slots: Collection[int] | None = None) -> dict[int, int]:
+    """The state at a point of the line as short ids, event by slot: of the named slots, or all of it."""
+    among = "" if slots is None else "AND p.slot IN %(slots)s"
+    rows = txn.rows(
+        f"SELECT p.slot, p.event FROM room_state_span p WHERE {_AT_LINE} {among}",
+        room=room, line=line, slots=list(slots or ()),
+    )  # fmt: skip
+    return {slot: event for slot, event in rows}
+
+
+def slots_changed(txn: Transaction, room: int, after: int, upto: int) -> set[int]:
+    """The slots whose values at two points of the line may differ."""
+    if after == upto:
+        return set()
+    rows = txn.rows(
+        """
+        SELECT slot FROM room_state_span WHERE room = %(room)s AND from_line > %(after)s AND from_line <= %(upto)s
+        UNION
+        SELECT slot FROM room_state_span WHERE room = %(room)s AND to_line > %(after)s AND to_line <= %(upto)s
+        """,
+        room=room, after=after, upto=upto,
+    )  # fmt: skip
+    return {slot for (slot,) in rows}
+
+
+def slot_names(txn: Transaction, nids: Collection[int]) -> dict[int, Slot]:
+    rows = txn.rows("SELECT nid, type, state_key FROM room_slot WHERE nid IN %(nids)s", nids=list(nids))
+    return {nid: (type_, state_key) for nid, type_, state_key in rows}
+
+
+def event_id_at(txn: Transaction, room: int, line: int, slot: Slot) -> EventID | None:
+    """The event in one slot at a point of the line: an index probe."""
+    row = txn.row(
+        """
+        SELECT e.event_id, p.from_line FROM room_slot s
+        JOIN room_state_span p ON p.room = %(room)s AND p.slot = s.nid AND p.to_line > %(line)s
+        JOIN room_event e ON e.nid = p.event
+        WHERE s.type = %(type)s AND s.state_key = %(state_key)s
+        ORDER BY p.to_line
+        LIMIT 1
+        """,
+        room=room, line=line, type=slot[0], state_key=slot[1],
+    )  # fmt: skip
+    return None if row is None or row[1] > line else EventID(row[0])

@@ -12,11 +12,12 @@ from homeserver.accounts.profiles import Profiles
 from homeserver.protocol.identifiers import RoomID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.rooms.appends import Projection, RoomAppends
 from homeserver.rooms.create import CreateRoom, RoomCreator
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Heads
-from homeserver.rooms.ingest import Ingest, Projection, RoomAppends
+from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.members import Members
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.replays import Replays

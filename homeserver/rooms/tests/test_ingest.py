@@ -15,8 +15,8 @@ from twisted.trial.unittest import TestCase
 from homeserver.protocol.errors import Forbidden
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import decode_json
+from homeserver.rooms.appends import Accepted
 from homeserver.rooms.draft import Sent
-from homeserver.rooms.ingest import Accepted
 from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.tests.process import ALICE, BOB, Process, RoomsTestCase, SteppedThreads, message, state
 from homeserver.runtime.threads import ThreadGroup

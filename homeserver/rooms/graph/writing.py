@@ -1,0 +1,136 @@
+"""Writing what makes a room a graph: edges between events, states on forks, events beside the timeline, gaps."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from homeserver.protocol.identifiers import EventID
+from homeserver.rooms.graph.resolution import State
+from homeserver.rooms.graph.vertices import Aside, Fork, Vertex
+from homeserver.rooms.store.events import EventRow, event_nids, insert_bodies, insert_events
+from homeserver.rooms.store.graph import (
+    EventStates,
+    add_missing,
+    insert_auth_edges,
+    insert_event_states,
+    insert_refusals,
+    remove_missing,
+)
+from homeserver.rooms.store.overrides import HIGHEST, OverrideRow, StateRef, insert_overrides
+from homeserver.storage.engine import Transaction
+
+NOWHERE = 0
+"""On the state line, of an event beside the timeline; its states, if known, are in room_event_state."""
+
+
+class EventNids:
+    """Short ids of events that others of a batch refer to: from the batch itself, else from the table."""
+
+    def __init__(self, txn: Transaction, batch: Iterable[Vertex], others: Iterable[EventID]) -> None:
+        self._nids = {vertex.event.event_id: vertex.nid for vertex in batch}
+        missing = {event_id for event_id in others if event_id not in self._nids}
+        if missing:
+            self._nids |= event_nids(txn, list(missing))
+
+    def get(self, event_id: EventID) -> int | None:
+        """None where the event is not here."""
+        return self._nids.get(event_id)
+
+    def __getitem__(self, event_id: EventID) -> int:
+        return self._nids[event_id]
+
+
+def write_asides(txn: Transaction, asides: Sequence[Aside]) -> None:
+    """Those that are here already stay as they are, and give their numbers to the ones of the batch."""
+    if not asides:
+        return
+    known = event_nids(txn, [aside.event.event_id for aside in asides])
+    for aside in asides:
+        aside.nid = known.get(aside.event.event_id, aside.nid)
+    new = [aside for aside in asides if aside.event.event_id not in known]
+    insert_events(txn, [_row(aside) for aside in new])
+    insert_bodies(txn, [(aside.nid, aside.client, aside.federation) for aside in new])
+    insert_refusals(
+        txn, [(aside.nid, aside.refusal.soft, aside.refusal.reason) for aside in new if aside.refusal]
+    )
+
+
+def _row(aside: Aside) -> EventRow:
+    return EventRow(
+        nid=aside.nid,
+        event_id=aside.event.event_id,
+        room=aside.room,
+        position=None,
+        type=aside.short_ids.type,
+        slot=aside.short_ids.slot,
+        sender=aside.short_ids.sender,
+        depth=aside.event.depth,
+        origin_server_ts=aside.event.origin_server_ts,
+        state_before=NOWHERE,
+        state_after=NOWHERE,
+        replaces=None,
+    )
+
+
+def write_edges(txn: Transaction, vertices: Iterable[Vertex], nids: EventNids) -> None:
+    """From state events to those that authorise them, but for the create event, whose number is the room's."""
+    edges = []
+    for vertex in vertices:
+        if vertex.event.is_state:
+            cited = {nids.get(event_id) for event_id in vertex.event.auth_events} - {None, vertex.room}
+            edges += [(nid, vertex.nid) for nid in cited if nid is not None]
+    if edges:
+        insert_auth_edges(txn, edges)
+
+
+def write_forks(txn: Transaction, vertices: Iterable[tuple[Vertex, Fork, int]]) -> None:
+    """The states of events on forks; the number is that of the room's line after the event."""
+    overrides: list[OverrideRow] = []
+    states: dict[int, EventStates] = {}
+    for vertex, fork, line in vertices:
+        before = _stored(fork.before, vertex, overrides)
+        after = before
+        slot = vertex.short_ids.slot
+        is_rejected = isinstance(vertex, Aside) and vertex.is_rejected
+        if slot is not None and not is_rejected:
+            after = _with_own(before, vertex, slot, overrides)
+        after_ref = StateRef(line) if fork.after_is_current else _ref(after)
+        states[vertex.nid] = EventStates(_ref(before), after_ref)
+    if states:
+        insert_overrides(txn, overrides)
+        insert_event_states(txn, states)
+
+
+def _ref(state: State) -> StateRef:
+    return StateRef(state.line, state.override)
+
+
+def _stored(state: State, vertex: Vertex, overrides: list[OverrideRow]) -> State:
+    """The state with its changes written down, if they are not yet."""
+    if not state.changes or state.override is not None:
+        return state
+    return _written(OverrideRow(2 * vertex.nid, vertex.room, None, 0, state.changes), state, overrides)
+
+
+def _with_own(before: State, vertex: Vertex, slot: int, overrides: list[OverrideRow]) -> State:
+    """The state after a state event, whose override rests on the one before it."""
+    own = {slot: vertex.nid}
+    after = State(before.line, {**before.changes, **own})
+    number = 2 * vertex.nid + 1
+    if before.height >= HIGHEST:
+        return _written(OverrideRow(number, vertex.room, None, 0, after.changes), after, overrides)
+    row = OverrideRow(number, vertex.room, before.override, before.height + 1, own)
+    return _written(row, after, overrides)
+
+
+def _written(row: OverrideRow, state: State, overrides: list[OverrideRow]) -> State:
+    overrides.append(row)
+    return State(state.line, state.changes, row.nid, row.height)
+
+
+def write_gaps(
+    txn: Transaction, room: int, missing: Mapping[EventID, int], filled: Collection[EventID]
+) -> None:
+    """Forgets what has come, and remembers what is missing, with the depth of what names it."""
+    if filled:
+        remove_missing(txn, room, filled)
+    if missing:
+        add_missing(txn, room, missing)
