@@ -1,6 +1,6 @@
 """From an operator's files, environment and options to a Config."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from config.reading import Incomplete, Place, Reading
 from config.root import Config
 from config.schema import all_settings, check_keys, key_tree, read_settings, sections_of
 from config.sources import Gathered, gather
-from config.synapse_keys import GUARDS_OF_REGISTRATION, UNUSED
+from config.synapse_keys import UNUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,8 @@ def _read_config(gathered: Gathered, reading: Reading) -> Config:
         parts.update(read_settings(Config, gathered.values, place))
     _refuse(reading.problems)
     config = Config(**parts)
-    _refuse([*config.conflicts(), *_open_doors(config, gathered.values)])
+    _refuse([*config.conflicts()])
     return config
-
-
-def _open_doors(config: Config, values: Mapping[str, Any]) -> Iterator[str]:
-    if config.registration.enabled:
-        for key in sorted(key for key in GUARDS_OF_REGISTRATION if values.get(key)):
-            yield f"{key} has no effect yet, so everybody could register: set enable_registration to false"
 
 
 def _refuse(problems: Sequence[str]) -> None:

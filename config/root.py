@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 from config.caches import Caches
 from config.database import DATABASE, Database
+from config.email import Addresses, Email, Templates
 from config.listeners import DEFAULT_LISTENERS, LISTENERS, Listener, TcpListener
+from config.login import Jwt, LoginTokens
 from config.media import Media
 from config.observability import Logging, Metrics
 from config.option import option, section, written
 from config.outbound import Outbound
 from config.passwords import Passwords
 from config.rate_limits import RateLimits
-from config.registration import Registration
+from config.registration import AutoJoin, Registration, Terms
 from config.rooms import Presence, Rooms
 from config.server import Server
 from config.sessions import Sessions
@@ -41,8 +43,15 @@ class Config:
     )
     caches: Caches = section("Caches", Caches)
     registration: Registration = section("Registration", Registration)
+    auto_join: AutoJoin = section("Rooms of new users", AutoJoin)
+    terms: Terms = section("Terms", Terms)
     sessions: Sessions = section("Sessions", Sessions)
     passwords: Passwords = section("Passwords", Passwords)
+    login_tokens: LoginTokens = section("Login on further devices", LoginTokens)
+    jwt: Jwt = section("JSON Web Tokens", Jwt)
+    email: Email = section("E-mail", Email)
+    addresses: Addresses = section("Addresses of users", Addresses)
+    templates: Templates = section("Templates", Templates)
     rate_limits: RateLimits = section("Rate limits", RateLimits)
     rooms: Rooms = section("Rooms", Rooms)
     presence: Presence = section("Presence", Presence)
@@ -74,8 +83,17 @@ class Config:
 
     def conflicts(self) -> Iterator[str]:
         """Settings that are fine by themselves but not together, in sentences for the operator."""
-        yield from self.registration.conflicts()
-        yield from self.sessions.conflicts()
+        for part in (
+            self.registration,
+            self.auto_join,
+            self.terms,
+            self.sessions,
+            self.jwt,
+            self.email,
+        ):
+            yield from part.conflicts()
+        if self.registration.enabled and self.registration.requires_email and not self.email.enabled:
+            yield "registrations_require_3pid names email, which needs email.notif_from and a mail server"
         speaks_tls = any(isinstance(listener, TcpListener) and listener.tls for listener in self.listeners)
         if speaks_tls and not (self.tls.certificate_path and self.tls.private_key_path):
             yield "a listener has tls: true, which needs tls_certificate_path and tls_private_key_path"

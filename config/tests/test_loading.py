@@ -250,20 +250,3 @@ def test_parts_of_known_settings_may_be_without_effect(configure: Configure) -> 
     loaded = configure(text)
     assert loaded.unused == ("caches.per_cache_factors", "presence.idle_timeout")
     assert loaded.config.caches.budget == 128 * 1024**2
-
-
-@pytest.mark.parametrize(
-    "guard", ["registration_requires_token: true", "registrations_require_3pid: [email]"]
-)
-def test_open_registration_is_refused_where_its_guard_would_be_ignored(
-    mistakes: Mistakes, guard: str
-) -> None:
-    text = f"enable_registration: true\nenable_registration_without_verification: true\n{guard}\n"
-    key = guard.partition(":")[0]
-    assert mistakes(text) == [
-        f"{key} has no effect yet, so everybody could register: set enable_registration to false"
-    ]
-
-
-def test_a_guard_of_closed_registration_is_only_without_effect(configure: Configure) -> None:
-    assert configure("registration_requires_token: true\n").unused == ("registration_requires_token",)
