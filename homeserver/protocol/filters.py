@@ -118,7 +118,7 @@ def only_fields(event: JsonObject, paths: Sequence[str]) -> JsonObject:
     """
     selected: JsonObject = {}
     for path in paths:
-        _copy_field(event, selected, _path_keys(path))
+        _copy_field(event, selected, path_keys(path))
     return selected
 
 
@@ -154,8 +154,11 @@ def _matches(pattern: str, text: str) -> bool:
     return len(text) - at >= len(last) and text.endswith(last)
 
 
-def _path_keys(path: str) -> list[str]:
-    """The property names of a path, in which a backslash escapes a dot or a backslash."""
+def path_keys(path: str) -> list[str]:
+    """The property names of a dot-separated path, in which a backslash escapes a dot or a backslash.
+
+    https://spec.matrix.org/v1.19/appendices/#dot-separated-property-paths
+    """
     keys = [""]
     characters = iter(path)
     for character in characters:
