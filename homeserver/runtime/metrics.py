@@ -27,3 +27,9 @@ POSITION = Gauge("folkmoot_position", "The newest position of the stream that th
 TASK_FAILURES = Counter("folkmoot_task_failures_total", "Failed runs of a background task.", ["task"])
 EVENTS_ACCEPTED = Counter("folkmoot_events_accepted_total", "Events stored in a room's timeline.")
 SYNC_WAITING = Gauge("folkmoot_sync_waiting", "Long polls that wait for something new.")
+OUTBOUND_SECONDS = Histogram(
+    "folkmoot_outbound_seconds",
+    "Time from the beginning of a request to another server to the last byte of its answer.",
+    ["purpose", "status"],
+    buckets=(0.02, 0.1, 0.5, 2, 10, 60),
+)

@@ -1,6 +1,7 @@
 """Certificates made on the spot."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -15,7 +16,10 @@ from config.tls import Tls
 def write_certificate(
     directory: Path, name: str = "localhost", *, days: int = 30, serial: int = 1, stem: str = "tls"
 ) -> Tls:
-    """A certificate for `name`, signed by itself, that ends in `days`; written over the one of that stem."""
+    """A certificate for `name`, a host or an address, that ends in `days`.
+
+    It is signed by itself and written over the one of that stem.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -27,7 +31,7 @@ def write_certificate(
         .serial_number(serial)
         .not_valid_before(now - timedelta(days=90))
         .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
         .sign(key, hashes.SHA256())
     )
     paths = Tls(certificate_path=directory / f"{stem}.crt", private_key_path=directory / f"{stem}.key")
@@ -36,3 +40,10 @@ def write_certificate(
     paths.certificate_path.write_bytes(certificate.public_bytes(Encoding.PEM))
     paths.private_key_path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return paths
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
