@@ -31,6 +31,7 @@ from homeserver.app import Server, Surroundings, build
 from homeserver.http.site import Site
 from homeserver.protocol.signing import SigningKey
 from homeserver.runtime.randomness import Randomness
+from homeserver.storage.engine import Transaction
 from tests.client import Answer, Client, Json, Request
 from tests.databases import fresh_engine
 from tests.spec import check_answer, find_operation
@@ -228,6 +229,16 @@ class WireTestCase(SynchronousTestCase):
 
     def _signed_in(self, answer: Answer) -> WireClient:
         return WireClient(self.site, answer["user_id"], answer["access_token"], answer["device_id"])
+
+    def count(self, table: str) -> int:
+        """Of its rows, to see it shrink."""
+
+        def rows(txn: Transaction) -> int:
+            row = txn.row(f"SELECT count(*) FROM {table}")
+            assert row is not None, "a count is one row"
+            return int(row[0])
+
+        return self.result_of(self.server.db.read(rows))
 
     def advance(self, seconds: float) -> None:
         self.reactor.advance(seconds)
