@@ -44,6 +44,8 @@ class Room:
         self.state: dict[Slot, Event] = {}
         # Shared by all branches, so that none of their events are the same.
         self._numbers = count(1)
+        self.known: dict[EventID, Event] = {}
+        self.rejected: set[EventID] = set()
         self.last: Event | None = None
         content = {"room_version": version.identifier, **create_content}
         if not version.implicit_creator:
@@ -105,6 +107,7 @@ class Room:
         """The same, added to the room whatever the rules say."""
         event = self.event(type, content, sender=sender, state_key=state_key, **changes)
         self.last = event
+        self.known[event.event_id] = event
         if event.is_state:
             self.state[event.slot] = event
         return event
