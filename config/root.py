@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from config.caches import Caches
 from config.database import DATABASE, Database
 from config.email import Addresses, Email, Templates
+from config.federation import Federation
 from config.listeners import DEFAULT_LISTENERS, LISTENERS, Listener, TcpListener
 from config.login import Jwt, LoginTokens
 from config.media import Media
@@ -56,6 +57,7 @@ class Config:
     rooms: Rooms = section("Rooms", Rooms)
     presence: Presence = section("Presence", Presence)
     media: Media = section("Media", Media)
+    federation: Federation = section("Federation", Federation)
     outbound: Outbound = section("Outgoing requests", Outbound)
     logging: Logging = section("Logging", Logging)
     metrics: Metrics = section("Metrics", Metrics)
@@ -90,6 +92,7 @@ class Config:
             self.sessions,
             self.jwt,
             self.email,
+            self.federation,
         ):
             yield from part.conflicts()
         if self.registration.enabled and self.registration.requires_email and not self.email.enabled:

@@ -134,10 +134,9 @@ suppress_key_server_warning: true
     assert isinstance(config.database, PostgresDatabase)
     assert config.database.arguments["dbname"] == "folkmoot"
     assert config.registration.shared_secret == "hush"
-    assert loaded.unused == ("federation_custom_ca_list", "suppress_key_server_warning")
-    assert loaded.warnings == (
-        "these settings have no effect yet: federation_custom_ca_list, suppress_key_server_warning",
-    )
+    assert config.federation.custom_ca_list == (tmp_path / "ca.pem",)
+    assert loaded.unused == ("suppress_key_server_warning",)
+    assert loaded.warnings == ("these settings have no effect yet: suppress_key_server_warning",)
 
 
 @pytest.mark.parametrize("database", ["chat.db", ":memory:"])
