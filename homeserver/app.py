@@ -21,7 +21,8 @@ from homeserver.account_data.tags import Tags
 from homeserver.accounts.accounts import Accounts
 from homeserver.accounts.api.account import AccountEndpoints
 from homeserver.accounts.api.devices import DeviceEndpoints
-from homeserver.accounts.api.login import LoginEndpoints
+from homeserver.accounts.api.login import LoginEndpoints, LoginTokenEndpoints
+from homeserver.accounts.api.openid import OpenIdEndpoints
 from homeserver.accounts.api.profile import ProfileEndpoints
 from homeserver.accounts.api.registration import RegistrationEndpoints
 from homeserver.accounts.api.sessions import SessionEndpoints
@@ -29,7 +30,12 @@ from homeserver.accounts.authentication import TokenAuthenticator
 from homeserver.accounts.devices import Devices
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.interactive_auth import InteractiveAuth
+from homeserver.accounts.jwt_login import JwtUsers
 from homeserver.accounts.last_seen import LastSeen
+from homeserver.accounts.login import Login, LoginMethod
+from homeserver.accounts.login_methods import JwtMethod, PasswordMethod, TokenMethod
+from homeserver.accounts.login_tokens import LoginTokens
+from homeserver.accounts.openid import OpenIdTokens
 from homeserver.accounts.password_login import PasswordLogin
 from homeserver.accounts.passwords import PasswordHasher
 from homeserver.accounts.profiles import ProfileEditor, ProfileListener, Profiles
@@ -199,6 +205,11 @@ def _discovery(core: _Core) -> _Part:
         serve_server_wellknown=core.config.server.serve_server_wellknown,
         default_room_version=core.config.rooms.default_version,
         room_versions=CREATABLE_VERSIONS,
+        switches={
+            "m.change_password": core.config.passwords.for_reauth,
+            "m.3pid_changes": core.config.addresses.can_change,
+            "m.get_login_token": core.config.login_tokens.enabled,
+        },
     )
     return _Part([discovery, ProbeEndpoints()])
 
@@ -219,6 +230,7 @@ class _Accounts:
         self._devices = Devices(db, cache, self._last_seen)
         self._login = PasswordLogin(db, hasher, core.domains, core.limiter, config.rate_limits)
         self._interactive_auth = InteractiveAuth(db, clock, randomness)
+        self._openid = OpenIdTokens(db, clock, randomness)
 
     def part(self, listener: ProfileListener) -> _Part:
         """`listener` is told of every new name and picture."""
@@ -233,14 +245,8 @@ class _Accounts:
         editor = ProfileEditor(self._core.db, self.profiles, listener)
         return _Part(
             [
-                LoginEndpoints(
-                    self._login,
-                    self._sessions,
-                    config.passwords,
-                    self._core.limiter,
-                    config.rate_limits.login_per_account,
-                    _well_known(config),
-                ),
+                *self._login_endpoints(reauthentication),
+                OpenIdEndpoints(self._openid),
                 SessionEndpoints(self._sessions, self._devices),
                 RegistrationEndpoints(
                     admission,
@@ -259,10 +265,28 @@ class _Accounts:
             [
                 Every("last seen", timedelta(minutes=2), self._last_seen.flush),
                 Every("expired tokens", timedelta(hours=6), self._sessions.forget_expired),
+                Every("expired short-lived tokens", timedelta(hours=1), self._openid.forget_expired),
                 Every("abandoned authentication", timedelta(hours=1), self._interactive_auth.forget_expired),
             ],
             [self._last_seen.flush],
         )
+
+    def _login_endpoints(self, reauthentication: Reauthentication) -> Sequence[object]:
+        core, config = self._core, self._core.config
+        methods: list[LoginMethod] = []
+        if config.passwords.for_login:
+            methods.append(PasswordMethod(self._login))
+        tokens = None
+        if config.login_tokens.enabled:
+            tokens = LoginTokens(core.db, core.clock, core.around.randomness, config.login_tokens.timeout)
+            methods.append(TokenMethod(tokens))
+        if config.jwt.enabled:
+            methods.append(JwtMethod(JwtUsers(config.jwt, self.accounts, core.domains, core.clock)))
+        login = Login(methods, self._sessions, core.limiter, config.rate_limits.login_per_account)
+        return [
+            LoginEndpoints(login, _well_known(config)),
+            LoginTokenEndpoints(tokens, reauthentication if config.login_tokens.require_ui_auth else None),
+        ]
 
 
 def _well_known(config: Config) -> JsonObject | None:

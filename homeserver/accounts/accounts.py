@@ -19,9 +19,11 @@ from homeserver.accounts.store.accounts import (
     update_password_hash,
     update_suspended_at,
 )
+from homeserver.accounts.store.addresses import delete_addresses_of
 from homeserver.accounts.store.devices import device_nids_but
 from homeserver.accounts.store.profiles import put_profile
 from homeserver.accounts.store.sessions import insert_session
+from homeserver.accounts.store.short_lived_tokens import delete_short_lived_tokens_of
 from homeserver.accounts.store.tokens import delete_devices, token_hashes_of
 from homeserver.accounts.token_cache import TokenCache
 from homeserver.protocol.errors import NotFound, UserInUse
@@ -148,6 +150,8 @@ def _deactivate(txn: Transaction, user_id: UserID, now: int, *, erase: bool) -> 
     mark_deactivated(txn, user_nid, now, erase=erase)
     if erase:
         put_profile(txn, user_nid, Profile())
+    delete_addresses_of(txn, user_nid)
+    delete_short_lived_tokens_of(txn, user_nid)
     return delete_devices(txn, device_nids_but(txn, user_nid, None))
 
 

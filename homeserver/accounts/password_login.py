@@ -6,31 +6,40 @@ https://spec.matrix.org/v1.19/client-server-api/#identifier-types
 import msgspec
 
 from config.rate_limits import RateLimits
+from homeserver.accounts.address import MSISDN, Address, parse_address
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.passwords import MAX_PASSWORD, PasswordHasher
-from homeserver.accounts.store.accounts import Credentials, credentials_like, folded
+from homeserver.accounts.store.accounts import Credentials, credentials_like, credentials_of, folded
+from homeserver.accounts.store.addresses import owner_of_address
 from homeserver.http.limits import RateLimiter
 from homeserver.protocol.errors import Forbidden, LimitExceeded, MissingParam, Unknown
 from homeserver.protocol.identifiers import UserID, exceeds_bytes
 from homeserver.storage.database import Database
+from homeserver.storage.engine import Transaction
 
-_THIRD_PARTY = frozenset({"m.id.thirdparty", "m.id.phone"})
 _NOBODY = UserID("")
 _FAILED_ATTEMPTS = "login_failed_attempts"
 
 
 class UserIdentifier(msgspec.Struct, frozen=True):
-    """As clients send it; the fields of third-party identifiers are of no use before there are any."""
+    """As clients send it; which fields count depends on its type."""
 
     type: str
     user: str | None = None
+    medium: str | None = None
+    address: str | None = None
+    country: str | None = None
+    phone: str | None = None
 
 
 class NamedPassword(msgspec.Struct, frozen=True, kw_only=True):
     """A name and a password, as POST /login and the stage `m.login.password` take them."""
 
     identifier: UserIdentifier | None = None
+    # The deprecated form of an identifier.
     user: str | None = None
+    medium: str | None = None
+    address: str | None = None
     password: str | None = None
 
 
@@ -59,47 +68,62 @@ class PasswordLogin:
         """
         if given.password is None:
             raise MissingParam("password is needed")
-        named = self._user_id(given)
-        self._count_failure(named, count=False)
-        candidate = await self._candidate(named)
+        named = self._named(_identifier(given))
+        key = named.address if isinstance(named, Address) else folded(named)
+        self._count_failure(key, count=False)
+        candidate = await self._db.read(_candidate, named)
         password_hash = None if candidate is None else candidate.password_hash
         if len(given.password) > MAX_PASSWORD:
             matches = await self._hasher.verify("", None)
         else:
             matches = await self._hasher.verify(given.password, password_hash)
         if candidate is None or not matches:
-            self._count_failure(named, count=True)
+            self._count_failure(key, count=True)
             raise Forbidden("Wrong user name or password")
         return candidate
 
-    def _user_id(self, given: NamedPassword) -> UserID:
-        """Who is meant; it may be nobody, as nobody has third-party identifiers here."""
-        identifier = given.identifier
-        if identifier is None:
-            # The deprecated form.
-            identifier = UserIdentifier("m.id.user", given.user)
-        if identifier.type in _THIRD_PARTY:
-            return _NOBODY
-        if identifier.type != "m.id.user":
+    def _named(self, identifier: UserIdentifier) -> UserID | Address:
+        """Who is meant; it may be nobody."""
+        if identifier.type == "m.id.user":
+            if not identifier.user:
+                raise MissingParam("identifier.user is needed")
+            user_id = self._domains.full_user_id(identifier.user)
+            return _NOBODY if exceeds_bytes(user_id) or "\0" in user_id else user_id
+        if identifier.type == "m.id.thirdparty":
+            medium, address = identifier.medium, identifier.address
+        elif identifier.type == "m.id.phone":
+            medium, address = MSISDN, identifier.phone
+        else:
             raise Unknown("The type of the identifier is not known")
-        if not identifier.user:
-            raise MissingParam("identifier.user is needed")
-        user_id = self._domains.full_user_id(identifier.user)
-        return _NOBODY if exceeds_bytes(user_id) or "\0" in user_id else user_id
+        if not medium or not address:
+            raise MissingParam("The identifier has no address")
+        return parse_address(medium, address)
 
-    async def _candidate(self, named: UserID) -> Credentials | None:
-        """The user with this very ID, or the only one whose ID differs just in case."""
-        found = await self._db.read(credentials_like, named)
-        exact = [one for one in found if one.user_id == named]
-        if exact:
-            return exact[0]
-        return found[0] if len(found) == 1 else None
-
-    def _count_failure(self, named: UserID, *, count: bool) -> None:
+    def _count_failure(self, key: str, *, count: bool) -> None:
         limit = self._limits.login_failed_attempts
         try:
-            self._limiter.check(_FAILED_ATTEMPTS, limit, folded(named), count=count)
+            self._limiter.check(_FAILED_ATTEMPTS, limit, key, count=count)
         except LimitExceeded:
             # When a failure is counted, the failure itself is the answer.
             if not count:
                 raise
+
+
+def _identifier(given: NamedPassword) -> UserIdentifier:
+    if given.identifier is not None:
+        return given.identifier
+    if given.address is not None:
+        return UserIdentifier("m.id.thirdparty", medium=given.medium, address=given.address)
+    return UserIdentifier("m.id.user", given.user)
+
+
+def _candidate(txn: Transaction, named: UserID | Address) -> Credentials | None:
+    """The user with this address or this very ID, or the only one whose ID differs just in case."""
+    if isinstance(named, Address):
+        owner = owner_of_address(txn, named)
+        return None if owner is None else credentials_of(txn, owner)
+    found = credentials_like(txn, named)
+    exact = [one for one in found if one.user_id == named]
+    if exact:
+        return exact[0]
+    return found[0] if len(found) == 1 else None

@@ -1,6 +1,6 @@
 """Client API: what this server is, where it is and what it can do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ _VERSIONS = ["v1.1", "v1.2", "v1.3"]
 # What clients ask for before they use it, by the names they know it by.
 _UNSTABLE_FEATURES = {
     "org.matrix.msc3391": True,  # account data can be deleted
+    "uk.timedout.msc4323": True,  # administrators lock and suspend accounts
 }
 
 
@@ -49,8 +50,13 @@ class DiscoveryEndpoints:
         serve_server_wellknown: bool,
         default_room_version: str,
         room_versions: Sequence[str],
+        switches: Mapping[str, bool],
     ) -> None:
-        """`base_url` is where clients reach the server, None where the operator did not say."""
+        """`base_url` is where clients reach the server, None where the operator did not say.
+
+        `switches` are capabilities that the configuration switches on or off.
+        """
+        self._switches: JsonObject = {name: {"enabled": is_on} for name, is_on in switches.items()}
         self._server_name = server_name
         self._base_url = base_url
         self._serve_server_wellknown = serve_server_wellknown
@@ -85,11 +91,10 @@ class DiscoveryEndpoints:
         return Capabilities(
             {
                 "m.room_versions": self._room_versions,
-                "m.change_password": {"enabled": True},
                 "m.set_displayname": {"enabled": True},
                 "m.set_avatar_url": {"enabled": True},
                 "m.profile_fields": {"enabled": True},
-                "m.3pid_changes": {"enabled": False},
-                "m.get_login_token": {"enabled": False},
+                **self._switches,
+                **({"m.account_moderation": {"suspend": True, "lock": True}} if requester.is_admin else {}),
             }
         )

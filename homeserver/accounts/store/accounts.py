@@ -51,6 +51,13 @@ _SELECT = """
 """
 
 
+_SELECT_CREDENTIALS = """
+    SELECT a.user_nid, u.user_id, a.password_hash
+    FROM account a JOIN known_user u ON u.nid = a.user_nid
+    WHERE a.deactivated_at IS NULL
+"""
+
+
 def _account(row: Row) -> Account:
     stored = Account(*row)
     return stored._replace(
@@ -88,15 +95,14 @@ def is_taken(txn: Transaction, user_id: UserID) -> bool:
 
 def credentials_like(txn: Transaction, user_id: UserID) -> list[Credentials]:
     """Of the users whose IDs differ from this one at most in case."""
-    rows = txn.rows(
-        """
-        SELECT a.user_nid, u.user_id, a.password_hash
-        FROM account a JOIN known_user u ON u.nid = a.user_nid
-        WHERE a.folded_id = %(folded)s AND a.deactivated_at IS NULL
-        """,
-        folded=folded(user_id),
-    )
+    rows = txn.rows(_SELECT_CREDENTIALS + " AND a.folded_id = %(folded)s", folded=folded(user_id))
     return [Credentials(*row) for row in rows]
+
+
+def credentials_of(txn: Transaction, user_nid: int) -> Credentials | None:
+    """None for a deactivated user."""
+    row = txn.row(_SELECT_CREDENTIALS + " AND a.user_nid = %(user_nid)s", user_nid=user_nid)
+    return None if row is None else Credentials(*row)
 
 
 def insert_account(txn: Transaction, new: NewAccount, now: int) -> int | None:

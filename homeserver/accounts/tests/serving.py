@@ -25,6 +25,8 @@ from homeserver.accounts.devices import Devices
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.interactive_auth import InteractiveAuth
 from homeserver.accounts.last_seen import LastSeen
+from homeserver.accounts.login import Login
+from homeserver.accounts.login_methods import PasswordMethod
 from homeserver.accounts.password_login import PasswordLogin
 from homeserver.accounts.passwords import PasswordHasher
 from homeserver.accounts.profiles import ProfileEditor, Profiles
@@ -150,14 +152,10 @@ class AccountsTestCase(SynchronousTestCase):
     def endpoints(self) -> Sequence[object]:
         reauthentication = Reauthentication(self.interactive_auth, self.password_login, self.passwords)
         policy, limits = self.passwords.policy, self.rate_limits
+        methods = [PasswordMethod(self.password_login)] if self.passwords.for_login else []
         return (
             LoginEndpoints(
-                self.password_login,
-                self.sessions,
-                self.passwords,
-                self.limiter,
-                limits.login_per_account,
-                self.well_known,
+                Login(methods, self.sessions, self.limiter, limits.login_per_account), self.well_known
             ),
             RegistrationEndpoints(
                 Admission(self.registration, self.limiter, limits.registration),

@@ -25,6 +25,11 @@ class UnnamedTests(WireTestCase):
         self.assertIn(versions["default"], versions["available"])
         self.assertTrue(capabilities["m.change_password"]["enabled"])
 
+    def test_capabilities_of_administrators(self) -> None:
+        self.assertNotIn("m.account_moderation", self.register("bob").get("/capabilities")["capabilities"])
+        capabilities = self.register_admin("admin").get("/capabilities")["capabilities"]
+        self.assertEqual(capabilities["m.account_moderation"], {"suspend": True, "lock": True})
+
     def test_every_room_version_that_is_told_can_be_made(self) -> None:
         alice = self.register("alice")
         available = alice.get("/capabilities")["capabilities"]["m.room_versions"]["available"]
