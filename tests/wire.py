@@ -238,7 +238,7 @@ class WireTestCase(SynchronousTestCase):
             assert row is not None, "a count is one row"
             return int(row[0])
 
-        return self.result_of(self.server.db.read(rows))
+        return self.successResultOf(self.server.db.read(rows))
 
     def advance(self, seconds: float) -> None:
         self.reactor.advance(seconds)
