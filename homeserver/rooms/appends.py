@@ -1,15 +1,15 @@
 """How events are stored: those of a room's timeline with all that follows from them, and those beside it."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.graph.vertices import Aside, Vertex
-from homeserver.rooms.graph.writing import EventNids, write_asides, write_edges, write_forks, write_gaps
+from homeserver.rooms.graph.writing import EventNids, write_asides, write_edges, write_forks
 from homeserver.rooms.store.events import EventRow, enter_timeline, insert_bodies, insert_events
-from homeserver.rooms.store.graph import delete_refusals
+from homeserver.rooms.store.graph import add_missing, delete_refusals
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid, insert_heads, update_heads
 from homeserver.rooms.store.spans import OPEN, Span, close_spans, insert_spans
 from homeserver.rooms.store.transactions import TransactionKey, insert_transactions, made_events
@@ -85,8 +85,8 @@ class Append:
     """Events of one room that follow each other, built on a head that had `expected` as its extremities.
 
     `asides` are stored before them and beside the timeline. A new room has no `room` yet and expects nothing;
-    without `head` the room does not move. `gap` positions stay free before the events, for what is `missing`:
-    events that they name and that are not here, with the depth of what names them. `filled` were missing before.
+    without `head` the room does not move. Where `missing` events that the first one names are not here, `gap`
+    positions before it stay free for them.
     """
 
     room: int | None
@@ -96,8 +96,7 @@ class Append:
     head: HeadRow | None
     asides: Sequence[Aside] = ()
     gap: int = 0
-    missing: Mapping[EventID, int] = field(default_factory=dict)
-    filled: Collection[EventID] = ()
+    missing: Collection[EventID] = ()
 
     def number(self, first: int, last: int) -> int:
         """Gives the events their numbers between two positions; the room's short id."""
@@ -219,8 +218,9 @@ def _store_heads(txn: Transaction, appends: Sequence[Append]) -> None:
 
 def _store_gaps(txn: Transaction, appends: Sequence[Append]) -> None:
     for append in appends:
-        if append.missing or append.filled:
-            write_gaps(txn, append.events[0].room, append.missing, append.filled)
+        if append.missing:
+            first = append.events[0]
+            add_missing(txn, first.room, append.missing, first.position)
 
 
 def _row(accepted: Accepted, nids: EventNids) -> EventRow:

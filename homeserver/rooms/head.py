@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from twisted.internet.defer import Deferred
+
 from homeserver.protocol.errors import NotFound
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, RoomID
@@ -35,6 +37,8 @@ class Head:
     """Current state events of the slots looked at so far; None where a slot is known to be empty."""
     unstored: set[EventID] = field(default_factory=set)
     """Events on their way to the disk, which nobody may be told are there."""
+    settling: list[Deferred[None]] = field(default_factory=list)
+    """Fired when no event is on its way any more."""
 
     def row(self) -> HeadRow:
         """What the table `room` is to hold of it."""
@@ -44,11 +48,36 @@ class Head:
 
     def advance(self, event: Event) -> None:
         """Moves to an event that was built on this head."""
-        self.extremities = (event.event_id,)
+        self.move(event, (event.event_id,), {event.slot: event} if event.is_state else {})
+
+    def move(
+        self, event: Event, extremities: tuple[EventID, ...], changes: Mapping[Slot, Event | None]
+    ) -> None:
+        """Moves to where an event leaves the room, with what it does to the current state."""
+        self.extremities = extremities
         self.depth = max(self.depth, event.depth)
-        if event.is_state:
+        if changes:
             self.state_line += 1
-            self.state[event.slot] = event
+            self.state.update(changes)
+
+    def depart(self, event_id: EventID) -> None:
+        """An event is on its way to the disk."""
+        self.unstored.add(event_id)
+
+    def arrive(self, event_id: EventID) -> None:
+        """It is there, or will never be."""
+        self.unstored.discard(event_id)
+        if not self.unstored:
+            settling, self.settling = self.settling, []
+            for settled in settling:
+                settled.callback(None)
+
+    async def settled(self) -> None:
+        """Waits until no event is on its way."""
+        if self.unstored:
+            settled: Deferred[None] = Deferred()
+            self.settling.append(settled)
+            await settled
 
     def get(self, slot: Slot) -> Event | None:
         """The current state event of a slot, which must have been loaded (`Heads.load`)."""

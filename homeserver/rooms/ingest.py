@@ -1,5 +1,6 @@
 """The one way an event enters a room."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
@@ -13,7 +14,8 @@ from homeserver.rooms.appends import (
     RoomAppends,
     StateChange,
 )
-from homeserver.rooms.graph.vertices import ShortIds
+from homeserver.rooms.graph.receipt import Receipt, SlotChange
+from homeserver.rooms.graph.vertices import Aside, ShortIds
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.store.transactions import TransactionKey
@@ -56,14 +58,32 @@ class Ingest:
         The room's lock must be held until this returns, not until the Deferred fires. The Deferred fails with
         StaleHead where the event must be built again, with AlreadySent where its transaction ID is taken.
         """
-        expected = head.extremities
         accepted = await self._accepted(head, event, transaction)
+        expected = head.extremities
         head.advance(event)
-        head.unstored.add(event.event_id)
-        append = Append(head.nid, head.room_id, expected, [accepted], head.row())
-        stored = self._journal.append(self._appends, append)
-        stored.addBoth(_no_longer_unstored, head, event.event_id)
-        return stored.addErrback(lambda failure: self._undo(failure, head))
+        return self._append(head, expected, accepted)
+
+    async def merge(self, head: Head, event: Event, receipt: Receipt, gap: int) -> Deferred[Position]:
+        """As `accept`, for an event of another server that may have been made on another branch of the room.
+
+        `gap` positions before it stay free for what it follows and is not here.
+        """
+        accepted = await self._received(head, event, receipt)
+        expected = head.extremities
+        head.move(event, receipt.extremities, {change.name: change.event for change in receipt.changes})
+        return self._append(head, expected, accepted, gap, receipt.missing)
+
+    async def refuse(self, head: Head, event: Event, receipt: Receipt) -> None:
+        """Stores an event that failed a check on its receipt, beside the timeline."""
+        await self._put_aside(head, [await self._aside(event, receipt)])
+
+    async def set_aside(self, head: Head, events: Sequence[Event]) -> None:
+        """Stores events beside the timeline; what authorises one is here already, or comes before it."""
+        await self._put_aside(head, [await self._aside(event, None) for event in events])
+
+    async def slot_of(self, event: Event) -> int | None:
+        """The short id of the slot of a state event."""
+        return await self._slots.nid_of(event.slot) if event.is_state else None
 
     async def add(self, room: NewRoom, event: Event) -> None:
         """Appends to a room that is being made."""
@@ -78,6 +98,25 @@ class Ingest:
         self._heads.put(room.head)
         return position
 
+    async def _put_aside(self, head: Head, asides: Sequence[Aside]) -> None:
+        append = Append(head.nid, head.room_id, (), [], None, asides=asides)
+        await self._journal.append(self._appends, append)
+
+    def _append(
+        self,
+        head: Head,
+        expected: tuple[EventID, ...],
+        accepted: Accepted,
+        gap: int = 0,
+        missing: Collection[EventID] = (),
+    ) -> Deferred[Position]:
+        event_id = accepted.event.event_id
+        head.depart(event_id)
+        append = Append(head.nid, head.room_id, expected, [accepted], head.row(), gap=gap, missing=missing)
+        stored = self._journal.append(self._appends, append)
+        stored.addBoth(_arrived, head, event_id)
+        return stored.addErrback(lambda failure: self._undo(failure, head))
+
     def _undo(self, failure: Failure, head: Head) -> Failure:
         # Everything queued behind the failed event expects it, and is refused in its turn. That must not harm what
         # is built on a new head by then, or a busy room would never come to rest.
@@ -87,7 +126,6 @@ class Ingest:
     async def _accepted(self, head: Head, event: Event, transaction: TransactionKey | None) -> Accepted:
         client, federation = stored_forms(event)
         short_ids = await self._short_ids(event)
-        line = head.state_line
         replaces = head.state.get(event.slot) if event.is_state else None
         changes = []
         if short_ids.slot is not None:
@@ -95,25 +133,56 @@ class Ingest:
         return Accepted(
             event=event,
             short_ids=short_ids,
-            state_before=line,
-            state_after=line + len(changes),
-            changes=changes,
-            replaces=replaces,
             client=client,
             federation=federation,
+            state_before=head.state_line,
+            state_after=head.state_line + len(changes),
+            changes=changes,
+            replaces=replaces,
             transaction=transaction,
+        )
+
+    async def _received(self, head: Head, event: Event, receipt: Receipt) -> Accepted:
+        client, federation = stored_forms(event)
+        return Accepted(
+            event=event,
+            short_ids=await self._short_ids(event),
+            client=client,
+            federation=federation,
+            fork=receipt.fork,
+            state_before=head.state_line,
+            state_after=head.state_line + bool(receipt.changes),
+            changes=[await self._change(change) for change in receipt.changes],
+            replaces=receipt.replaces,
+            known=receipt.known,
+        )
+
+    async def _change(self, change: SlotChange) -> StateChange:
+        type_, state_key = change.name
+        target = await self._users.nid_of(UserID(state_key)) if type_ == "m.room.member" else None
+        return StateChange(change.slot, change.event, target, change.takes_place)
+
+    async def _aside(self, event: Event, receipt: Receipt | None) -> Aside:
+        client, federation = stored_forms(event)
+        return Aside(
+            event=event,
+            short_ids=await self._short_ids(event),
+            client=client,
+            federation=federation,
+            fork=None if receipt is None else receipt.fork,
+            refusal=None if receipt is None else receipt.refusal,
         )
 
     async def _short_ids(self, event: Event) -> ShortIds:
         is_member = event.is_state and event.type == "m.room.member"
         return ShortIds(
             type=await self._types.nid_of(event.type),
-            slot=await self._slots.nid_of(event.slot) if event.is_state else None,
+            slot=await self.slot_of(event),
             sender=await self._users.nid_of(event.sender),
             target=await self._users.nid_of(UserID(event.slot[1])) if is_member else None,
         )
 
 
-def _no_longer_unstored(outcome: Position | Failure, head: Head, event_id: EventID) -> Position | Failure:
-    head.unstored.discard(event_id)
+def _arrived(outcome: Position | Failure, head: Head, event_id: EventID) -> Position | Failure:
+    head.arrive(event_id)
     return outcome

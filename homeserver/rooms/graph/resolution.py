@@ -31,7 +31,7 @@ class State:
     """Of the override; -1 where there is none."""
 
 
-class RoomStates:
+class Resolver:
     """Reads and resolves states of one room in one transaction."""
 
     def __init__(self, txn: Transaction, room: RoomKey) -> None:
@@ -61,7 +61,7 @@ class RoomStates:
         slots = slots_changed(self._txn, self._room.nid, min(state.line, line), max(state.line, line))
         slots |= state.changes.keys()
         values = self.values(state, slots)
-        return _difference(events_at(self._txn, self._room.nid, line, slots), values, slots)
+        return difference(events_at(self._txn, self._room.nid, line, slots), values, slots)
 
     def resolve(self, states: Sequence[State]) -> State:
         """One state from several, at least one."""
@@ -79,7 +79,7 @@ class RoomStates:
             if own == resolved:
                 return state
         at_line = events_at(self._txn, self._room.nid, line, slots)
-        return State(line, _difference(at_line, resolved, slots))
+        return State(line, difference(at_line, resolved, slots))
 
     def _resolve(self, line: int, slots: set[int], values: Sequence[Mapping[int, int]]) -> dict[int, int]:
         """The values of `slots` after the resolution of states that have `values` there, and else agree."""
@@ -127,7 +127,5 @@ def _with_changes(at_line: Mapping[int, int], changes: Changes, slots: set[int])
     return {slot: nid for slot, nid in values.items() if nid is not None}
 
 
-def _difference(
-    before: Mapping[int, int], after: Mapping[int, int], slots: set[int]
-) -> dict[int, int | None]:
+def difference(before: Mapping[int, int], after: Mapping[int, int], slots: set[int]) -> dict[int, int | None]:
     return {slot: after.get(slot) for slot in slots if after.get(slot) != before.get(slot)}

@@ -1,6 +1,6 @@
 """Writing what makes a room a graph: edges between events, states on forks, events beside the timeline, gaps."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from homeserver.protocol.identifiers import EventID
 from homeserver.rooms.graph.resolution import State
@@ -8,11 +8,9 @@ from homeserver.rooms.graph.vertices import Aside, Fork, Vertex
 from homeserver.rooms.store.events import EventRow, event_nids, insert_bodies, insert_events
 from homeserver.rooms.store.graph import (
     EventStates,
-    add_missing,
     insert_auth_edges,
     insert_event_states,
     insert_refusals,
-    remove_missing,
 )
 from homeserver.rooms.store.overrides import HIGHEST, OverrideRow, StateRef, insert_overrides
 from homeserver.storage.engine import Transaction
@@ -39,7 +37,7 @@ class EventNids:
 
 
 def write_asides(txn: Transaction, asides: Sequence[Aside]) -> None:
-    """Those that are here already stay as they are, and give their numbers to the ones of the batch."""
+    """Those that are here already keep their numbers, which the ones of the batch take over."""
     if not asides:
         return
     known = event_nids(txn, [aside.event.event_id for aside in asides])
@@ -49,7 +47,7 @@ def write_asides(txn: Transaction, asides: Sequence[Aside]) -> None:
     insert_events(txn, [_row(aside) for aside in new])
     insert_bodies(txn, [(aside.nid, aside.client, aside.federation) for aside in new])
     insert_refusals(
-        txn, [(aside.nid, aside.refusal.soft, aside.refusal.reason) for aside in new if aside.refusal]
+        txn, [(aside.nid, aside.refusal.soft, aside.refusal.reason) for aside in asides if aside.refusal]
     )
 
 
@@ -124,13 +122,3 @@ def _with_own(before: State, vertex: Vertex, slot: int, overrides: list[Override
 def _written(row: OverrideRow, state: State, overrides: list[OverrideRow]) -> State:
     overrides.append(row)
     return State(state.line, state.changes, row.nid, row.height)
-
-
-def write_gaps(
-    txn: Transaction, room: int, missing: Mapping[EventID, int], filled: Collection[EventID]
-) -> None:
-    """Forgets what has come, and remembers what is missing, with the depth of what names it."""
-    if filled:
-        remove_missing(txn, room, filled)
-    if missing:
-        add_missing(txn, room, missing)

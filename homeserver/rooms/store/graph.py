@@ -181,20 +181,19 @@ _IN_STATE = """
 """
 
 
-def add_missing(txn: Transaction, room: int, missing: Mapping[EventID, int]) -> None:
-    """Remembers events that are not here, with the depth of what names them."""
+def add_missing(txn: Transaction, room: int, missing: Collection[EventID], position: int) -> None:
+    """Remembers events that are not here and that the event at a position names."""
     txn.execute_many(
         """
-        INSERT INTO room_missing_event (room, event_id, depth) VALUES (%(room)s, %(event_id)s, %(depth)s)
-        ON CONFLICT (room, event_id) DO UPDATE SET depth = excluded.depth
-        WHERE excluded.depth > room_missing_event.depth
+        INSERT INTO room_missing_event (room, event_id, position) VALUES (%(room)s, %(event_id)s, %(position)s)
+        ON CONFLICT DO NOTHING
         """,
-        [{"room": room, "event_id": event_id, "depth": depth} for event_id, depth in missing.items()],
+        [{"room": room, "event_id": event_id, "position": position} for event_id in missing],
     )
     txn.execute(
         """
         DELETE FROM room_missing_event WHERE room = %(room)s AND event_id NOT IN (
-            SELECT event_id FROM room_missing_event WHERE room = %(room)s ORDER BY depth DESC LIMIT %(most)s
+            SELECT event_id FROM room_missing_event WHERE room = %(room)s ORDER BY position DESC LIMIT %(most)s
         )
         """,
         room=room, most=MOST_MISSING,
@@ -211,6 +210,6 @@ def remove_missing(txn: Transaction, room: int, event_ids: Collection[EventID]) 
 
 
 def missing_events(txn: Transaction, room: int) -> dict[EventID, int]:
-    """What is known to be missing, with the depth of what names it."""
-    rows = txn.rows("SELECT event_id, depth FROM room_missing_event WHERE room = %(room)s", room=room)
-    return {EventID(event_id): depth for event_id, depth in rows}
+    """What is known to be missing, with the position of the event that names it."""
+    rows = txn.rows("SELECT event_id, position FROM room_missing_event WHERE room = %(room)s", room=room)
+    return {EventID(event_id): position for event_id, position in rows}

@@ -221,6 +221,22 @@ def slot_names(txn: Transaction, nids: Collection[int]) -> dict[int, Slot]:
     return {nid: (type_, state_key) for nid, type_, state_key in rows}
 
 
+def slot_nids(txn: Transaction, names: Collection[Slot]) -> dict[Slot, int]:
+    """Those of the slots that have short ids."""
+    keys_of_types: dict[str, list[str]] = {}
+    for type_, state_key in names:
+        keys_of_types.setdefault(type_, []).append(state_key)
+    found: dict[Slot, int] = {}
+    for type_, state_keys in keys_of_types.items():
+        rows = txn.rows(
+            "SELECT state_key, nid FROM room_slot WHERE type = %(type)s AND state_key IN %(keys)s",
+            type=type_,
+            keys=state_keys,
+        )
+        found |= {(type_, state_key): nid for state_key, nid in rows}
+    return found
+
+
 def event_id_at(txn: Transaction, room: int, line: int, slot: Slot) -> EventID | None:
     """The event in one slot at a point of the line: an index probe."""
     row = txn.row(

@@ -47,14 +47,14 @@ def upgrade() -> None:
         );
 
         -- Events that others name as their predecessors and that are not here: where history can be fetched.
-        -- depth is that of the event that names it. A row ends when its event comes; each room keeps its deepest 100.
+        -- position is that of the event that names it. A row ends when its event comes; each room keeps its newest 100.
         CREATE TABLE room_missing_event (
             room BIGINT NOT NULL,
             event_id TEXT NOT NULL,
-            depth BIGINT NOT NULL,
+            position BIGINT NOT NULL,
             PRIMARY KEY (room, event_id)
         ) /* clustered */;
-        CREATE INDEX room_missing_event_depth ON room_missing_event (room, depth);
+        CREATE INDEX room_missing_event_position ON room_missing_event (room, position);
 
         -- The lowest number of the room's line: history that is fetched later goes below it.
         ALTER TABLE room ADD COLUMN first_line BIGINT NOT NULL DEFAULT 0;

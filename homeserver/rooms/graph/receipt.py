@@ -1,0 +1,224 @@
+"""What becomes of an event that another server made: the checks on its receipt, and where it leaves the room.
+
+https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from homeserver.protocol.auth_graph import auth_event_ids
+from homeserver.protocol.event import Slot
+from homeserver.protocol.event_auth import AuthRejected, check_auth, check_auth_events
+from homeserver.protocol.events import Event
+from homeserver.protocol.identifiers import EventID
+from homeserver.rooms.graph.auth_graph import RoomKey, StoredEvents, UnknownEvents
+from homeserver.rooms.graph.resolution import Resolver, State, difference
+from homeserver.rooms.graph.vertices import Fork, Refusal
+from homeserver.rooms.store.events import event_ids, event_nids
+from homeserver.rooms.store.graph import graph_events
+from homeserver.rooms.store.spans import events_at, slot_names, slot_nids
+from homeserver.storage.engine import Transaction
+
+MOST_EXTREMITIES = 20
+"""As many as an event may name as its predecessors; of more, the shallowest are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where a room stands: its head, as it is stored."""
+
+    room: RoomKey
+    line: int
+    extremities: tuple[EventID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotChange:
+    """A slot of the current state, by name and short id, that gets or loses its event."""
+
+    name: Slot
+    slot: int
+    event: Event | None
+    takes_place: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The outcome of the checks. What follows `refusal` is empty for an event that is refused.
+
+    `known` is the number of an event that is here already, beside the timeline. `replaces` is what stood in its slot
+    before it, `missing` what it names and is not here.
+    """
+
+    fork: Fork | None
+    refusal: Refusal | None = None
+    known: int | None = None
+    changes: Sequence[SlotChange] = ()
+    replaces: Event | None = None
+    extremities: tuple[EventID, ...] = ()
+    missing: Collection[EventID] = ()
+
+
+class MustBeStored(Exception):
+    """The event takes part in a state resolution, so it must be stored, beside the timeline, before its receipt."""
+
+
+GivenState = Mapping[Slot, EventID]
+"""The whole state before an event, as another server tells it. Its events are here."""
+
+
+def receive(
+    txn: Transaction, tip: Tip, event: Event, slot: int | None, given: GivenState | None = None
+) -> Receipt | None:
+    """Checks an event; writes nothing. None where the event is in the timeline, or was refused, already.
+
+    `slot` is the short id of that of a state event. Without `given`, the event's predecessors must be here.
+    Raises UnknownEvents where events are needed that are not here, MustBeStored.
+    """
+    return _Receiving(txn, tip, event, slot).receipt(given)
+
+
+class _Receiving:
+    def __init__(self, txn: Transaction, tip: Tip, event: Event, slot: int | None) -> None:
+        self._txn = txn
+        self._tip = tip
+        self._event = event
+        self._slot = slot
+        self._states = Resolver(txn, tip.room)
+        self._found = graph_events(
+            txn, {event.event_id, *event.prev_events, *event.auth_events, *tip.extremities}
+        )
+        self._near = {event_id: one for event_id, one in self._found.items() if one.room == tip.room.nid}
+        known = self._near.get(event.event_id)
+        self._known = None if known is None else known.nid
+
+    def receipt(self, given: GivenState | None) -> Receipt | None:
+        known = self._near.get(self._event.event_id)
+        if known is not None and (known.position is not None or known.refused_softly is not None):
+            return None
+        if not self._event.prev_events:
+            return Receipt(
+                None, Refusal("Only a room's create event follows nothing", soft=False), self._known
+            )
+        before = self._state_before(given)
+        refusal = self._refusal(before)
+        if refusal is not None:
+            return Receipt(Fork(before), refusal, self._known)
+        return self._accepted(before)
+
+    def _accepted(self, before: State) -> Receipt:
+        event, rest = self._event, self._other_extremities()
+        if event.is_state and rest and self._known is None:
+            raise MustBeStored
+        is_linear = before.line == self._tip.line and not before.changes and not (event.is_state and rest)
+        return Receipt(
+            fork=None if is_linear else Fork(before, after_is_current=not rest),
+            known=self._known,
+            changes=self._changes(before, rest),
+            replaces=self._states.lookup(before).get(event.slot) if event.is_state else None,
+            extremities=(*rest, event.event_id),
+            missing=[prev for prev in event.prev_events if prev not in self._near],
+        )
+
+    def _state_before(self, given: GivenState | None) -> State:
+        """The state before the event; that of the end of the room's line, where it is the same."""
+        before = self._resolved_before() if given is None else self._given(given)
+        differs = self._states.relative_to(before, self._tip.line)
+        return before if differs else State(self._tip.line, {})
+
+    def _resolved_before(self) -> State:
+        states = {prev: self._near[prev].states for prev in self._event.prev_events if prev in self._near}
+        unknown = [prev for prev in self._event.prev_events if states.get(prev) is None]
+        if unknown:
+            raise UnknownEvents(unknown)
+        refs = {own.after for own in states.values() if own is not None}
+        return self._states.resolve([self._states.read(ref) for ref in sorted(refs, key=repr)])
+
+    def _given(self, given: GivenState) -> State:
+        slots = slot_nids(self._txn, given)
+        nids = event_nids(self._txn, list(given.values()))
+        unknown = given.values() - nids.keys()
+        if unknown or len(slots) < len(given):
+            raise UnknownEvents(unknown)
+        values = {slots[name]: nids[event_id] for name, event_id in given.items()}
+        at_line = events_at(self._txn, self._tip.room.nid, self._tip.line)
+        everywhere = values.keys() | at_line.keys()
+        return State(self._tip.line, difference(at_line, values, everywhere))
+
+    def _refusal(self, before: State) -> Refusal | None:
+        """The first of the checks 4 to 6 that it fails: what it cites, the state before it, the current state."""
+        for check, state, soft in (
+            (self._check_cited, before, False),
+            (self._check_in, before, False),
+            (self._check_in, State(self._tip.line, {}), True),
+        ):
+            try:
+                check(state)
+            except AuthRejected as error:
+                return Refusal(str(error), soft)
+        return None
+
+    def _check_in(self, state: State) -> None:
+        check_auth(self._event, self._states.lookup(state))
+
+    def _check_cited(self, _: State) -> None:
+        event, events = self._event, self._states.events
+        if any(cited in self._found and cited not in self._near for cited in event.auth_events):
+            raise AuthRejected("An auth event is of another room")
+        events.load(auth_event_ids(event))
+        cited = [events.get(event_id) for event_id in event.auth_events]
+        check_auth_events(event, cited, [one.event_id for one in cited if events.is_rejected(one.event_id)])
+        check_auth(event, _cited_state(event, events))
+
+    def _other_extremities(self) -> tuple[EventID, ...]:
+        """The room's extremities that the event does not follow, as many as are kept."""
+        followed = self._followed()
+        rest = [one for one in self._tip.extremities if one not in followed]
+        deepest = sorted(rest, key=lambda one: self._near[one].depth, reverse=True)[: MOST_EXTREMITIES - 1]
+        return tuple(one for one in rest if one in deepest)
+
+    def _followed(self) -> set[EventID]:
+        """What the event follows, also by way of events that were refused and so are no extremities."""
+        near = dict(self._near)
+        followed: set[EventID] = set()
+        pending = set(self._event.prev_events)
+        while pending:
+            followed |= pending
+            refused = [one for one in pending if one in near and near[one].refused_softly is not None]
+            self._states.events.load(refused)
+            pending = {
+                prev for one in refused for prev in self._states.events.get(one).prev_events
+            } - followed
+            near |= graph_events(self._txn, pending - near.keys())
+        return followed
+
+    def _changes(self, before: State, rest: Sequence[EventID]) -> list[SlotChange]:
+        """What the event does to the room's current state."""
+        own = _ITSELF if self._known is None else self._known
+        after = before
+        if self._slot is not None:
+            after = State(before.line, {**before.changes, self._slot: own})
+        if rest:
+            others = [states.after for one in rest if (states := self._near[one].states) is not None]
+            after = self._states.resolve([*(self._states.read(ref) for ref in others), after])
+        changes = self._states.relative_to(after, self._tip.line)
+        names = slot_names(self._txn, changes.keys())
+        at_line = events_at(self._txn, self._tip.room.nid, self._tip.line, changes.keys())
+        ids = event_ids(self._txn, [nid for nid in changes.values() if nid is not None and nid != own])
+        self._states.events.load(ids.values())
+        events = {nid: self._states.events.get(event_id) for nid, event_id in ids.items()} | {
+            own: self._event
+        }
+        return [
+            SlotChange(names[slot], slot, None if nid is None else events[nid], slot in at_line)
+            for slot, nid in changes.items()
+        ]
+
+
+_ITSELF = 0
+"""The number of an event that has none yet."""
+
+
+def _cited_state(event: Event, events: StoredEvents) -> Mapping[Slot, Event]:
+    """What the event cites, by slot, with the create event that those of room version 12 cite unsaid."""
+    return {cited.slot: cited for cited in map(events.get, auth_event_ids(event))}

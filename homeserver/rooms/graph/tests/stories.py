@@ -1,0 +1,146 @@
+"""Random rooms with forks, and what the rules alone say of them, without any store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from random import Random
+
+from homeserver.protocol.auth_graph import LoadedAuthGraph
+from homeserver.protocol.event import Slot
+from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth, check_auth_events
+from homeserver.protocol.events import Event, Proposal, build_event
+from homeserver.protocol.identifiers import EventID, ServerName, UserID
+from homeserver.protocol.json import JsonObject
+from homeserver.protocol.room_versions import EventIDForm
+from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.protocol.state_resolution import resolve
+
+USERS = [UserID(f"@{name}:test") for name in ("alice", "bob", "carol", "dave")]
+StateIDs = Mapping[Slot, EventID]
+_SIGNER = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
+_ALTERNATIVES = 12
+
+
+class Story:
+    """A room's events in the order in which they were made, with the states around each."""
+
+    def __init__(self, first: Sequence[Event], rng: Random) -> None:
+        """`first` are the events of a room without forks, from its create event on."""
+        self.events: dict[EventID, Event] = {}
+        self.before: dict[EventID, StateIDs] = {}
+        self.after: dict[EventID, StateIDs] = {}
+        self.rejected: set[EventID] = set()
+        self._rng = rng
+        self._version = first[0].version
+        for event in first:
+            self._add(event, self._after_all(event.prev_events))
+
+    def resolved(self, event_ids: Iterable[EventID]) -> StateIDs:
+        """The state after several events."""
+        return self._after_all(event_ids)
+
+    def is_allowed(self, event: Event, state: StateIDs) -> bool:
+        try:
+            check_auth(event, {slot: self.events[event_id] for slot, event_id in state.items()})
+        except AuthRejected:
+            return False
+        return True
+
+    def make(self) -> Event:
+        """One more event, most often allowed by the state before it."""
+        while True:
+            event = self._made()
+            before = self._after_all(event.prev_events)
+            if self._is_rejected(event, before):
+                if self._rng.random() < 0.9:
+                    continue
+                self.rejected.add(event.event_id)
+            self._add(event, before)
+            return event
+
+    def _is_rejected(self, event: Event, before: StateIDs) -> bool:
+        cited = [self.events[event_id] for event_id in event.auth_events]
+        try:
+            check_auth_events(event, cited, self.rejected)
+        except AuthRejected:
+            return True
+        state = {one.slot: one.event_id for one in cited}
+        create = before[("m.room.create", "")]
+        return not (
+            self.is_allowed(event, {("m.room.create", ""): create, **state})
+            and self.is_allowed(event, before)
+        )
+
+    def _add(self, event: Event, before: StateIDs) -> None:
+        event_id = event.event_id
+        self.events[event_id] = event
+        changes = event.is_state and event_id not in self.rejected
+        self.before[event_id] = before
+        self.after[event_id] = {**before, event.slot: event_id} if changes else before
+
+    def _after_all(self, event_ids: Iterable[EventID]) -> StateIDs:
+        states = [self.after[event_id] for event_id in sorted(set(event_ids))]
+        if len(states) < 2:
+            return states[0] if states else {}
+        return resolve(self._version, states, LoadedAuthGraph(dict(self.events), self.rejected))
+
+    def _made(self) -> Event:
+        rng = self._rng
+        newest = list(self.events)[-rng.choice((1, 1, 2, 3, 6)) :]
+        prev_events = tuple(rng.sample(newest, min(len(newest), rng.choice((1, 1, 1, 2, 3)))))
+        state = self._after_all(prev_events)
+        sender = rng.choice(USERS)
+        type_, state_key, content = self._wish(sender)
+        slots = auth_slots(
+            type=type_, sender=sender, state_key=state_key, content=content, version=self._version
+        )
+        # Now and then somebody on another branch is the source of what is cited.
+        source = state if rng.random() < 0.95 else rng.choice(list(self.after.values()))
+        first = next(iter(self.events.values()))
+        hashed = self._version.room_id_is_create_hash
+        number = len(self.events) * _ALTERNATIVES + rng.randrange(_ALTERNATIVES)
+        proposal = Proposal(
+            version=self._version,
+            room_id=first.room_id,
+            type=type_,
+            state_key=state_key,
+            sender=sender,
+            content=content,
+            origin_server_ts=rng.randrange(1000),
+            depth=1 + max(self.events[event_id].depth for event_id in prev_events),
+            prev_events=prev_events,
+            auth_events=tuple(
+                source[slot]
+                for slot in slots
+                if slot in source and not (hashed and slot[0] == "m.room.create")
+            ),
+            event_id=EventID(f"${number}:test") if self._version.event_ids is EventIDForm.ASSIGNED else None,
+        )
+        return build_event(proposal, _SIGNER)
+
+    def _wish(self, sender: UserID) -> tuple[str, str | None, JsonObject]:
+        rng = self._rng
+        other = rng.choice(USERS)
+        number = rng.randrange(1_000_000)
+        wishes: list[tuple[str, str | None, JsonObject]] = [
+            ("m.room.message", None, {"body": str(number)}),
+            ("m.room.topic", "", {"topic": str(number)}),
+            ("m.room.name", "", {"name": str(number)}),
+            ("org.example", rng.choice("abc"), {"x": number}),
+            ("m.room.member", sender, {"membership": "join", "displayname": str(number)}),
+            ("m.room.member", sender, {"membership": "leave"}),
+            ("m.room.member", other, {"membership": rng.choice(("invite", "ban", "leave"))}),
+            ("m.room.join_rules", "", {"join_rule": rng.choice(("public", "invite"))}),
+            ("m.room.power_levels", "", self._levels()),
+        ]
+        return rng.choice(wishes)
+
+    def _levels(self) -> JsonObject:
+        rng = self._rng
+        creators = self._version.privileged_creators
+        users = {user: rng.choice((0, 50, 100)) for user in USERS[1:]}
+        users |= {} if creators else {USERS[0]: 100}
+        return {
+            "users": users,
+            "events": {"m.room.topic": rng.choice((0, 50))},
+            "state_default": 50,
+            "ban": 50,
+        }

@@ -1,0 +1,159 @@
+"""Rooms of any shape: what the store says of every state is what the rules say, whatever the order of arrival.
+
+FOLKMOOT_TEST_STORIES sets how many random rooms there are of each version.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from homeserver.protocol.event import Slot
+from homeserver.protocol.events import Event, from_stored
+from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.rooms.graph.auth_graph import RoomKey
+from homeserver.rooms.graph.resolution import Resolver
+from homeserver.rooms.graph.tests.stories import USERS, Story
+from homeserver.rooms.receive import EventReceiver
+from homeserver.rooms.store.events import event_ids, stored_pdus
+from homeserver.rooms.store.graph import graph_events
+from homeserver.rooms.store.heads import head_by_room_id
+from homeserver.rooms.store.overrides import StateRef
+from homeserver.rooms.store.spans import slot_names
+from homeserver.rooms.tests.process import Process, RoomsTestCase
+from homeserver.runtime.locks import KeyedLocks
+from homeserver.runtime.threads import InlineThreads
+from homeserver.storage.engine import Transaction
+from tests.databases import fresh_engine
+
+_STORIES = int(os.environ.get("FOLKMOOT_TEST_STORIES", "6"))
+_EVENTS = 40
+
+
+class Arrivals:
+    """One server to which the events of a story come in some order."""
+
+    def __init__(self, case: "StoryTests", version: str) -> None:
+        self.case = case
+        self.process: Process = case.process(fresh_engine(), InlineThreads())
+        self.room_id: RoomID = case.result_of(
+            self.process.create_room(room_version=version, invite=list(USERS[1:]), preset="public_chat")
+        )
+        head = case.result_of(self.process.heads.get(self.room_id))
+        self.key = RoomKey(head.nid, head.room_id, head.version)
+        self.receiver = EventReceiver(self.process.heads, self.process.ingest, self.process.db, KeyedLocks())
+        self.extremities = set(head.extremities)
+        self.most_extremities = 1
+        self.soft_failed: set[EventID] = set()
+
+    def first_events(self) -> list[Event]:
+        def read(txn: Transaction) -> list[Event]:
+            rows = txn.rows("SELECT event_id FROM room_event ORDER BY position")
+            pdus = {pdu.event_id: pdu for pdu in stored_pdus(txn, [EventID(row[0]) for row in rows])}
+            ordered = [pdus[EventID(row[0])] for row in rows]
+            return [from_stored(p.client, p.federation, self.room_id, self.key.version) for p in ordered]
+
+        return self.case.result_of(self.process.db.read(read))
+
+    def take(self, story: Story, event: Event) -> None:
+        """Brings one event in and compares all that changed with what the rules say."""
+        current = story.resolved(self.extremities)
+        received = self.case.result_of(self.receiver.receive(event))
+        if event.event_id in story.rejected:
+            assert received.refusal is not None, received
+            assert not received.refusal.soft, received
+        elif not story.is_allowed(event, current):
+            assert received.refusal is not None, received
+            assert received.refusal.soft, received
+            self.soft_failed.add(event.event_id)
+        else:
+            assert received.refusal is None, received
+            self.extremities = {*self.extremities - self._followed(story, event), event.event_id}
+            self.most_extremities = max(self.most_extremities, len(self.extremities))
+        self.compare(story, event)
+
+    def _followed(self, story: Story, event: Event) -> set[EventID]:
+        followed: set[EventID] = set()
+        pending = set(event.prev_events)
+        while pending:
+            followed |= pending
+            refused = pending & (self.soft_failed | story.rejected)
+            pending = {prev for one in refused for prev in story.events[one].prev_events} - followed
+        return followed
+
+    def compare(self, story: Story, event: Event) -> None:
+        states, current, members = self.case.result_of(self.process.db.read(self._states, event.event_id))
+        assert states is not None
+        assert states[0] == dict(story.before[event.event_id])
+        assert states[1] == dict(story.after[event.event_id])
+        expected = story.resolved(self.extremities)
+        assert current == dict(expected)
+        head = self.case.result_of(self.process.heads.get(self.room_id))
+        for slot, one in head.state.items():
+            assert (None if one is None else one.event_id) == expected.get(slot), slot
+        joined = {slot[1] for slot, one in expected.items() if story.events[one].membership == "join"}
+        assert members == joined
+
+    def _states(
+        self, txn: Transaction, event_id: EventID
+    ) -> tuple[list[dict[Slot, EventID]] | None, dict[Slot, EventID], set[str]]:
+        states = graph_events(txn, [event_id])[event_id].states
+        row = head_by_room_id(txn, self.room_id)
+        assert row is not None
+        around = None if states is None else [self._named(txn, ref) for ref in states]
+        joined = txn.rows(
+            """
+            SELECT u.user_id FROM room_member m JOIN known_user u ON u.nid = m.user_nid
+            WHERE m.membership = 'join'
+            """
+        )
+        return around, self._named(txn, StateRef(row.state_line)), {user_id for (user_id,) in joined}
+
+    def _named(self, txn: Transaction, ref: StateRef) -> dict[Slot, EventID]:
+        resolver = Resolver(txn, self.key)
+        values = resolver.all_values(resolver.read(ref))
+        names, ids = slot_names(txn, values), event_ids(txn, values.values())
+        return {names[slot]: ids[nid] for slot, nid in values.items()}
+
+
+def other_order(events: Sequence[Event], rng: Random) -> list[Event]:
+    """A random order in which all that an event refers to comes before it."""
+    among, waiting = {event.event_id for event in events}, list(events)
+    ordered: list[Event] = []
+    done: set[EventID] = set()
+    while waiting:
+        ready = [e for e in waiting if ({*e.prev_events, *e.auth_events} & among) <= done]
+        event = rng.choice(ready)
+        waiting.remove(event)
+        ordered.append(event)
+        done.add(event.event_id)
+    return ordered
+
+
+class StoryTests(RoomsTestCase):
+    pytestmark = pytest.mark.wire  # it depends on the database
+
+    def check(self, version: str) -> None:
+        counted: Counter[str] = Counter(rejected=0, soft=0, forks=0)
+        for seed in range(_STORIES):
+            rng = Random(f"{version} {seed}")
+            arrivals = Arrivals(self, version)
+            story = Story(arrivals.first_events(), rng)
+            events = [story.make() for _ in range(_EVENTS)]
+            try:
+                for event in events if seed % 2 else other_order(events, rng):
+                    arrivals.take(story, event)
+            except AssertionError as error:
+                raise AssertionError(f"version {version}, seed {seed}: {error}") from error
+            counted.update(rejected=len(story.rejected), soft=len(arrivals.soft_failed))
+            counted["forks"] += arrivals.most_extremities > 1
+        # Stories in which nothing happens show nothing.
+        assert min(counted.values()) >= _STORIES / 3, counted
+
+    def test_version_11(self) -> None:
+        self.check("11")
+
+    def test_version_12(self) -> None:
+        self.check("12")
