@@ -63,7 +63,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures Matrix homeservers. Without --url and --command it starts Folkmoot.",
-        epilog=f"scenarios:\n{explanations}\n  {READY:<16} {_flat(measure_readiness.__doc__)}",
+        epilog=f"scenarios:\n{explanations}\n  {READY:<16} {_flat(measure_readiness.__doc__)}\n\n"
+        "scripts/bench rules measures the functions that the rules of rooms are, beside Synapse's.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--url", help="a server that runs already, instead of starting Folkmoot")
