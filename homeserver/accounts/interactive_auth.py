@@ -19,7 +19,14 @@ from homeserver.accounts.store.interactive_auth import (
     insert_interactive_session,
     session_by_hash,
 )
-from homeserver.protocol.errors import BadJson, Forbidden, MatrixError, Unknown
+from homeserver.protocol.errors import (
+    BadJson,
+    CaptchaInvalid,
+    Forbidden,
+    MatrixError,
+    Unauthorized,
+    Unknown,
+)
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject, JsonValue, canonical_json
 from homeserver.runtime.clock import Clock
@@ -28,6 +35,7 @@ from homeserver.storage.database import Database
 
 _LIFETIME = timedelta(days=1)
 _SESSION_ID_LENGTH = 32
+_NO_SESSION = "There is no such session of interactive authentication; begin a new one"
 
 
 class Stage(Protocol):
@@ -41,12 +49,14 @@ class Stage(Protocol):
     async def attempt(self, auth: JsonObject, user_id: UserID | None) -> JsonValue:
         """Checks what the client sent and returns what is to be remembered of it.
 
-        `user_id` is who must be proven to act, None where that is not known yet. Raises Forbidden where the
-        proof fails, after which the client may try again; any other MatrixError is the answer to the request.
+        `user_id` is who must be proven to act, None where that is not known yet. Raises Forbidden, Unauthorized
+        or CaptchaInvalid where the proof fails, after which the client may try again; any other MatrixError is
+        the answer to the request.
         """
 
 
 Flow = Sequence[Stage]
+_FAILURES = (Forbidden, Unauthorized, CaptchaInvalid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class AuthenticationRequired(MatrixError):
 
     status = 401
 
-    def __init__(self, failure: Forbidden | None, **fields: JsonValue) -> None:
+    def __init__(self, failure: MatrixError | None, **fields: JsonValue) -> None:
         super().__init__("More authentication is needed", **fields)
         self._failure = failure
 
@@ -115,11 +125,28 @@ class InteractiveAuth:
         stage_type = _text(auth, "type")
         if stage_type is not None and stage_type not in session.completed:
             failure = await self._attempt(session, operation, flows, auth)
-        if any([stage.type for stage in flow] == list(session.completed) for flow in flows):
+        if any(_missing(flow, session) == [] for flow in flows):
             return session.completed
         if not session.stored:
             await self._store(session, operation)
         raise AuthenticationRequired(failure, **_progress(session, flows))
+
+    async def complete(self, session_id: str, stage: Stage, auth: JsonObject) -> None:
+        """Lets the user go through a stage on a page of ours, for clients that cannot.
+
+        The client learns of it when it asks again with the session alone. Raises Unknown for a session that does
+        not exist, and what the stage does where the proof fails.
+        """
+        session = _Session(session_id, {}, stored=True)
+        await self.check_session(session_id)
+        result = await stage.attempt(auth, None)
+        await self._db.write(complete_stage, session.hash, stage.type, result)
+
+    async def check_session(self, session_id: str) -> None:
+        """Raises Unknown."""
+        session = _Session(session_id, {}, stored=True)
+        if await self._db.read(session_by_hash, session.hash, self._clock.now_ms()) is None:
+            raise Unknown(_NO_SESSION)
 
     async def forget_expired(self) -> None:
         """For an hourly task."""
@@ -132,7 +159,7 @@ class InteractiveAuth:
         session = _Session(session_id, {}, stored=True)
         stored = await self._db.read(session_by_hash, session.hash, self._clock.now_ms())
         if stored is None:
-            raise Unknown("There is no such session of interactive authentication; begin a new one")
+            raise Unknown(_NO_SESSION)
         if not hmac.compare_digest(stored.request_mac, _request_mac(session_id, operation)):
             raise Forbidden("The request changed during its interactive authentication")
         session.completed = stored.completed
@@ -140,13 +167,13 @@ class InteractiveAuth:
 
     async def _attempt(
         self, session: _Session, operation: Operation, flows: Sequence[Flow], auth: JsonObject
-    ) -> Forbidden | None:
+    ) -> MatrixError | None:
         stage = next((stage for stage in _next_stages(session, flows) if stage.type == auth["type"]), None)
         if stage is None:
             return Forbidden("This stage is not the next of any flow")
         try:
             result = await stage.attempt(auth, operation.user_id)
-        except Forbidden as failure:
+        except _FAILURES as failure:
             return failure
         if session.stored:
             session.completed = await self._db.write(complete_stage, session.hash, stage.type, result)
@@ -162,10 +189,17 @@ class InteractiveAuth:
 
 def _next_stages(session: _Session, flows: Sequence[Flow]) -> Iterable[Stage]:
     """The stages that may come now: those of a flow are completed in its order."""
-    done = list(session.completed)
     for flow in flows:
-        if len(flow) > len(done) and [stage.type for stage in flow[: len(done)]] == done:
-            yield flow[len(done)]
+        missing = _missing(flow, session)
+        if missing:
+            yield missing[0]
+
+
+def _missing(flow: Flow, session: _Session) -> list[Stage] | None:
+    """What is left of a flow; None where something was completed that does not belong to it."""
+    if not session.completed.keys() <= {stage.type for stage in flow}:
+        return None
+    return [stage for stage in flow if stage.type not in session.completed]
 
 
 def _progress(session: _Session, flows: Sequence[Flow]) -> JsonObject:
