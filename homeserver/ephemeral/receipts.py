@@ -22,8 +22,9 @@ from homeserver.streams.last_changed import LastChanged
 class _ReceiptKind:
     """How receipts are stored (an EntryKind): a whole batch in one statement, without reading."""
 
-    def __init__(self, changed: LastChanged[int]) -> None:
+    def __init__(self, changed: LastChanged[int], moved: LastChanged[tuple[int, int]]) -> None:
         self._changed = changed
+        self._moved = moved
 
     def count(self, entry: ReceiptRow) -> int:
         return 1
@@ -40,7 +41,9 @@ class _ReceiptKind:
 
     def stored(self, batch: Sequence[Placed[ReceiptRow]]) -> Iterable[Topic]:
         for placed in batch:
-            self._changed.record(placed.entry.key.room_nid, placed.position)
+            key = placed.entry.key
+            self._changed.record(key.room_nid, placed.position)
+            self._moved.record((key.room_nid, key.user_nid), placed.position)
         return {_who_sees(placed.entry.key) for placed in batch}
 
 
@@ -57,15 +60,21 @@ class Receipts:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._changed: LastChanged[int] = LastChanged()
-        self._kind = _ReceiptKind(self._changed)
+        self._moved: LastChanged[tuple[int, int]] = LastChanged()
+        self._kind = _ReceiptKind(self._changed, self._moved)
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: changes up to `position` are only in the database."""
         self._changed.start_at(position)
+        self._moved.start_at(position)
 
     def changed_after(self, room_nid: int, position: int) -> bool:
         """Whether any receipt in the room may have moved after `position`."""
         return self._changed.after(room_nid, position)
+
+    def moved_after(self, room_nid: int, user_nid: int, position: int) -> bool:
+        """Whether any of the user's receipts in the room may have moved after `position`."""
+        return self._moved.after((room_nid, user_nid), position)
 
     def move(self, key: ReceiptKey, event_id: str, event_position: int, ts: int) -> Deferred[Position]:
         """Moves a receipt to an event, unless it is there or further on already.
