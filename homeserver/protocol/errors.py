@@ -232,3 +232,9 @@ class ServerUnavailable(MatrixError):
     """The server cannot do now what it will be able to do again."""
 
     errcode, status = "M_UNKNOWN", 503
+
+
+class RemoteFailed(MatrixError):
+    """Another server cannot be reached, or does not answer with what was asked for."""
+
+    errcode, status = "M_UNKNOWN", 502

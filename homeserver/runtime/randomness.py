@@ -22,3 +22,7 @@ class Randomness:
     def uppercase(self, length: int) -> str:
         """`length` letters A-Z, the customary form of a device ID."""
         return "".join(self._source.choices(string.ascii_uppercase, k=length))
+
+    def fraction(self) -> float:
+        """A number from 0 up to 1, without 1: for choices and jitter, not for secrets."""
+        return self._source.random()
