@@ -15,9 +15,9 @@ from homeserver.rooms.appends import (
     StateChange,
 )
 from homeserver.rooms.graph.receipt import Receipt, SlotChange
-from homeserver.rooms.graph.vertices import Aside, ShortIds
+from homeserver.rooms.graph.vertices import Aside, ShortIds, in_auth_order
 from homeserver.rooms.head import Head, Heads
-from homeserver.rooms.store.spans import Slot
+from homeserver.rooms.store.spans import EVER, Slot
 from homeserver.rooms.store.transactions import TransactionKey
 from homeserver.storage.dictionary import Dictionary
 from homeserver.streams.journal import Journal, Position
@@ -72,6 +72,27 @@ class Ingest:
         expected = head.extremities
         head.move(event, receipt.extremities, {change.name: change.event for change in receipt.changes})
         return self._append(head, expected, accepted, gap, receipt.missing)
+
+    async def enter(self, join: Event, state: Sequence[Event], auth_chain: Sequence[Event]) -> Position:
+        """Stores a room of other servers, which a local user has just joined.
+
+        `state` is the whole state before the join, `auth_chain` the rest of its auth chain; they were checked.
+        History before the join is missing. Raises ValueError where what authorises an event is not there.
+        """
+        asides = [await self._aside(event, None) for event in in_auth_order((*auth_chain, *state))]
+        head = Head(0, join.room_id, join.version, 0, 0, ())
+        accepted = await self._accepted(head, join, None)
+        first = [await self._first_change(event) for event in state]
+        accepted.changes = (*first, *accepted.changes)
+        accepted.replaces = next((event for event in state if event.slot == join.slot), None)
+        head.advance(join)
+        append = Append(
+            None, join.room_id, (), [accepted], head.row(), asides=asides, missing=join.prev_events
+        )
+        position = await self._journal.append(self._appends, append)
+        head.nid = accepted.room
+        self._heads.put(head)
+        return position
 
     async def refuse(self, head: Head, event: Event, receipt: Receipt) -> None:
         """Stores an event that failed a check on its receipt, beside the timeline."""
@@ -161,6 +182,11 @@ class Ingest:
         type_, state_key = change.name
         target = await self._users.nid_of(UserID(state_key)) if type_ == "m.room.member" else None
         return StateChange(change.slot, change.event, target, change.takes_place)
+
+    async def _first_change(self, event: Event) -> StateChange:
+        short_ids = await self._short_ids(event)
+        assert short_ids.slot is not None, "it is a state event"
+        return StateChange(short_ids.slot, event, short_ids.target, takes_place=False, from_line=EVER)
 
     async def _aside(self, event: Event, receipt: Receipt | None) -> Aside:
         client, federation = stored_forms(event)

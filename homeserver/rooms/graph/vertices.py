@@ -1,8 +1,11 @@
 """Events on their way into the graph of their room."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import NamedTuple
 
+from homeserver.protocol.auth_graph import auth_event_ids
 from homeserver.protocol.events import Event
 from homeserver.rooms.graph.resolution import State
 
@@ -61,3 +64,17 @@ class Aside(Vertex):
     @property
     def is_rejected(self) -> bool:
         return self.refusal is not None and not self.refusal.soft
+
+
+def in_auth_order(events: Iterable[Event]) -> list[Event]:
+    """The events, each once, and after all that authorise it; so the create event comes first.
+
+    Raises ValueError where one of those is not among them, or they authorise each other in a circle.
+    """
+    by_id = {event.event_id: event for event in events}
+    cited = {event_id: auth_event_ids(event) for event_id, event in by_id.items()}
+    order = list(TopologicalSorter(cited).static_order())
+    missing = [event_id for event_id in order if event_id not in by_id]
+    if missing:
+        raise ValueError(f"Of the auth chains is missing: {', '.join(missing[:10])}")
+    return [by_id[event_id] for event_id in order]

@@ -44,10 +44,10 @@ class Story:
             return False
         return True
 
-    def make(self) -> Event:
-        """One more event, most often allowed by the state before it."""
+    def make(self, behind: EventID | None = None) -> Event:
+        """One more event, most often allowed by the state before it; one that comes after `behind`, if given."""
         while True:
-            event = self._made()
+            event = self._made(behind)
             before = self._after_all(event.prev_events)
             if self._is_rejected(event, before):
                 if self._rng.random() < 0.9:
@@ -82,9 +82,11 @@ class Story:
             return states[0] if states else {}
         return resolve(self._version, states, LoadedAuthGraph(dict(self.events), self.rejected))
 
-    def _made(self) -> Event:
+    def _made(self, behind: EventID | None) -> Event:
         rng = self._rng
-        newest = list(self.events)[-rng.choice((1, 1, 2, 3, 6)) :]
+        made = list(self.events)
+        later = made if behind is None else made[made.index(behind) :]
+        newest = later[-rng.choice((1, 1, 2, 3, 6)) :]
         prev_events = tuple(rng.sample(newest, min(len(newest), rng.choice((1, 1, 1, 2, 3)))))
         state = self._after_all(prev_events)
         sender = rng.choice(USERS)

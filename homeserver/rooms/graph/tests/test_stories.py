@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from homeserver.protocol.auth_graph import LoadedAuthGraph
 from homeserver.protocol.event import Slot
 from homeserver.protocol.events import Event, from_stored
 from homeserver.protocol.identifiers import EventID, RoomID
@@ -35,15 +36,13 @@ _EVENTS = 40
 class Arrivals:
     """One server to which the events of a story come in some order."""
 
-    def __init__(self, case: "StoryTests", version: str) -> None:
+    def __init__(self, case: "StoryTests", process: Process, room_id: RoomID) -> None:
         self.case = case
-        self.process: Process = case.process(fresh_engine(), InlineThreads())
-        self.room_id: RoomID = case.result_of(
-            self.process.create_room(room_version=version, invite=list(USERS[1:]), preset="public_chat")
-        )
-        head = case.result_of(self.process.heads.get(self.room_id))
+        self.process = process
+        self.room_id = room_id
+        head = case.result_of(process.heads.get(room_id))
         self.key = RoomKey(head.nid, head.room_id, head.version)
-        self.receiver = EventReceiver(self.process.heads, self.process.ingest, self.process.db, KeyedLocks())
+        self.receiver = EventReceiver(process.heads, process.ingest, process.db, KeyedLocks())
         self.extremities = set(head.extremities)
         self.most_extremities = 1
         self.soft_failed: set[EventID] = set()
@@ -73,6 +72,9 @@ class Arrivals:
             self.extremities = {*self.extremities - self._followed(story, event), event.event_id}
             self.most_extremities = max(self.most_extremities, len(self.extremities))
         self.compare(story, event)
+
+    def knows(self, wanted: set[EventID]) -> bool:
+        return wanted <= self.case.result_of(self.process.db.read(graph_events, wanted)).keys()
 
     def _followed(self, story: Story, event: Event) -> set[EventID]:
         followed: set[EventID] = set()
@@ -135,11 +137,29 @@ def other_order(events: Sequence[Event], rng: Random) -> list[Event]:
 class StoryTests(RoomsTestCase):
     pytestmark = pytest.mark.wire  # it depends on the database
 
+    def new_process(self) -> Process:
+        return self.process(fresh_engine(), InlineThreads())
+
+    def created(self, version: str) -> Arrivals:
+        """At the server that made the room."""
+        process = self.new_process()
+        wish = {"room_version": version, "invite": list(USERS[1:]), "preset": "public_chat"}
+        return Arrivals(self, process, self.result_of(process.create_room(**wish)))
+
+    def entered(self, story: Story, join: Event) -> Arrivals:
+        """At a server that comes in with a join, and is told the state before it."""
+        state = [story.events[event_id] for event_id in story.before[join.event_id].values()]
+        chain = LoadedAuthGraph(story.events).auth_chain(event.event_id for event in (join, *state))
+        process = self.new_process()
+        auth_chain = [story.events[event_id] for event_id in chain if event_id != join.event_id]
+        self.result_of(process.ingest.enter(join, state, auth_chain))
+        return Arrivals(self, process, join.room_id)
+
     def check(self, version: str) -> None:
         counted: Counter[str] = Counter(rejected=0, soft=0, forks=0)
         for seed in range(_STORIES):
             rng = Random(f"{version} {seed}")
-            arrivals = Arrivals(self, version)
+            arrivals = self.created(version)
             story = Story(arrivals.first_events(), rng)
             events = [story.make() for _ in range(_EVENTS)]
             try:
@@ -157,3 +177,23 @@ class StoryTests(RoomsTestCase):
 
     def test_version_12(self) -> None:
         self.check("12")
+
+    def test_a_server_that_joins_later(self) -> None:
+        for seed in range(_STORIES):
+            rng = Random(f"joining {seed}")
+            story = Story(self.created(rng.choice(("11", "12"))).first_events(), rng)
+            while True:
+                event = story.make()
+                if (
+                    event.membership == "join"
+                    and len(story.events) > 20
+                    and event.event_id not in story.rejected
+                ):
+                    break
+            arrivals = self.entered(story, event)
+            arrivals.compare(story, event)
+            for _ in range(_EVENTS):
+                later = story.make(behind=event.event_id)
+                # What it cites from another branch must be here.
+                if arrivals.knows({*later.prev_events, *later.auth_events}):
+                    arrivals.take(story, later)

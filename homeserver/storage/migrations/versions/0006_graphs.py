@@ -55,8 +55,5 @@ def upgrade() -> None:
             PRIMARY KEY (room, event_id)
         ) /* clustered */;
         CREATE INDEX room_missing_event_position ON room_missing_event (room, position);
-
-        -- The lowest number of the room's line: history that is fetched later goes below it.
-        ALTER TABLE room ADD COLUMN first_line BIGINT NOT NULL DEFAULT 0;
         """
     )
