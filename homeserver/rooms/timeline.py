@@ -12,6 +12,7 @@ from homeserver.protocol.errors import InvalidParam, NotFound
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.reading import timeline_events
+from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import members_at
 from homeserver.rooms.store.events import (
     TimelineRow,
@@ -21,7 +22,7 @@ from homeserver.rooms.store.events import (
 )
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import RoomView, RoomViews
-from homeserver.rooms.visibility import Seen, visible_events
+from homeserver.rooms.visibility import visible_events
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal

@@ -87,9 +87,15 @@ class Viewer(msgspec.Struct, frozen=True):
 
 
 def show(
-    event: TimelineEvent, viewer: Viewer, membership: str | None = None, room_id: RoomID | None = None
+    event: TimelineEvent,
+    viewer: Viewer,
+    membership: str | None = None,
+    room_id: RoomID | None = None,
+    relations: bytes | None = None,
 ) -> msgspec.Raw:
     """The event's JSON for one viewer; with `room_id` for answers that are not grouped by room.
+
+    `relations` is the JSON of its bundled aggregations.
 
     https://spec.matrix.org/v1.19/client-server-api/#definition-clientevent
     """
@@ -102,6 +108,8 @@ def show(
         unsigned += b',"transaction_id":' + encode_json(event.transaction[1])
     if event.replaced is not None:
         unsigned += _replaced(event.replaced)
+    if relations is not None:
+        unsigned += b',"m.relations":' + relations
     if event.redacted_because is not None:
         unsigned += b',"redacted_because":' + event.redacted_because[:-1] + room + b"}"
     return msgspec.Raw(event.client[:-1] + room + b',"unsigned":{' + unsigned + b"}}")

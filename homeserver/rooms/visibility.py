@@ -9,19 +9,13 @@ from typing import Any, NamedTuple
 from homeserver.protocol.history_visibility import may_see
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import decode_json
+from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.store.spans import OPEN, Slot, slot_history
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.storage.engine import Transaction
 
 _VISIBILITY: Slot = ("m.room.history_visibility", "")
-
-
-class Seen(NamedTuple):
-    """An event with the viewer's membership at it, including what the event itself changed (MSC4115)."""
-
-    event: TimelineEvent
-    membership: str
 
 
 def seen_by_member(member: MemberRow | None, events: Sequence[TimelineEvent]) -> list[Seen] | None:

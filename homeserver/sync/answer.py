@@ -8,6 +8,7 @@ import msgspec
 
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import JsonObject, encode_json
+from homeserver.rooms.seen import show_seen
 from homeserver.rooms.timeline import format_token
 from homeserver.rooms.timeline_event import Viewer, show
 from homeserver.sync.room_delta import RoomDelta
@@ -45,7 +46,7 @@ def answer(
     def left(delta: RoomDelta) -> JsonObject:
         return {
             "timeline": {
-                "events": [show(one.event, viewer, one.membership) for one in delta.timeline],
+                "events": [show_seen(one, viewer) for one in delta.timeline],
                 "limited": delta.limited,
                 "prev_batch": format_token(delta.prev_batch),
             },

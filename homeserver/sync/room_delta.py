@@ -10,12 +10,13 @@ from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.reading import state_events, timeline_events
+from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import MEMBER, members_at
 from homeserver.rooms.store.events import TimelineRow, events_backwards, line_at, newest_events
 from homeserver.rooms.store.members import MemberRow, heroes, summary_counts
 from homeserver.rooms.store.spans import changed_state_rows, current_state_rows, state_rows
 from homeserver.rooms.timeline_event import TimelineEvent
-from homeserver.rooms.visibility import Seen, last_stay, visible_events
+from homeserver.rooms.visibility import last_stay, visible_events
 from homeserver.storage.engine import Transaction
 
 _NAMES = {"m.room.name": "name", "m.room.canonical_alias": "alias"}

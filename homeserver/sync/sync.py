@@ -16,11 +16,12 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.filters import Filter, RoomEventFilter
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.members import Members
+from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.stripped import stripped_state
 from homeserver.rooms.tails import Tails
 from homeserver.rooms.timeline_event import Viewer
-from homeserver.rooms.visibility import Seen, seen_by_member
+from homeserver.rooms.visibility import seen_by_member
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.metrics import SYNC_WAITING
 from homeserver.storage.cache import ByteBudgetCache
