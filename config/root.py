@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from config.caches import Caches
 from config.database import DATABASE, Database
+from config.directory import RoomDirectory
 from config.email import Addresses, Email, Templates
 from config.federation import Federation
 from config.listeners import DEFAULT_LISTENERS, LISTENERS, Listener, TcpListener
@@ -55,6 +56,7 @@ class Config:
     templates: Templates = section("Templates", Templates)
     rate_limits: RateLimits = section("Rate limits", RateLimits)
     rooms: Rooms = section("Rooms", Rooms)
+    room_directory: RoomDirectory = section("Room directory", RoomDirectory)
     presence: Presence = section("Presence", Presence)
     media: Media = section("Media", Media)
     federation: Federation = section("Federation", Federation)

@@ -64,18 +64,24 @@ from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.reports.api import ReportEndpoints
 from homeserver.reports.reports import Reporting, StoredReports
+from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.api.creation import RoomCreationEndpoints
+from homeserver.rooms.api.directory import DirectoryEndpoints
 from homeserver.rooms.api.membership import MembershipEndpoints
+from homeserver.rooms.api.public_rooms import PublicRoomsEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
 from homeserver.rooms.api.sending import SendEndpoints
 from homeserver.rooms.appends import RoomAppends
 from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
+from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.head import Heads
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.retention import RedactedContent
@@ -307,10 +313,21 @@ class _Rooms:
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
         self._redacted_content = redacted
         replays = Replays(db, core.budget(_REPLAYS))
+        published = PublishedRooms(db)
         ingest = Ingest(
             core.journal,
             RoomAppends(
-                clock, [self.tails, self.members, RedactionMarks(self.heads, self.tails), redacted, replays]
+                clock,
+                [
+                    self.tails,
+                    self.members,
+                    RedactionMarks(self.heads, self.tails),
+                    # After the marks, because what they say of redacted events counts.
+                    Descriptions(),
+                    published,
+                    redacted,
+                    replays,
+                ],
             ),
             self.heads,
             core.users,
@@ -322,22 +339,27 @@ class _Rooms:
         locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, builder, ingest, locks)
         directory = Directory(db, clock)
+        aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)
         self.changes = MembershipChanges(sender, self.heads, self.members, profiles, core.domains, db)
         creator = RoomCreator(
             builder,
             ingest,
             profiles,
             directory,
+            aliases,
             core.domains,
             clock,
             core.around.randomness,
             core.config.rooms.default_version,
         )
+        states = StateSetter(sender, aliases)
         views = RoomViews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
             MembershipEndpoints(self.changes, directory),
-            SendEndpoints(sender, Redactor(sender, self.heads, db, core.users)),
+            SendEndpoints(sender, states, Redactor(sender, self.heads, db, core.users)),
+            DirectoryEndpoints(aliases, directory, views, core.domains),
+            PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
             RoomReadingEndpoints(RoomStates(views, db), Timelines(views, core.journal, db), clock),
         ]
 

@@ -181,6 +181,7 @@ class WireTestCase(SynchronousTestCase):
                 "registration_shared_secret=shared",
                 "enable_registration=true",
                 "enable_registration_without_verification=true",
+                "room_list_publication_rules=[{action: allow}]",
                 # Hashes that nobody keeps need not be hard to guess.
                 "bcrypt_rounds=4",
                 "listeners=[{port: 8008, type: http, resources: [{names: [client, health]}]}]",

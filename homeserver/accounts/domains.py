@@ -10,8 +10,12 @@ class LocalDomains:
         self.default = default
         self._all = frozenset((default, *others))
 
-    def is_local(self, user_id: UserID) -> bool:
-        return server_of(user_id) in self._all
+    def is_local(self, identifier: str) -> bool:
+        """Whether a user ID, or the alias of a room, is of this server."""
+        return self.speaks_for(server_of(identifier))
+
+    def speaks_for(self, server_name: str) -> bool:
+        return server_name in self._all
 
     def full_user_id(self, user: str) -> UserID:
         """What somebody means who typed a user ID or just its localpart; it may be malformed."""

@@ -238,3 +238,9 @@ class RemoteFailed(MatrixError):
     """Another server cannot be reached, or does not answer with what was asked for."""
 
     errcode, status = "M_UNKNOWN", 502
+
+
+class AliasInUse(MatrixError):
+    """As `RoomInUse`, where the specification asks for this status and code."""
+
+    errcode, status = "M_UNKNOWN", 409

@@ -26,6 +26,7 @@ from homeserver.protocol.identifiers import (
 )
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import RoomVersion, room_version
+from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.draft import Draft
 from homeserver.rooms.first_state import power_levels_content, preset_state
@@ -74,6 +75,7 @@ class RoomCreator:
         ingest: Ingest,
         profiles: Profiles,
         directory: Directory,
+        aliases: Aliases,
         domains: LocalDomains,
         clock: Clock,
         randomness: Randomness,
@@ -83,6 +85,7 @@ class RoomCreator:
         self._ingest = ingest
         self._profiles = profiles
         self._directory = directory
+        self._aliases = aliases
         self._domains = domains
         self._clock = clock
         self._newest_time = 0
@@ -93,7 +96,7 @@ class RoomCreator:
         """The ID of the new room, which is stored when this returns.
 
         Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes
-        contradict the room's own rules, InvalidParam, BadJson.
+        contradict the room's own rules, Forbidden, InvalidParam, BadJson.
         """
         version = _version(self._default_version if wish.room_version is None else wish.room_version)
         alias = _alias(creator, wish)
@@ -106,11 +109,14 @@ class RoomCreator:
         room.head.room_id = room.events[0].event.room_id
         for type_, state_key, content in await self._first_state(creator, wish, version, alias, invited):
             await self._add(room, self._draft(room, creator, type_, content, state_key))
+        if wish.visibility == "public":
+            await self._aliases.check_publication(creator, room.head.room_id, [alias] if alias else ())
         if alias is not None:
+            self._aliases.check_creation(creator, alias, room.head.room_id)
             await self._directory.claim(alias, room.head.room_id, creator)
         await self._ingest.accept_room(room)
         if wish.visibility == "public":
-            await self._directory.publish(room.head.room_id)
+            await self._directory.publish(room.head.nid)
         return room.head.room_id
 
     async def _first_state(

@@ -8,6 +8,7 @@ from homeserver.protocol.errors import BadJson
 from homeserver.protocol.identifiers import EventID, RoomID, parse_event_id
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.draft import Draft
+from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.redactions import Redactor
 from homeserver.rooms.send import EventSender
 
@@ -25,8 +26,9 @@ class RedactionReason(msgspec.Struct):
 class SendEndpoints:
     """https://spec.matrix.org/v1.19/client-server-api/#sending-events-to-a-room"""
 
-    def __init__(self, sender: EventSender, redactor: Redactor) -> None:
+    def __init__(self, sender: EventSender, states: StateSetter, redactor: Redactor) -> None:
         self._sender = sender
+        self._states = states
         self._redactor = redactor
 
     @endpoint(
@@ -48,7 +50,9 @@ class SendEndpoints:
             content=body,
             transaction=_transaction(requester, f"send/{event_type}", txn_id),
         )
-        return await self._send(draft)
+        if event_type == "m.room.redaction":
+            return await self._redact(draft, body.get("redacts"))
+        return SentEvent((await self._sender.send(draft)).event_id)
 
     @endpoint(
         "PUT",
@@ -64,7 +68,10 @@ class SendEndpoints:
         draft = Draft(
             room_id=room_id, type=event_type, state_key=state_key, sender=requester.user_id, content=body
         )
-        return await self._send(draft)
+        # Or else one could redact by the power to set state.
+        if event_type == "m.room.redaction":
+            return await self._redact(draft, body.get("redacts"))
+        return SentEvent((await self._states.set(requester, draft)).event_id)
 
     @endpoint(
         "PUT",
@@ -99,12 +106,6 @@ class SendEndpoints:
             transaction=_transaction(requester, f"redact/{event_id}", txn_id),
         )
         return await self._redact(draft, event_id, own_only=requester.is_suspended)
-
-    async def _send(self, draft: Draft) -> SentEvent:
-        # State too, so that nobody redacts by the power to set state.
-        if draft.type == "m.room.redaction":
-            return await self._redact(draft, draft.content.get("redacts"))
-        return SentEvent((await self._sender.send(draft)).event_id)
 
     async def _redact(self, draft: Draft, target: object, *, own_only: bool = False) -> SentEvent:
         if not isinstance(target, str):

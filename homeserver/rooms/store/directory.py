@@ -1,4 +1,4 @@
-"""Tables room_alias and room_published: names of rooms, and rooms that everyone may find."""
+"""Table room_alias: names of rooms."""
 
 from homeserver.protocol.identifiers import RoomAlias, RoomID, UserID
 from homeserver.storage.engine import Transaction
@@ -25,18 +25,28 @@ def claim_alias(txn: Transaction, alias: RoomAlias, room_id: RoomID, creator: Us
     return claimed == 1
 
 
-def room_of_alias(txn: Transaction, alias: RoomAlias) -> RoomID | None:
-    """The room, if it exists: an alias is claimed before its room is stored."""
+def find_alias(txn: Transaction, alias: RoomAlias) -> tuple[RoomID, UserID] | None:
+    """The room, if it exists, and who named it: an alias is claimed before its room is stored."""
     row = txn.row(
         """
-        SELECT a.room_id FROM room_alias a JOIN room r ON r.room_id = a.room_id WHERE a.alias = %(alias)s
+        SELECT a.room_id, a.creator FROM room_alias a JOIN room r ON r.room_id = a.room_id
+        WHERE a.alias = %(alias)s
         """,
         alias=alias,
     )
-    return None if row is None else RoomID(row[0])
+    return None if row is None else (RoomID(row[0]), UserID(row[1]))
 
 
-def publish_room(txn: Transaction, room_id: RoomID) -> None:
-    txn.execute(
-        "INSERT INTO room_published (room_id) VALUES (%(room_id)s) ON CONFLICT DO NOTHING", room_id=room_id
+def aliases_of_room(txn: Transaction, room_id: RoomID) -> list[RoomAlias]:
+    rows = txn.rows(
+        "SELECT alias FROM room_alias WHERE room_id = %(room_id)s ORDER BY made_at, alias", room_id=room_id
     )
+    return [RoomAlias(alias) for (alias,) in rows]
+
+
+def delete_alias(txn: Transaction, alias: RoomAlias) -> None:
+    txn.execute("DELETE FROM room_alias WHERE alias = %(alias)s", alias=alias)
+
+
+def move_aliases(txn: Transaction, old: RoomID, new: RoomID) -> None:
+    txn.execute("UPDATE room_alias SET room_id = %(new)s WHERE room_id = %(old)s", old=old, new=new)
