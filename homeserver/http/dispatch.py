@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,15 @@ from twisted.python.failure import Failure
 from config.rate_limits import RateLimit, RateLimits
 from homeserver.http.endpoint import Answer, Auth, Caller, Endpoint, Limit
 from homeserver.http.limits import RateLimiter
+from homeserver.http.origin_limits import OriginLimiter
 from homeserver.http.parameters import ArgumentReader
-from homeserver.http.requester import Authenticator, Requester
+from homeserver.http.requester import (
+    Authenticator,
+    NoServers,
+    Requester,
+    ServerAuthenticator,
+    ServerRequest,
+)
 from homeserver.http.router import Router
 from homeserver.protocol.errors import (
     Forbidden,
@@ -34,6 +41,7 @@ from homeserver.storage.engine import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 
+NO_SERVERS = NoServers()
 JSON_HEADERS = ((b"Content-Type", b"application/json"),)
 
 
@@ -49,6 +57,8 @@ class Incoming:
     authorization: str | None
     body_length: int
     read_body: Callable[[], bytes]
+    target: str = ""
+    """Path and query as they were sent."""
 
 
 @dataclass(slots=True)
@@ -69,6 +79,7 @@ class _Prepared:
     limit: RateLimit | None
     wants_caller: bool
     wants_requester: bool
+    wants_origin: bool
     succeeded: Any
 
 
@@ -82,9 +93,12 @@ class Dispatcher:
         limiter: RateLimiter,
         rate_limits: RateLimits,
         clock: Clock,
+        servers: ServerAuthenticator = NO_SERVERS,
     ) -> None:
         self._router = router
         self._authenticator = authenticator
+        self._servers = servers
+        self._origin_limiter = OriginLimiter(clock, rate_limits.federation)
         self._limiter = limiter
         self._clock = clock
         self._prepared = {endpoint.name: _prepare(endpoint, rate_limits) for endpoint in router.endpoints}
@@ -135,6 +149,8 @@ class Dispatcher:
 
     async def _call(self, prepared: _Prepared, path: dict[str, str], incoming: Incoming) -> Rendered:
         endpoint = prepared.endpoint
+        if endpoint.auth is Auth.SERVER:
+            return await self._call_from_server(prepared, path, incoming)
         token = access_token(incoming)
         requester = await self._requester(endpoint, token, incoming)
         if prepared.limit is not None:
@@ -152,7 +168,29 @@ class Dispatcher:
         device = requester.device_nid if requester is not None else None
         # An object equals nothing else, so such a call shares its answer with no other.
         call = object() if endpoint.replay_by is None else (device, incoming.method, incoming.path)
-        return await self._call_once(call, endpoint, arguments)
+        return await self._call_once(call, lambda: endpoint.call(**arguments))
+
+    async def _call_from_server(
+        self, prepared: _Prepared, path: dict[str, str], incoming: Incoming
+    ) -> Rendered:
+        endpoint = prepared.endpoint
+        if incoming.body_length > endpoint.max_body:
+            raise TooLarge(f"The body may have {endpoint.max_body} bytes")
+        body = incoming.read_body()
+        origin = await self._servers.origin(
+            ServerRequest(incoming.method, incoming.target, incoming.authorization, body)
+        )
+        add_to_log_context(origin=origin)
+        arguments = prepared.arguments.read(path, incoming.query, body)
+        if prepared.wants_origin:
+            arguments["origin"] = origin
+
+        async def in_turn() -> Any:
+            async with self._origin_limiter.turn(origin):
+                return await endpoint.call(**arguments)
+
+        call = object() if endpoint.replay_by is None else (origin, incoming.method, incoming.path)
+        return await self._call_once(call, in_turn)
 
     async def _requester(self, endpoint: Endpoint, token: str | None, incoming: Incoming) -> Requester | None:
         auth = endpoint.auth
@@ -169,7 +207,7 @@ class Dispatcher:
             raise GuestAccessForbidden("Guests may not do this")
         return requester
 
-    def _call_once(self, key: Hashable, endpoint: Endpoint, arguments: dict[str, Any]) -> Deferred[Rendered]:
+    def _call_once(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, Any]]) -> Deferred[Rendered]:
         """Goes on to its end although the client may go away: nothing is left half done.
 
         A request repeated while the first is under way gets the first one's answer. Repetitions after that are
@@ -181,7 +219,7 @@ class Dispatcher:
             waiting.append(answer)
             return answer
         self._under_way[key] = [answer]
-        Deferred.fromCoroutine(endpoint.call(**arguments)).addCallback(render).addBoth(self._ended, key)
+        Deferred.fromCoroutine(start()).addCallback(render).addBoth(self._ended, key)
         return answer
 
     def _ended(self, outcome: Rendered | Failure, key: Hashable) -> None:
@@ -206,13 +244,15 @@ def _check_standing(requester: Requester, endpoint: Endpoint) -> None:
 
 
 def _prepare(endpoint: Endpoint, rate_limits: RateLimits) -> _Prepared:
-    limit = None if endpoint.limit is Limit.NONE else getattr(rate_limits, endpoint.limit.value)
+    by_bucket = endpoint.limit not in (Limit.NONE, Limit.FEDERATION)
+    limit = getattr(rate_limits, endpoint.limit.value) if by_bucket else None
     return _Prepared(
         endpoint=endpoint,
         arguments=ArgumentReader(endpoint),
         limit=limit,
         wants_caller="caller" in endpoint.parameters,
         wants_requester="requester" in endpoint.parameters,
+        wants_origin="origin" in endpoint.parameters,
         succeeded=REQUEST_SECONDS.labels(endpoint.name, 200),
     )
 

@@ -16,6 +16,8 @@ F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 _DECLARED = "__endpoint__"
 DEFAULT_MAX_BODY = 1024 * 1024
+# Parameters of methods that say who asks; what is asked is in the others.
+GIVEN = frozenset({"requester", "origin", "caller"})
 
 
 class Auth(Enum):
@@ -27,6 +29,7 @@ class Auth(Enum):
     LEAVING = "users and guests, even where their account is locked"
     USER = "users, not guests"
     ADMIN = "server administrators"
+    SERVER = "other servers, which sign their requests"
 
 
 class Limit(Enum):
@@ -44,6 +47,7 @@ class Limit(Enum):
     PRESENCE_PER_USER = "presence_per_user"
     USER_DIRECTORY = "user_directory"
     REPORTS = "reports"
+    FEDERATION = "federation"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -114,7 +118,8 @@ def endpoint(
     """Declares an async method as an endpoint.
 
     `paths` may hold `{name}` for a parameter of the method and `(v3|r0)` for alternatives. The other parameters of the
-    method are found by name: `requester`, `caller`, `body` (a msgspec Struct or a JSON object) and `query` (a Struct).
+    method are found by name: `requester`, `origin` (the server that asks), `caller`, `body` (a
+    msgspec Struct or a JSON object) and `query` (a Struct).
     `auth` and `limit` have no default, so that neither is forgotten. `max_body` is in bytes. `suspended` says whether
     those may call it whose accounts are suspended: not where it tells others something.
     """
@@ -162,11 +167,13 @@ def _bind(declaration: _Declaration, call: Callable[..., Any], name: str) -> End
 
 def _check(declaration: _Declaration, name: str, parameters: set[str]) -> None:
     """A declaration that cannot work fails at start, not at the first request."""
-    parameters = parameters - {"requester", "caller", "body", "query"}
+    parameters = parameters - GIVEN - {"body", "query"}
     for path in declaration.paths:
         in_path = set(re.findall(r"{(\w+)}", path))
         if in_path != parameters:
             raise TypeError(f"{name}: {path} and the method's parameters differ: {in_path ^ parameters}")
+    if (declaration.auth is Auth.SERVER) is not (declaration.limit is Limit.FEDERATION):
+        raise TypeError(f"{name}: the limit of requests of other servers is theirs alone")
     if declaration.replay_by is not None and declaration.replay_by not in parameters:
         raise TypeError(f"{name}: there is no parameter {declaration.replay_by} to replay by")
 

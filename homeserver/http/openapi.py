@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from homeserver.http.endpoint import Answer, Auth, Endpoint, Form, Limit, endpoint, endpoints_of
+from homeserver.http.endpoint import GIVEN, Answer, Auth, Endpoint, Form, Limit, endpoint, endpoints_of
 from homeserver.protocol.json import JsonObject, encode_json
 
 _SCHEMAS = "#/components/schemas/"
@@ -25,6 +25,7 @@ _SECURITY: Mapping[Auth, list[JsonObject]] = {
     Auth.LEAVING: [{"accessToken": []}],
     Auth.USER: [{"accessToken": ["user"]}],
     Auth.ADMIN: [{"accessToken": ["admin"]}],
+    Auth.SERVER: [{"signature": []}],
 }
 _REFUSALS = {
     "400": "The request is malformed: M_NOT_JSON, M_BAD_JSON, M_MISSING_PARAM, M_INVALID_PARAM, …",
@@ -78,7 +79,10 @@ def describe(endpoints: Iterable[Endpoint], version: str) -> JsonObject:
         "components": {
             "schemas": {**schemas.components, "MatrixError": _ERROR_SCHEMA},
             "responses": {status: _refusal(description) for status, description in _REFUSALS.items()},
-            "securitySchemes": {"accessToken": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "accessToken": {"type": "http", "scheme": "bearer"},
+                "signature": {"type": "http", "scheme": "X-Matrix"},
+            },
         },
     }
 
@@ -103,7 +107,7 @@ class _Schemas:
 
 def _types_of(described: Endpoint) -> Iterator[Any]:
     for name, kind in described.parameters.items():
-        if name not in {"requester", "caller"}:
+        if name not in GIVEN:
             yield kind
     yield _answer_type(described.returns)
 
@@ -168,11 +172,11 @@ def _responses(described: Endpoint, schemas: _Schemas) -> JsonObject:
 
 
 def _refusals_of(described: Endpoint) -> Iterator[str]:
-    if described.parameters.keys() - {"requester", "caller"}:
+    if described.parameters.keys() - GIVEN:
         yield "400"
     if described.auth is not Auth.NONE:
         yield "401"
-    if described.auth in (Auth.USER, Auth.ADMIN):
+    if described.auth in (Auth.USER, Auth.ADMIN, Auth.SERVER):
         yield "403"
     if "body" in described.parameters:
         yield "413"

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from treq.client import HTTPClient  # noqa: TID251 -- the one module that speaks to others
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -39,6 +40,10 @@ class RequestFailed(Exception):
 
 class ForbiddenAddress(RequestFailed):
     """The request would have gone to an address that the operator forbids."""
+
+
+class HungUp(RequestFailed):
+    """The connection ended before an answer began."""
 
 
 class AnswerTooLarge(RequestFailed):
@@ -158,6 +163,8 @@ class Outbound:
                 raise cause from None
             if isinstance(cause, AddressForbidden):
                 raise ForbiddenAddress(str(cause)) from error
+            if isinstance(cause, ConnectionDone | ConnectionLost):
+                raise HungUp(f"{asked.host} hung up") from error
             # Twisted and OpenSSL have dozens of ways to say that there is no connection.
             raise RequestFailed(f"{asked.host} cannot be reached: {_told(cause)}") from error
         into = asked.into if response.code == 200 else None

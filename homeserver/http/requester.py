@@ -4,7 +4,8 @@ from typing import Protocol
 
 import msgspec
 
-from homeserver.protocol.identifiers import DeviceID, UserID
+from homeserver.protocol.errors import Unauthorized
+from homeserver.protocol.identifiers import DeviceID, ServerName, UserID
 
 
 class Requester(msgspec.Struct, frozen=True):
@@ -29,3 +30,26 @@ class Authenticator(Protocol):
 
     async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
         """Raises UnknownToken."""
+
+
+class ServerRequest(msgspec.Struct, frozen=True):
+    """What another server signs of its request. `target` is path and query as they were sent."""
+
+    method: str
+    target: str
+    authorization: str | None
+    body: bytes
+
+
+class ServerAuthenticator(Protocol):
+    """Finds out which server has signed a request. Implemented by `federation`."""
+
+    async def origin(self, request: ServerRequest) -> ServerName:
+        """Raises Unauthorized, Forbidden, NotJson."""
+
+
+class NoServers:
+    """Authenticates nobody: for a dispatcher that no other server speaks to."""
+
+    async def origin(self, request: ServerRequest) -> ServerName:
+        raise Unauthorized("This server does not talk to others")

@@ -83,6 +83,7 @@ class Request(http.Request):
         return Incoming(
             method=self.method.decode("ascii", "replace"),
             path=path.decode("ascii", "replace"),
+            target=self.uri.decode("ascii", "replace"),
             query=self.args,
             address=self._address(),
             user_agent=self.getHeader("user-agent") or "",
