@@ -83,6 +83,7 @@ from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.relations import Relations
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender
@@ -326,6 +327,7 @@ class _Rooms:
                     Descriptions(),
                     published,
                     redacted,
+                    Relations(),
                     replays,
                 ],
             ),

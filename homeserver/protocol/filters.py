@@ -69,6 +69,11 @@ class RoomEventFilter(EventFilter, frozen=True, kw_only=True):
             return False
         return self.contains_url is None or self.contains_url == ("url" in event.content)
 
+    @property
+    def asks_relations(self) -> bool:
+        """Whether it depends on what relates to an event if it passes."""
+        return self.related_by_rel_types is not None or self.related_by_senders is not None
+
     def includes(self, room_id: str) -> bool:
         """Whether events of the room are wanted."""
         return _includes(self.rooms, self.not_rooms, room_id)

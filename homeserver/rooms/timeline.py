@@ -11,18 +11,15 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.errors import InvalidParam, NotFound
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.rooms.aggregations import bundled
 from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import members_at
-from homeserver.rooms.store.events import (
-    TimelineRow,
-    event_by_id,
-    events_backwards,
-    events_forwards,
-)
+from homeserver.rooms.store.events import event_by_id
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import RoomView, RoomViews
 from homeserver.rooms.visibility import visible_events
+from homeserver.rooms.walk import START, Stretch, walk
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal
@@ -30,8 +27,6 @@ from homeserver.streams.journal import Journal
 LARGEST_PAGE = 1000
 # As many digits as a database holds.
 _TOKEN = re.compile(r"s-?[0-9]{1,18}")
-_START = -(2**62)
-"""Before every position, also those of history that was fetched later, which are negative."""
 
 
 def parse_token(token: str) -> int:
@@ -80,68 +75,59 @@ class Timelines:
         """Events that the requester may see. Raises Forbidden, NotFound, InvalidParam."""
         view = await self._views.of(requester, room_id)
         newest = min(view.upto, self._journal.position)
-        default = newest if wish.backwards else _START
-        start = default if wish.start is None else min(parse_token(wish.start), newest)
-        stop = None if wish.stop is None else parse_token(wish.stop)
-        return await self._db.read(_page, requester, view, wish, start, stop, newest)
+        stretch = _stretch(wish, newest)
+        return await self._db.read(_page, requester, view, wish.filter, stretch)
 
     async def event(self, requester: Requester, room_id: RoomID, event_id: EventID) -> tuple[RoomView, Seen]:
         """Raises NotFound also for an event that exists but may not be seen, as the specification asks."""
         view = await self._views.of(requester, room_id)
-        seen = await self._db.read(_one, requester, view, event_id)
+        seen = await self._db.read(seen_event, requester, view, event_id)
         if seen is None:
             raise NotFound("There is no such event in this room")
         return view, seen
 
 
-def _page(
-    txn: Transaction,
-    requester: Requester,
-    view: RoomView,
-    wish: PageWish,
-    start: int,
-    stop: int | None,
-    newest: int,
-) -> Page:
+def _stretch(wish: PageWish, newest: int) -> Stretch:
     limit = max(1, min(wish.limit, LARGEST_PAGE))
-    rows = _rows(txn, view, wish.backwards, start, stop, newest, limit + 1)
-    more, rows = len(rows) > limit, rows[:limit]
-    events = timeline_events(txn, rows, requester.device_nid)
-    seen = visible_events(txn, view.room, requester.user_id, view.member, events)
-    wanted = wish.filter.includes(view.room_id)
-    chunk = [one for one in seen if wanted and wish.filter.matches(one.event)]
-    return Page(
-        view=view,
-        start=format_token(start if start != _START else 0),
-        end=format_token(_end(rows, wish.backwards)) if more else None,
-        chunk=chunk,
-        state=_members_of_senders(txn, view, chunk) if wish.filter.lazy_load_members else (),
+    start = None if wish.start is None else min(parse_token(wish.start), newest)
+    stop = None if wish.stop is None else parse_token(wish.stop)
+    if wish.backwards:
+        return Stretch(
+            newest if start is None else start, START if stop is None else stop, backwards=True, limit=limit
+        )
+    return Stretch(
+        START if start is None else start,
+        newest if stop is None else min(stop, newest),
+        backwards=False,
+        limit=limit,
     )
 
 
-def _rows(
-    txn: Transaction, view: RoomView, backwards: bool, start: int, stop: int | None, newest: int, limit: int
-) -> list[TimelineRow]:
-    if backwards:
-        return events_backwards(txn, view.room, start, _START if stop is None else stop, limit)
-    return events_forwards(txn, view.room, start, newest if stop is None else min(stop, newest), limit)
+def _page(
+    txn: Transaction, requester: Requester, view: RoomView, wanted: RoomEventFilter, stretch: Stretch
+) -> Page:
+    chunk, end = walk(txn, requester, view, wanted, stretch)
+    return Page(
+        view=view,
+        start=format_token(stretch.start if stretch.start != START else 0),
+        end=None if end is None else format_token(end),
+        chunk=bundled(txn, requester, view, chunk),
+        state=members_of_senders(txn, view, chunk) if wanted.lazy_load_members else (),
+    )
 
 
-def _end(rows: Sequence[TimelineRow], backwards: bool) -> int:
-    return rows[-1].position - 1 if backwards else rows[-1].position
-
-
-def _members_of_senders(txn: Transaction, view: RoomView, chunk: Sequence[Seen]) -> list[TimelineEvent]:
+def members_of_senders(txn: Transaction, view: RoomView, chunk: Sequence[Seen]) -> list[TimelineEvent]:
     """The member events of those who sent the chunk, at its newest event, when all of them had come."""
     senders = {one.event.key.sender for one in chunk}
     line = max((one.event.state_after for one in chunk), default=0)
     return members_at(txn, view.room, line, senders)
 
 
-def _one(txn: Transaction, requester: Requester, view: RoomView, event_id: EventID) -> Seen | None:
+def seen_event(txn: Transaction, requester: Requester, view: RoomView, event_id: EventID) -> Seen | None:
+    """None where there is no such event in the room, or the requester may not see it."""
     row = event_by_id(txn, event_id)
     if row is None or row.room != view.room:
         return None
     events = timeline_events(txn, [row], requester.device_nid)
     seen = visible_events(txn, view.room, requester.user_id, view.member, events)
-    return seen[0] if seen else None
+    return bundled(txn, requester, view, seen)[0] if seen else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
+from homeserver.rooms.aggregations import bundled_in_rooms
 from homeserver.rooms.reading import state_events, timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import MEMBER, members_at
@@ -16,7 +17,9 @@ from homeserver.rooms.store.events import TimelineRow, events_backwards, line_at
 from homeserver.rooms.store.members import MemberRow, heroes, summary_counts
 from homeserver.rooms.store.spans import changed_state_rows, current_state_rows, state_rows
 from homeserver.rooms.timeline_event import TimelineEvent
+from homeserver.rooms.view import CURRENT
 from homeserver.rooms.visibility import last_stay, visible_events
+from homeserver.rooms.walk import passing
 from homeserver.storage.engine import Transaction
 
 _NAMES = {"m.room.name": "name", "m.room.canonical_alias": "alias"}
@@ -135,6 +138,7 @@ class RoomReads:
             delta.summary["m.heroes"] = found.get(delta.member.room, [])
         for work, delta in zip(works, deltas, strict=True):
             delta.state = self._filtered_state(work, delta)
+        self._bundle(works, deltas)
         return deltas
 
     def _delta(self, work: RoomWork) -> RoomDelta:
@@ -148,23 +152,34 @@ class RoomReads:
             delta.summary = {"m.joined_member_count": joined, "m.invited_member_count": invited}
         return delta
 
+    def _bundle(self, works: Sequence[RoomWork], deltas: Sequence[RoomDelta]) -> None:
+        """Adds what is known of children, where clients were not told of them all."""
+        ends: dict[int, list[RoomDelta]] = {}
+        for work, delta in zip(works, deltas, strict=True):
+            if delta.limited:
+                ends.setdefault(CURRENT if _is_joined(work) else work.upto, []).append(delta)
+        for upto, limited in ends.items():
+            members = {delta.member.room: delta.member for delta in limited}
+            page = [one for delta in limited for one in delta.timeline]
+            told = iter(bundled_in_rooms(self._txn, self._reader, members, page, upto))
+            for delta in limited:
+                delta.timeline = [next(told) for _ in delta.timeline]
+
     def _walk(self, work: RoomWork) -> _Walk:
         """Back from the newest event until those that pass the filter are as many as are wanted.
 
         It ends at what the user may not see, so that the state at its start is followed by all later state.
         """
         reader, walk = self._reader, _Walk()
-        wanted = reader.timeline.includes(work.member.room_id)
-        for count, one in enumerate(self._backwards(work)):
-            passes = one is not None and wanted and reader.timeline.matches(one.event)
+        for count, (one, passes) in enumerate(self._backwards(work)):
             if one is None or count == _MOST_SCANNED or (passes and len(walk.told) == reader.timeline_limit):
                 walk.limited = True
                 break
             (walk.told if passes else walk.dropped).append(one)
         return walk
 
-    def _backwards(self, work: RoomWork) -> Iterator[Seen | None]:
-        """The events, newest first; None in the place of one that the user may not see."""
+    def _backwards(self, work: RoomWork) -> Iterator[tuple[Seen | None, bool]]:
+        """The events, newest first, and whether the filter passes them; None for one that the user may not see."""
         upto, limit = work.upto, self._reader.timeline_limit + 1
         more = True
         while more:
@@ -173,8 +188,10 @@ class RoomReads:
                 rows = events_backwards(self._txn, work.member.room, upto, work.after, limit)
             events = timeline_events(self._txn, rows, self._reader.device_nid)
             seen = visible_events(self._txn, work.member.room, self._reader.user_id, work.member, events)
+            passed = passing(self._txn, work.member.room, work.member.room_id, self._reader.timeline, seen)
+            passes = {one.event.position for one in passed}
             by_position = {one.event.position: one for one in seen}
-            yield from (by_position.get(row.position) for row in rows)
+            yield from ((by_position.get(row.position), row.position in passes) for row in rows)
             more = len(rows) >= limit
             # Where the filter passes few, the next page is a long one.
             upto, limit = (rows[-1].position - 1 if rows else upto), _LONG_PAGE

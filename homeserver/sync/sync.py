@@ -217,6 +217,8 @@ class Syncer:
         self, requester: Requester, wish: SyncWish, member: MemberRow, since: int, upto: int
     ) -> RoomDelta | None:
         """The room's news from memory, where they are all there and nothing else must be told with them."""
+        if wish.filter.room.timeline.asks_relations:
+            return None
         events = self._tails.events_after(member.room, since)
         seen = None if events is None else seen_by_member(member, events)
         if seen is None or any(one.event.is_state for one in seen):

@@ -10,6 +10,7 @@ from homeserver.protocol.errors import InvalidParam
 from homeserver.protocol.filters import RoomEventFilter, parse_room_event_filter
 from homeserver.protocol.identifiers import EventID, RoomID, UserID
 from homeserver.protocol.json import JsonObject, decode_json
+from homeserver.rooms.seen import Seen, show_seen
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.timeline import PageWish, Timelines, parse_token
 from homeserver.rooms.timeline_event import TimelineEvent, Viewer, show
@@ -117,7 +118,7 @@ class RoomReadingEndpoints:
         return MessagesPage(
             start=page.start,
             end=page.end,
-            chunk=[self._show(requester, page.view, seen.event, seen.membership) for seen in page.chunk],
+            chunk=[self._show_seen(requester, page.view, seen) for seen in page.chunk],
             state=[self._show(requester, page.view, event) for event in page.state],
         )
 
@@ -125,12 +126,16 @@ class RoomReadingEndpoints:
     async def event(self, requester: Requester, room_id: RoomID, event_id: str) -> msgspec.Raw:
         """One event."""
         view, seen = await self._timelines.event(requester, room_id, EventID(event_id))
-        return self._show(requester, view, seen.event, seen.membership)
+        return self._show_seen(requester, view, seen)
 
-    def _show(
-        self, requester: Requester, view: RoomView, event: TimelineEvent, membership: str | None = None
-    ) -> msgspec.Raw:
-        return show(event, Viewer(requester.device_nid, self._clock.now_ms()), membership, view.room_id)
+    def _show(self, requester: Requester, view: RoomView, event: TimelineEvent) -> msgspec.Raw:
+        return show(event, self._viewer(requester), room_id=view.room_id)
+
+    def _show_seen(self, requester: Requester, view: RoomView, seen: Seen) -> msgspec.Raw:
+        return show_seen(seen, self._viewer(requester), view.room_id)
+
+    def _viewer(self, requester: Requester) -> Viewer:
+        return Viewer(requester.device_nid, self._clock.now_ms())
 
 
 def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:

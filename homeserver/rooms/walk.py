@@ -1,0 +1,86 @@
+"""Walking along a room's timeline until enough events are found that one user may see and wants."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from homeserver.http.requester import Requester
+from homeserver.protocol.filters import RoomEventFilter
+from homeserver.rooms.reading import timeline_events
+from homeserver.rooms.seen import Seen
+from homeserver.rooms.store.events import TimelineRow, events_backwards, events_forwards
+from homeserver.rooms.store.relations import related_parents
+from homeserver.rooms.view import RoomView
+from homeserver.rooms.visibility import visible_events
+from homeserver.storage.engine import Transaction
+
+START = -(2**62)
+"""Before every position, also those of history that was fetched later, which are negative."""
+
+_MOST_SCANNED = 1000
+"""Events that are looked at for a page, where few of them pass."""
+_LONG_PAGE = 200
+
+
+class Stretch(NamedTuple):
+    """Where to walk: from the position `start` to `stop`, for at most `limit` events."""
+
+    start: int
+    stop: int
+    backwards: bool
+    limit: int
+
+
+class Walked(NamedTuple):
+    """What was found, in the order of the walk; `end` is where to go on, None at the end of the stretch."""
+
+    events: list[Seen]
+    end: int | None
+
+
+def walk(
+    txn: Transaction, requester: Requester, view: RoomView, wanted: RoomEventFilter, stretch: Stretch
+) -> Walked:
+    """The events that the requester may see and wants. It may end early where few of them are."""
+    found: list[Seen] = []
+    scanned, size = 0, stretch.limit
+    while True:
+        rows = _rows(txn, view.room, stretch, size + 1)
+        more, rows = len(rows) > size, rows[:size]
+        events = timeline_events(txn, rows, requester.device_nid)
+        seen = visible_events(txn, view.room, requester.user_id, view.member, events)
+        passed = passing(txn, view.room, view.room_id, wanted, seen)
+        missing = stretch.limit - len(found)
+        found += passed[:missing]
+        if len(passed) > missing:
+            return Walked(found, _behind(found[-1].event.position, stretch.backwards))
+        if not more:
+            return Walked(found, None)
+        end, scanned = _behind(rows[-1].position, stretch.backwards), scanned + len(rows)
+        if len(found) == stretch.limit or scanned >= _MOST_SCANNED:
+            return Walked(found, end)
+        stretch, size = stretch._replace(start=end), _LONG_PAGE
+
+
+def passing(
+    txn: Transaction, room: int, room_id: str, wanted: RoomEventFilter, seen: Sequence[Seen]
+) -> list[Seen]:
+    """Those that a filter lets through. Only what it says of relations costs a statement."""
+    if not wanted.includes(room_id):
+        return []
+    passed = [one for one in seen if wanted.matches(one.event)]
+    if not passed or not wanted.asks_relations:
+        return passed
+    ids = [one.event.key.event_id for one in passed]
+    related = related_parents(txn, room, ids, wanted.related_by_rel_types, wanted.related_by_senders)
+    return [one for one in passed if one.event.key.event_id in related]
+
+
+def _rows(txn: Transaction, room: int, stretch: Stretch, limit: int) -> list[TimelineRow]:
+    if stretch.backwards:
+        return events_backwards(txn, room, stretch.start, stretch.stop, limit)
+    return events_forwards(txn, room, stretch.start, stretch.stop, limit)
+
+
+def _behind(position: int, backwards: bool) -> int:
+    """Where to go on after an event: a token stands for the place right after a position."""
+    return position - 1 if backwards else position
