@@ -35,7 +35,8 @@ _UNAVAILABLE = (
 @lru_cache(maxsize=2000)
 def _translate(statement: str) -> tuple[str, tuple[str, ...]]:
     """The statement in SQLite's words, and the names of its list parameters."""
-    lists = tuple(_LIST_PARAMETER.findall(statement))
+    # Each once, however often the statement has it.
+    lists = tuple(dict.fromkeys(_LIST_PARAMETER.findall(statement)))
     statement = _LIST_PARAMETER.sub(r"IN (SELECT value FROM json_each(:\1))", statement)
     return _PARAMETER.sub(r":\1", statement).replace("%%", "%"), lists
 

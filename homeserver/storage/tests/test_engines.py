@@ -92,6 +92,11 @@ def test_a_list_that_is_full_then_empty(connection: Connection) -> None:
     assert rows(connection, statement, texts=["a"], numbers=[]) == [(0,)]
 
 
+def test_a_list_used_twice(connection: Connection) -> None:
+    statement = "SELECT n FROM t WHERE n IN %(numbers)s AND n + 0 IN %(numbers)s ORDER BY n"
+    assert rows(connection, statement, numbers=[1, 3]) == [(1,), (3,)]
+
+
 def test_lists_written_out(connection: Connection) -> None:
     assert rows(connection, "SELECT n FROM t WHERE s IN ('a', 'b%%') ORDER BY n") == [(0,), (1,)]
 
