@@ -218,6 +218,16 @@ class CaptchaInvalid(MatrixError):
     errcode, status = "M_CAPTCHA_INVALID", 401
 
 
+class InvalidSignature(MatrixError):
+    errcode, status = "M_INVALID_SIGNATURE", 400
+
+
+class WrongRoomKeysVersion(MatrixError):
+    """`current_version` in `fields` is that of the newest backup."""
+
+    errcode, status = "M_WRONG_ROOM_KEYS_VERSION", 403
+
+
 class NotYetUploaded(MatrixError):
     errcode, status = "M_NOT_YET_UPLOADED", 504
 

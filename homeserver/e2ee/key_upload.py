@@ -1,0 +1,175 @@
+"""A device publishes its keys.
+
+https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysupload
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from homeserver.e2ee.device_lists import DeviceLists, KeyOwner
+from homeserver.e2ee.key_stock import KeyStock, Stock
+from homeserver.e2ee.signed_keys import is_canonical, merged
+from homeserver.e2ee.store.device_keys import DeviceKeysRow, device_keys, put_device_keys
+from homeserver.e2ee.store.one_time_keys import (
+    UploadedKey,
+    delete_one_time_keys,
+    insert_one_time_keys,
+    keys_of_device,
+    put_fallback_keys,
+)
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import BadJson, InvalidParam, Unknown
+from homeserver.protocol.identifiers import MAX_IDENTIFIER_BYTES, DeviceID, UserID, exceeds_bytes
+from homeserver.protocol.json import JsonObject, canonical_json, decode_json
+from homeserver.storage.engine import Transaction
+
+NamedKeys = Mapping[str, msgspec.Raw]
+"""Keys by `algorithm:key_id`."""
+
+
+class _DeviceKeys(msgspec.Struct):
+    user_id: str
+    device_id: str
+    algorithms: list[str]
+    keys: dict[str, str]
+    signatures: dict[str, dict[str, str]]
+
+
+class _SignedKey(msgspec.Struct):
+    key: str
+    signatures: dict[str, dict[str, str]]
+
+
+_one_time_key: msgspec.json.Decoder[str | _SignedKey] = msgspec.json.Decoder(str | _SignedKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a device publishes at once."""
+
+    device_keys: JsonObject | None
+    one_time_keys: Sequence[UploadedKey]
+    fallback_keys: Sequence[UploadedKey]
+
+    @classmethod
+    def of(cls, device_keys: JsonObject | None, one_time: NamedKeys, fallback: NamedKeys) -> "Upload":
+        """Raises BadJson, InvalidParam."""
+        return cls(device_keys, parse_keys(one_time), parse_keys(fallback))
+
+    def check(self, user_id: UserID, device_id: DeviceID) -> None:
+        """Raises BadJson, InvalidParam where the device's keys are not those of this device."""
+        if self.device_keys is not None:
+            _check_device_keys(self.device_keys, user_id, device_id)
+
+    def publish(self, txn: Transaction, owner: KeyOwner, device_nid: int, device_id: DeviceID) -> bool:
+        """Stores the identity keys and says whether they are new."""
+        if self.device_keys is None:
+            return False
+        stored = device_keys(txn, device_nid)
+        known = None if stored is None else decode_json(stored)
+        keys = canonical_json(merged(known, self.device_keys, owner.user_id))
+        if keys == stored:
+            return False
+        put_device_keys(txn, DeviceKeysRow(device_nid, owner.user_nid, device_id, keys))
+        return True
+
+    def add_to_stock(self, txn: Transaction, device_nid: int) -> Collection[int]:
+        """Stores the other keys. Raises Unknown where a key ID is taken by another key."""
+        if self.one_time_keys:
+            _add_one_time_keys(txn, device_nid, self.one_time_keys)
+        put_fallback_keys(txn, device_nid, self.fallback_keys)
+        return [device_nid]
+
+
+class KeyUpload:
+    """Takes the keys of the requester's own device."""
+
+    def __init__(self, lists: DeviceLists, stock: KeyStock) -> None:
+        self._lists = lists
+        self._stock = stock
+
+    async def upload(self, requester: Requester, upload: Upload) -> Stock:
+        """What is left of the device's keys. Raises InvalidParam, BadJson, Unknown."""
+        device_nid, device_id = requester.device_nid, requester.device_id
+        if device_nid is None or device_id is None:
+            raise InvalidParam("Keys belong to a device, but this access token belongs to none")
+        upload.check(requester.user_id, device_id)
+        if upload.device_keys is not None:
+            owner = KeyOwner(requester.user_id, requester.user_nid)
+            publish = partial(upload.publish, owner=owner, device_nid=device_nid, device_id=device_id)
+            await self._lists.change(owner, publish)
+        if upload.one_time_keys or upload.fallback_keys:
+            await self._stock.change(partial(upload.add_to_stock, device_nid=device_nid))
+        return await self._stock.of(device_nid)
+
+
+def _check_device_keys(given: JsonObject, user_id: UserID, device_id: DeviceID) -> None:
+    try:
+        keys = msgspec.convert(given, _DeviceKeys)
+    except msgspec.ValidationError as error:
+        raise BadJson(f"device_keys: {error}") from error
+    if not is_canonical(given):
+        raise BadJson("device_keys is not canonical JSON, so nobody can have signed it")
+    if keys.user_id != user_id or keys.device_id != device_id:
+        raise InvalidParam("device_keys is about another user or device")
+    if any(name.partition(":")[2] != device_id for name in keys.keys):
+        raise InvalidParam("The keys of a device are named algorithm:device_id")
+
+
+def parse_keys(named: NamedKeys) -> list[UploadedKey]:
+    """One-time or fallback keys. Raises BadJson, InvalidParam."""
+    return [_parse_key(name, bytes(key)) for name, key in named.items()]
+
+
+def _parse_key(name: str, key: bytes) -> UploadedKey:
+    algorithm, separator, key_id = name.partition(":")
+    if not (algorithm and separator and key_id) or "\0" in name:
+        raise InvalidParam("Keys are named algorithm:key_id")
+    if exceeds_bytes(name):
+        raise InvalidParam(f"The name of a key may have {MAX_IDENTIFIER_BYTES} bytes")
+    try:
+        _one_time_key.decode(key)
+    except msgspec.ValidationError as error:
+        raise BadJson(f"{name}: {error}") from error
+    return UploadedKey(algorithm, key_id, key)
+
+
+def _add_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
+    known = keys_of_device(txn, device_nid, [key.key_id for key in keys])
+    new, outdated = [], []
+    for key in keys:
+        stored = known.get((key.algorithm, key.key_id))
+        if stored is None:
+            new.append(key)
+        elif not _is_same(stored.key, key.key):
+            if not stored.claimed:
+                raise _taken(key, stored.key)
+            # Long gone: a client that lost its keys counts from the beginning.
+            outdated.append(stored.nid)
+            new.append(key)
+    if outdated:
+        delete_one_time_keys(txn, outdated)
+    insert_one_time_keys(txn, device_nid, new)
+
+
+def _taken(key: UploadedKey, stored: bytes) -> Unknown:
+    # COMPAT(synapse): clients find out by this text that their store is out of step with the server.
+    return Unknown(
+        f"One time key {key.algorithm}:{key.key_id} already exists."
+        f" Old key: {stored.decode()}; new key: {key.key.decode()}"
+    )
+
+
+def _is_same(one: bytes, other: bytes) -> bool:
+    """Whether it is the same key, perhaps signed once more."""
+    return one == other or _unsigned(one) == _unsigned(other)
+
+
+def _unsigned(key: bytes) -> object:
+    value = decode_json(key)
+    if isinstance(value, dict):
+        value.pop("signatures", None)
+    return value

@@ -1,0 +1,135 @@
+"""Tables e2ee_one_time_key and e2ee_fallback_key."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from homeserver.storage.engine import Transaction
+
+
+class UploadedKey(NamedTuple):
+    """`key` is JSON: a string, or an object with the key and its signatures."""
+
+    algorithm: str
+    key_id: str
+    key: bytes
+
+
+class StoredKey(NamedTuple):
+    nid: int
+    key: bytes
+    claimed: bool
+
+
+class ClaimedKey(NamedTuple):
+    device_nid: int
+    key_id: str
+    key: bytes
+
+
+def keys_of_device(
+    txn: Transaction, device_nid: int, key_ids: Sequence[str]
+) -> dict[tuple[str, str], StoredKey]:
+    """Those of the named one-time keys that the device has or had, by algorithm and key ID."""
+    rows = txn.rows(
+        """
+        SELECT algorithm, key_id, nid, key, claimed_at IS NOT NULL FROM e2ee_one_time_key
+        WHERE device_nid = %(device_nid)s AND key_id IN %(key_ids)s
+        """,
+        device_nid=device_nid, key_ids=list(key_ids),
+    )  # fmt: skip
+    return {
+        (algorithm, key_id): StoredKey(nid, bytes(key), bool(claimed))
+        for algorithm, key_id, nid, key, claimed in rows
+    }
+
+
+def insert_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
+    txn.execute_many(
+        """
+        INSERT INTO e2ee_one_time_key (device_nid, algorithm, key_id, key)
+        VALUES (%(device_nid)s, %(algorithm)s, %(key_id)s, %(key)s)
+        """,
+        [{"device_nid": device_nid, **key._asdict()} for key in keys],
+    )
+
+
+def delete_one_time_keys(txn: Transaction, nids: Sequence[int]) -> None:
+    txn.execute("DELETE FROM e2ee_one_time_key WHERE nid IN %(nids)s", nids=list(nids))
+
+
+def claim_one_time_keys(
+    txn: Transaction, device_nids: Sequence[int], algorithm: str, now: int
+) -> list[ClaimedKey]:
+    """The first key that is left of each device that has one; nobody else is ever given it."""
+    rows = txn.rows(
+        """
+        UPDATE e2ee_one_time_key SET claimed_at = %(now)s
+        WHERE nid IN (
+            SELECT (
+                SELECT k.nid FROM e2ee_one_time_key k
+                WHERE k.device_nid = d.nid AND k.algorithm = %(algorithm)s AND k.claimed_at IS NULL
+                ORDER BY k.nid LIMIT 1
+            )
+            FROM account_device d WHERE d.nid IN %(device_nids)s
+        )
+        RETURNING device_nid, key_id, key
+        """,
+        device_nids=list(device_nids), algorithm=algorithm, now=now,
+    )  # fmt: skip
+    return [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, key_id, key in rows]
+
+
+def claim_fallback_keys(txn: Transaction, device_nids: Sequence[int], algorithm: str) -> list[ClaimedKey]:
+    """The fallback key of each device that has one."""
+    rows = txn.rows(
+        """
+        UPDATE e2ee_fallback_key SET used = 1
+        WHERE device_nid IN %(device_nids)s AND algorithm = %(algorithm)s
+        RETURNING device_nid, key_id, key
+        """,
+        device_nids=list(device_nids), algorithm=algorithm,
+    )  # fmt: skip
+    return [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, key_id, key in rows]
+
+
+def put_fallback_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
+    """Replaces those of the same algorithms. The same key again does not count as unused."""
+    txn.execute_many(
+        """
+        INSERT INTO e2ee_fallback_key (device_nid, algorithm, key_id, key, used)
+        VALUES (%(device_nid)s, %(algorithm)s, %(key_id)s, %(key)s, 0)
+        ON CONFLICT (device_nid, algorithm) DO UPDATE
+        SET key_id = excluded.key_id, key = excluded.key, used = 0
+        WHERE e2ee_fallback_key.key_id <> excluded.key_id OR e2ee_fallback_key.key <> excluded.key
+        """,
+        [{"device_nid": device_nid, **key._asdict()} for key in keys],
+    )
+
+
+def unclaimed_counts(txn: Transaction, device_nid: int) -> dict[str, int]:
+    """How many one-time keys are left, by algorithm."""
+    rows = txn.rows(
+        """
+        SELECT algorithm, count(*) FROM e2ee_one_time_key
+        WHERE device_nid = %(device_nid)s AND claimed_at IS NULL
+        GROUP BY algorithm
+        """,
+        device_nid=device_nid,
+    )
+    return {algorithm: int(count) for algorithm, count in rows}
+
+
+def unused_fallback_algorithms(txn: Transaction, device_nid: int) -> list[str]:
+    rows = txn.rows(
+        """
+        SELECT algorithm FROM e2ee_fallback_key WHERE device_nid = %(device_nid)s AND used = 0
+        ORDER BY algorithm
+        """,
+        device_nid=device_nid,
+    )
+    return [algorithm for (algorithm,) in rows]
+
+
+def delete_claimed_before(txn: Transaction, before: int) -> int:
+    """One-time keys claimed before a time in milliseconds; how many they were."""
+    return txn.execute("DELETE FROM e2ee_one_time_key WHERE claimed_at < %(before)s", before=before)
