@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-from hypothesis import strategies as st
+from random import Random
 
 from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.event_signatures import sign_event
@@ -111,67 +109,77 @@ _KEYS = (
     *("membership", "sha256", "a", "b", "", "é", "\ud800", "@alice:a", "@nobody"),
 )
 
-odd_values: st.SearchStrategy[Any] = st.one_of(
-    *(st.sampled_from(values) for values in (_NUMBERS, _FLOATS, _LEVELS, _IDENTIFIERS, _TEXTS, _WORDS)),
-    st.sampled_from(_EMPTY),
-    st.integers(1, 3_000).map(_nested),
-)
+_OF_KIND: Mapping[type, Sequence[Sequence[JsonValue]]] = {
+    str: (_IDENTIFIERS, _TEXTS, _LEVELS, _WORDS, _WORDS),
+    # Old room versions take some texts for power levels.
+    int: (_NUMBERS, _FLOATS, _LEVELS),
+    list: (_EMPTY,),
+}
 
 
-@st.composite
-def with_mistakes(draw: st.DrawFn, value: JsonObject, least: int = 0) -> JsonObject:
-    """A copy of the object in which up to three things are another, too many or missing."""
-    for _ in range(draw(st.integers(least, 3))):
-        value = (
-            draw(_object_with_mistake(value)) if value else {draw(st.sampled_from(_KEYS)): draw(odd_values)}
-        )
+def odd_value(random: Random) -> JsonValue:
+    if random.random() < 0.1:
+        return _nested(random.choice([1, 100, 3_000]))
+    return _odd_of_kind(random.choice(list(_OF_KIND)), random)
+
+
+def _odd_of_kind(kind: type, random: Random) -> JsonValue:
+    return random.choice(random.choice(_OF_KIND[kind]))
+
+
+def with_mistakes(value: JsonObject, random: Random, least: int = 0) -> JsonObject:
+    """A copy of the object in which up to three things, mostly one, are another, too many or missing."""
+    for _ in range(random.choice([least, 1, 1, 1, 2, 3])):
+        value = _object_with_mistake(value, random)
     return value
 
 
-def _with_mistake(value: JsonValue) -> st.SearchStrategy[Any]:
-    if isinstance(value, dict) and value:
-        return _object_with_mistake(value)
-    if isinstance(value, list) and value:
-        return _list_with_mistake(value)
-    return odd_values
+def _object_with_mistake(value: JsonObject, random: Random) -> JsonObject:
+    kind = random.random()
+    if not value or kind < 0.2:
+        return {**value, random.choice(_KEYS): odd_value(random)}
+    key = random.choice(list(value))
+    if kind < 0.3:
+        return {other: item for other, item in value.items() if other != key}
+    return {**value, key: _mistaken(value[key], random)}
 
 
-@st.composite
-def _object_with_mistake(draw: st.DrawFn, value: JsonObject) -> JsonObject:
-    key = draw(st.sampled_from(list(value)))
-    match draw(st.integers(0, 9)):
-        case 0 | 1:
-            return {**value, draw(st.sampled_from(_KEYS)): draw(odd_values)}
-        case 2:
-            return {other: item for other, item in value.items() if other != key}
-        case _:
-            return {**value, key: draw(_within(value[key]))}
+def _list_with_mistake(value: Sequence[JsonValue], random: Random) -> Sequence[JsonValue]:
+    kind = random.random()
+    if not value or kind < 0.2:
+        return [*value, odd_value(random)]
+    place = random.randrange(len(value))
+    if kind < 0.3:
+        return [*value, value[place]]
+    replacements = [] if kind < 0.4 else [_mistaken(value[place], random)]
+    return [*value[:place], *replacements, *value[place + 1 :]]
 
 
-@st.composite
-def _list_with_mistake(draw: st.DrawFn, value: list[JsonValue]) -> list[JsonValue]:
-    place = draw(st.integers(0, len(value) - 1))
-    match draw(st.integers(0, 9)):
-        case 0 | 1:
-            return [*value, draw(st.one_of(st.just(value[place]), odd_values))]
-        case 2:
-            return [*value[:place], *value[place + 1 :]]
-        case _:
-            return [*value[:place], draw(_within(value[place])), *value[place + 1 :]]
+def _mistaken(value: JsonValue, random: Random) -> JsonValue:
+    """Mostly with a mistake deeper in, or of the same type, which gets past the first checks."""
+    if random.random() < 0.3:
+        return odd_value(random)
+    if isinstance(value, dict):
+        return _object_with_mistake(value, random)
+    if isinstance(value, list):
+        return _list_with_mistake(value, random)
+    return _odd_of_kind(type(value), random) if type(value) in _OF_KIND else odd_value(random)
 
 
-def _within(value: JsonValue) -> st.SearchStrategy[Any]:
-    """Mostly a mistake deeper in, where there is something."""
-    deeper = _with_mistake(value)
-    return st.one_of(deeper, deeper, odd_values) if isinstance(value, dict | list) else odd_values
-
-
-def odd_forms(pdu: JsonObject, least: int = 0) -> st.SearchStrategy[JsonObject]:
+def odd_form(pdu: JsonObject, random: Random, least: int = 0) -> JsonObject:
     """The PDU with at least so many mistakes, mostly in what the format leaves open."""
-    in_content = with_mistakes(pdu["content"], least).map(lambda content: {**pdu, "content": content})
-    return st.one_of(with_mistakes(pdu, least), in_content, in_content)
+    if random.random() < 0.4:
+        return with_mistakes(pdu, random, least)
+    return {**pdu, "content": with_mistakes(pdu["content"], random, least)}
 
 
-def odd_pdus(version: RoomVersion) -> st.SearchStrategy[JsonObject]:
-    """PDUs of the corpus, with and without mistakes."""
-    return st.sampled_from([event.pdu() for event in corpus(version).events]).flatmap(odd_forms)
+def odd_state(version: RoomVersion, random: Random) -> dict[Slot, JsonObject]:
+    """Of the corpus, PDUs of the state of which some have odd content, and some are missing."""
+    state = {slot: event.pdu() for slot, event in corpus(version).state.items()}
+    for slot in random.sample(list(state), random.choice([0, 1, 1, 2, 3])):
+        if random.random() < 0.1:
+            del state[slot]
+        else:
+            content = with_mistakes(state[slot]["content"], random, least=1)
+            state[slot] = {**state[slot], "content": content}
+    return state
