@@ -70,8 +70,11 @@ from homeserver.rooms.api.directory import DirectoryEndpoints
 from homeserver.rooms.api.membership import MembershipEndpoints
 from homeserver.rooms.api.public_rooms import PublicRoomsEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
+from homeserver.rooms.api.related import ContextEndpoints, RelationEndpoints
 from homeserver.rooms.api.sending import SendEndpoints
 from homeserver.rooms.appends import RoomAppends
+from homeserver.rooms.children import RelatedEvents
+from homeserver.rooms.context import Contexts
 from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
 from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
@@ -363,6 +366,8 @@ class _Rooms:
             DirectoryEndpoints(aliases, directory, views, core.domains),
             PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
             RoomReadingEndpoints(RoomStates(views, db), Timelines(views, core.journal, db), clock),
+            RelationEndpoints(RelatedEvents(views, db), clock),
+            ContextEndpoints(Contexts(views, core.journal, db), clock),
         ]
 
     def start_at(self, position: int) -> None:

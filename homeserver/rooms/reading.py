@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from homeserver.protocol.json import decode_json, encode_json
 from homeserver.protocol.redaction import redact
 from homeserver.protocol.room_versions import RoomVersion, room_version
@@ -33,6 +35,11 @@ def state_events(txn: Transaction, rows: Sequence[TimelineRow]) -> list[Timeline
 def pruned_client(client: bytes, version: RoomVersion) -> bytes:
     """The client JSON of an event after its redaction."""
     return encode_json(redact(decode_json(client), version))
+
+
+def pruned(event: TimelineEvent, version: RoomVersion) -> TimelineEvent:
+    """The event as it would be after its redaction."""
+    return msgspec.structs.replace(event, client=pruned_client(event.client, version))
 
 
 def _others(txn: Transaction, rows: Sequence[TimelineRow]) -> Mapping[int, TimelineRow]:

@@ -20,9 +20,7 @@ class Relations:
     """Remembers what relates to what, as long as it is not redacted. It comes after `RedactionMarks`."""
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
-        rows = [
-            _row(event, relation) for event in events if (relation := _relation(event.event)) is not None
-        ]
+        rows = [_row(event, relation) for event in events if (relation := _relation(event.event)) is not None]
         if rows:
             insert_relations(txn, rows)
         # What is new here may have been redacted before it came.

@@ -9,7 +9,13 @@ from homeserver.protocol.json import JsonObject, decode_json
 from homeserver.rooms.reading import state_events
 from homeserver.rooms.store.events import line_at
 from homeserver.rooms.store.members import joined_member_events
-from homeserver.rooms.store.spans import Slot, state_rows, state_rows_of_slots, state_rows_of_type
+from homeserver.rooms.store.spans import (
+    Slot,
+    state_rows,
+    state_rows_except_type,
+    state_rows_of_slots,
+    state_rows_of_type,
+)
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import RoomView, RoomViews
 from homeserver.storage.database import Database
@@ -57,6 +63,11 @@ class RoomStates:
 def state_at(txn: Transaction, room: int, line: int) -> list[TimelineEvent]:
     """The state events at a point of the room's state line, oldest first."""
     return state_events(txn, state_rows(txn, room, line))
+
+
+def state_without_members_at(txn: Transaction, room: int, line: int) -> list[TimelineEvent]:
+    """The same without member events, of which a room may have thousands."""
+    return state_events(txn, state_rows_except_type(txn, room, line, MEMBER))
 
 
 def members_at(

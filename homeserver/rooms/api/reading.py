@@ -6,10 +6,9 @@ import msgspec
 
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import InvalidParam
-from homeserver.protocol.filters import RoomEventFilter, parse_room_event_filter
 from homeserver.protocol.identifiers import EventID, RoomID, UserID
-from homeserver.protocol.json import JsonObject, decode_json
+from homeserver.protocol.json import JsonObject
+from homeserver.rooms.api.filter_parameter import filter_of
 from homeserver.rooms.seen import Seen, show_seen
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.timeline import PageWish, Timelines, parse_token
@@ -113,7 +112,7 @@ class RoomReadingEndpoints:
     @endpoint("GET", _ROOM + "/messages", auth=Auth.GUEST, limit=Limit.NONE)
     async def messages(self, requester: Requester, room_id: RoomID, query: MessagesQuery) -> MessagesPage:
         """A page of the timeline."""
-        wish = PageWish(query.from_, query.to, query.dir == "b", query.limit, _filter(query.filter))
+        wish = PageWish(query.from_, query.to, query.dir == "b", query.limit, filter_of(query.filter))
         page = await self._timelines.page(requester, room_id, wish)
         return MessagesPage(
             start=page.start,
@@ -148,12 +147,3 @@ def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:
 def _joined_member(content: JsonObject) -> JoinedMember:
     name, avatar = content.get("displayname"), content.get("avatar_url")
     return JoinedMember(name if isinstance(name, str) else None, avatar if isinstance(avatar, str) else None)
-
-
-def _filter(text: str | None) -> RoomEventFilter:
-    if text is None:
-        return RoomEventFilter()
-    try:
-        return parse_room_event_filter(decode_json(text))
-    except ValueError as error:
-        raise InvalidParam("The filter is not JSON") from error

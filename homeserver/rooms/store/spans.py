@@ -125,6 +125,16 @@ def state_rows_of_type(txn: Transaction, room: int, line: int, type_: str) -> li
     return [TimelineRow(*row) for row in rows]
 
 
+def state_rows_except_type(txn: Transaction, room: int, line: int, type_: str) -> list[TimelineRow]:
+    """Those of all other types; reads the index of all state, but only the events of these."""
+    rows = txn.rows(
+        _STATE
+        + f"JOIN room_slot s ON s.nid = p.slot WHERE {_AT_LINE} AND s.type <> %(type)s ORDER BY e.nid",
+        room=room, line=line, type=type_,
+    )  # fmt: skip
+    return [TimelineRow(*row) for row in rows]
+
+
 def state_rows_of_slots(
     txn: Transaction, room: int, line: int, types: Sequence[str], state_keys: Sequence[str]
 ) -> list[TimelineRow]:
