@@ -14,6 +14,21 @@ from twisted.internet.task import LoopingCall
 
 from config.database import PostgresDatabase
 from config.root import Config
+from federation.api.keys import KeyEndpoints
+from federation.api.public_rooms import FederationPublicRoomsEndpoints
+from federation.api.queries import QueryEndpoints
+from federation.api.version import FederationVersionEndpoints
+from federation.backoff import Backoff
+from federation.discovery import Discovery
+from federation.key_fetching import KeyFetcher
+from federation.keyring import Keyring
+from federation.notary import Notary
+from federation.own_keys import OwnKeys
+from federation.request_authentication import RequestAuthentication
+from federation.server_names import AllowedServers, matches_any
+from federation.service_records import Resolver, ServiceRecords, TwistedResolver
+from federation.transport import Transport
+from federation.well_known import WellKnown
 from homeserver.account_data.api import AccountDataEndpoints, FilterEndpoints, TagEndpoints
 from homeserver.account_data.contents import AccountData
 from homeserver.account_data.filters import Filters
@@ -27,7 +42,7 @@ from homeserver.accounts.api.profile import ProfileEndpoints
 from homeserver.accounts.api.registration import RegistrationEndpoints
 from homeserver.accounts.api.sessions import SessionEndpoints
 from homeserver.accounts.authentication import TokenAuthenticator
-from homeserver.accounts.devices import Devices
+from homeserver.accounts.devices import DeviceListener, Devices
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.interactive_auth import InteractiveAuth
 from homeserver.accounts.jwt_login import JwtUsers
@@ -48,7 +63,28 @@ from homeserver.admin.api.moderation import AccountModerationEndpoints
 from homeserver.admin.api.registration import SharedSecretEndpoints
 from homeserver.admin.shared_secret_registration import Nonces, SharedSecretRegistration
 from homeserver.discovery.api import DiscoveryEndpoints
-from homeserver.ephemeral.api import ReceiptEndpoints, TypingEndpoints
+from homeserver.e2ee.api.backup import BackupKeyEndpoints, BackupVersionEndpoints
+from homeserver.e2ee.api.cross_signing import CrossSigningEndpoints
+from homeserver.e2ee.api.dehydration import DehydrationEndpoints
+from homeserver.e2ee.api.keys import KeyChangesEndpoints, KeyEndpoints
+from homeserver.e2ee.api.to_device import ToDeviceEndpoints
+from homeserver.e2ee.cross_signing import CrossSigning
+from homeserver.e2ee.dehydration import DehydratedDevices
+from homeserver.e2ee.device_list_news import ComingsAndGoings, DeviceListNews
+from homeserver.e2ee.device_lists import DeviceLists
+from homeserver.e2ee.ended import DeviceWatch
+from homeserver.e2ee.key_backup import KeyBackup
+from homeserver.e2ee.key_claims import KeyClaims
+from homeserver.e2ee.key_lookup import KeyLookup
+from homeserver.e2ee.key_stock import KeyStock
+from homeserver.e2ee.key_upload import KeyUpload
+from homeserver.e2ee.remote import NoOtherServers
+from homeserver.e2ee.signature_upload import SignatureUpload
+from homeserver.e2ee.to_device import ToDevice
+from homeserver.ephemeral.api import PresenceEndpoints, ReceiptEndpoints, TypingEndpoints
+from homeserver.ephemeral.presence.devices import Timeouts
+from homeserver.ephemeral.presence.shared import SharedPresence
+from homeserver.ephemeral.presence.tracking import PresenceTracker
 from homeserver.ephemeral.read_markers import ReadMarkers
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.ephemeral.typing_notifications import Typing
@@ -57,11 +93,22 @@ from homeserver.http.endpoint import endpoints_of
 from homeserver.http.limits import RateLimiter
 from homeserver.http.listeners import Listeners
 from homeserver.http.openapi import OpenApiEndpoints
+from homeserver.http.outbound import Outbound
+from homeserver.http.outbound_addresses import AddressRules
+from homeserver.http.outbound_tls import Trust
 from homeserver.http.probes import ProbeEndpoints
 from homeserver.http.router import Router
 from homeserver.protocol.identifiers import RoomID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.push.api import NotificationEndpoints, PushRuleEndpoints
+from homeserver.push.judging import Judge
+from homeserver.push.notifications import Notifications
+from homeserver.push.notifying import Notifying
+from homeserver.push.retention import OldNotifications
+from homeserver.push.rules import UserRules
+from homeserver.push.rulesets import Rulesets
+from homeserver.push.unread import UnreadCounts
 from homeserver.reports.api import ReportEndpoints
 from homeserver.reports.reports import Reporting, StoredReports
 from homeserver.rooms.aliases import Aliases
@@ -72,7 +119,7 @@ from homeserver.rooms.api.public_rooms import PublicRoomsEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
 from homeserver.rooms.api.related import ContextEndpoints, RelationEndpoints
 from homeserver.rooms.api.sending import SendEndpoints
-from homeserver.rooms.appends import RoomAppends
+from homeserver.rooms.appends import Projection, RoomAppends
 from homeserver.rooms.children import RelatedEvents
 from homeserver.rooms.context import Contexts
 from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
@@ -114,14 +161,20 @@ from homeserver.streams.journal import Journal
 from homeserver.streams.waiting import Waiting
 from homeserver.sync.api import SyncEndpoints
 from homeserver.sync.changes import ChangeFinder
+from homeserver.sync.encryption import EncryptionNews
+from homeserver.sync.presence import PresenceNews
 from homeserver.sync.sync import LazyMembers, Syncer
+from homeserver.sync.unread import UnreadNews
 
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10
 # Shares of the one cache budget.
-_HEADS, _TAILS, _MEMBERS, _LAZY_MEMBERS = 0.3, 0.3, 0.15, 0.1
+_HEADS, _TAILS, _MEMBERS, _LAZY_MEMBERS = 0.25, 0.25, 0.13, 0.08
 _PROFILES, _FILTERS, _REPLAYS = 0.05, 0.05, 0.05
+_ROUTES, _KEYS = 0.01, 0.02
+_UNREAD, _RULESETS = 0.1, 0.02
+_KEY_STOCK = 0.02
 _SHORT_IDS = 50_000
 
 
@@ -140,6 +193,8 @@ class Surroundings:
     """A Twisted reactor, with time and network, or a test's fake clock."""
     make_threads: MakeThreads
     randomness: Randomness
+    resolver: Resolver | None = None
+    """Who knows SRV records; None stands for the nameservers of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +209,8 @@ class _Core:
     domains: LocalDomains
     limiter: RateLimiter
     password_threads: Threads
+    outbound: Outbound
+    """For URLs that users or other servers named."""
 
     def budget(self, share: float) -> int:
         return int(self.config.caches.budget * share)
@@ -172,11 +229,25 @@ class _Part:
 def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surroundings) -> "Server":
     """The whole server, not yet started, on a database that is up to date."""
     core = _core(config, engine, around)
-    accounts = _Accounts(core)
-    rooms = _Rooms(core, accounts.profiles, signing_key)
-    talk = _Talk(core, rooms)
+    memberships = _Memberships(core)
+    encryption = _Encryption(core, memberships)
+    accounts = _Accounts(core, encryption.watch)
+    presence = _Presence(core)
+    account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
+    push = _Push(core, account_data, receipts)
+    projections = [presence.tracker, push.notifying, encryption.moves]
+    rooms = _Rooms(core, memberships, accounts.profiles, signing_key, projections)
+    talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
     people = _People(core, accounts, rooms)
-    parts = (_discovery(core), accounts.part(rooms.changes), rooms.part(), talk.part(), people.part())
+    parts = (
+        _discovery(core),
+        accounts.part(rooms.changes),
+        rooms.part(),
+        push.part(),
+        encryption.part(accounts.reauthentication),
+        talk.part(),
+        people.part(),
+    )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
     openapi = OpenApiEndpoints(program_version(), endpoints)
     dispatcher = Dispatcher(
@@ -186,7 +257,14 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         config.rate_limits,
         core.clock,
     )
-    return Server(core, dispatcher, [talk.start_at, rooms.start_at], parts)
+    starts = [
+        talk.start_at,
+        rooms.start_at,
+        push.start_at,
+        encryption.start_at,
+        presence.tracker.start_at,
+    ]
+    return Server(core, dispatcher, starts, parts)
 
 
 def _core(config: Config, engine: Engine, around: Surroundings) -> _Core:
@@ -205,6 +283,12 @@ def _core(config: Config, engine: Engine, around: Surroundings) -> _Core:
         limiter=RateLimiter(clock),
         # Each hash takes tens of MB for as long as it runs, so there are never more than two.
         password_threads=around.make_threads("passwords", 2),
+        outbound=Outbound(
+            around.reactor,
+            AddressRules(config.outbound.ip_range_blocklist, config.outbound.ip_range_allowlist),
+            Trust(),
+            config.outbound.user_agent_suffix,
+        ),
     )
 
 
@@ -224,10 +308,131 @@ def _discovery(core: _Core) -> _Part:
     return _Part([discovery, ProbeEndpoints()])
 
 
+class _Memberships:
+    """Who is in which room: asked from below and from above the rooms, and so made before them."""
+
+    def __init__(self, core: _Core) -> None:
+        self.heads = Heads(core.db, core.budget(_HEADS))
+        self.members = Members(core.db, core.users, self.heads, core.budget(_MEMBERS))
+
+
+class _Encryption:
+    """End-to-end encryption: what devices tell each other, and of themselves."""
+
+    def __init__(self, core: _Core, memberships: _Memberships) -> None:
+        self._core = core
+        db, journal, clock, domains = core.db, core.journal, core.clock, core.domains
+        others = NoOtherServers()
+        self.moves = ComingsAndGoings()
+        self._lists = DeviceLists(journal, memberships.members, clock)
+        self._list_news = DeviceListNews(self._lists, self.moves)
+        self._stock = KeyStock(db, journal, core.budget(_KEY_STOCK))
+        self._to_device = ToDevice(db, journal, domains, others, clock)
+        self._claims = KeyClaims(db, self._stock, domains, others, clock)
+        self.watch = DeviceWatch(db, self._lists, clock)
+        self.news = EncryptionNews(db, self._to_device, self._list_news, self._stock)
+        self._signatures = SignatureUpload(db, self._lists, core.users, domains, others)
+        upload = KeyUpload(self._lists, self._stock)
+        backup = KeyBackup(db)
+        self._endpoints = [
+            KeyEndpoints(upload, KeyLookup(db, domains, others), self._claims),
+            KeyChangesEndpoints(self._list_news, memberships.members, journal, db),
+            ToDeviceEndpoints(self._to_device),
+            BackupVersionEndpoints(backup),
+            BackupKeyEndpoints(backup),
+            DehydrationEndpoints(DehydratedDevices(db, journal, self._lists)),
+        ]
+
+    def start_at(self, position: int) -> None:
+        self.moves.start_at(position)
+        self._lists.start_at(position)
+        self._stock.start_at(position)
+        self._to_device.start_at(position)
+
+    def part(self, reauthentication: Reauthentication) -> _Part:
+        cross_signing = CrossSigning(self._core.db, self._lists)
+        return _Part(
+            [*self._endpoints, CrossSigningEndpoints(cross_signing, self._signatures, reauthentication)],
+            [
+                Every("claimed keys", timedelta(days=1), self._claims.forget_claimed),
+                Every("requests to devices", timedelta(hours=1), self._to_device.forget_requests),
+                Every("keys of ended devices", timedelta(hours=1), self.watch.clean_up),
+            ],
+        )
+
+
+class _Federation:
+    """Speaking to other servers, and knowing who they are."""
+
+    def __init__(self, core: _Core, signing_key: SigningKey) -> None:
+        self._core = core
+        config, clock, randomness = core.config.federation, core.clock, core.around.randomness
+        signer = EventSigner(core.domains.default, signing_key)
+        self._outbound = _federation_outbound(core.config, core.around.reactor)
+        resolver = core.around.resolver or TwistedResolver(core.around.reactor)
+        discovery = Discovery(
+            WellKnown(self._outbound, clock, randomness, core.budget(_ROUTES)),
+            ServiceRecords(resolver, clock, randomness, core.budget(_ROUTES)),
+        )
+        allowed, backoff = AllowedServers(config), Backoff(config, clock, randomness)
+        self.transport = Transport(signer, discovery, self._outbound, allowed, backoff, config)
+        self._own_keys = OwnKeys(signer, config.old_signing_keys, config.key_refresh_interval, clock)
+        self._threads = core.around.make_threads("signatures", 2)
+        self.keyring = Keyring(
+            (core.domains.default, self._own_keys.all()),
+            KeyFetcher(self.transport, config.trusted_key_servers, clock),
+            core.db,
+            self._threads,
+            clock,
+            core.budget(_KEYS),
+        )
+        self.authentication = RequestAuthentication(core.domains.default, self.keyring, allowed, backoff)
+
+    def part(self, profiles: Profiles, rooms: "_Rooms") -> _Part:
+        core, config = self._core, self._core.config
+        notary = Notary(self._own_keys, self.keyring, core.db)
+        return _Part(
+            [
+                FederationVersionEndpoints(),
+                KeyEndpoints(self._own_keys, notary, core.clock),
+                QueryEndpoints(
+                    profiles,
+                    rooms.directory,
+                    core.domains,
+                    shows_profiles=config.federation.allow_profile_lookup,
+                ),
+                FederationPublicRoomsEndpoints(
+                    rooms.published, config.room_directory, is_shown=config.federation.allow_public_rooms
+                ),
+            ],
+            [Every("old keys of servers", timedelta(days=1), self.keyring.forget_old)],
+            [self._close],
+        )
+
+    async def _close(self) -> None:
+        self._threads.stop()
+        await self._outbound.close()
+
+
+def _federation_outbound(config: Config, reactor: Any) -> Outbound:
+    settings = config.outbound
+    rules = AddressRules(settings.ip_range_blocklist, settings.ip_range_allowlist)
+    if settings.federation_ip_range_blocklist is not None:
+        rules = AddressRules(settings.federation_ip_range_blocklist)
+    federation = config.federation
+    unverified = matches_any(federation.unverified_domains)
+    trust = Trust(
+        federation.custom_ca_list,
+        federation.client_minimum_tls_version,
+        lambda name: not federation.verify_certificates or unverified.fullmatch(name) is not None,
+    )
+    return Outbound(reactor, rules, trust, settings.user_agent_suffix)
+
+
 class _Accounts:
     """Who may come in, and as whom."""
 
-    def __init__(self, core: _Core) -> None:
+    def __init__(self, core: _Core, listener: DeviceListener) -> None:
         self._core = core
         config, db, clock, randomness = core.config, core.db, core.clock, core.around.randomness
         hasher = PasswordHasher(core.password_threads, config.passwords)
@@ -235,17 +440,18 @@ class _Accounts:
         self._last_seen = LastSeen(db)
         self.authenticator = TokenAuthenticator(db, cache, self._last_seen, clock)
         self.profiles = Profiles(db, core.budget(_PROFILES))
-        self.accounts = Accounts(db, hasher, self.profiles, cache, clock)
+        self.accounts = Accounts(db, hasher, self.profiles, cache, listener, clock)
         self._sessions = Sessions(db, cache, clock, randomness, config.sessions)
-        self._devices = Devices(db, cache, self._last_seen)
+        self._devices = Devices(db, cache, self._last_seen, listener)
         self._login = PasswordLogin(db, hasher, core.domains, core.limiter, config.rate_limits)
         self._interactive_auth = InteractiveAuth(db, clock, randomness)
+        self.reauthentication = Reauthentication(self._interactive_auth, self._login, config.passwords)
         self._openid = OpenIdTokens(db, clock, randomness)
 
     def part(self, listener: ProfileListener) -> _Part:
         """`listener` is told of every new name and picture."""
         config, randomness = self._core.config, self._core.around.randomness
-        reauthentication = Reauthentication(self._interactive_auth, self._login, config.passwords)
+        reauthentication = self.reauthentication
         usernames = Usernames(self.accounts, self._core.domains, randomness)
         admission = Admission(config.registration, self._core.limiter, config.rate_limits.registration)
         nonces = Nonces(self._core.clock, randomness)
@@ -307,12 +513,19 @@ def _well_known(config: Config) -> JsonObject | None:
 class _Rooms:
     """The heart of the house, with what other parts ask of it."""
 
-    def __init__(self, core: _Core, profiles: Profiles, signing_key: SigningKey) -> None:
+    def __init__(
+        self,
+        core: _Core,
+        memberships: _Memberships,
+        profiles: Profiles,
+        signing_key: SigningKey,
+        projections: Sequence[Projection],
+    ) -> None:
+        """`projections` are those of other parts."""
         self._core = core
         db, clock = core.db, core.clock
-        self.heads = Heads(db, core.budget(_HEADS))
+        self.heads, self.members = memberships.heads, memberships.members
         self.tails = Tails(core.budget(_TAILS))
-        self.members = Members(db, core.users, self.heads, core.budget(_MEMBERS))
         self.lookup = EventLookup(self.heads, db)
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
         self._redacted_content = redacted
@@ -320,6 +533,7 @@ class _Rooms:
         published = PublishedRooms(db)
         ingest = Ingest(
             core.journal,
+            db,
             RoomAppends(
                 clock,
                 [
@@ -332,6 +546,7 @@ class _Rooms:
                     redacted,
                     Relations(),
                     replays,
+                    *projections,
                 ],
             ),
             self.heads,
@@ -389,16 +604,79 @@ class _Rooms:
         await self._core.db.write(delete_transactions, day_ago)
 
 
+class _Presence:
+    """Who is there."""
+
+    def __init__(self, core: _Core) -> None:
+        config = core.config.presence
+        self.is_shown = config.enabled is not False
+        self.shared = SharedPresence(core.db)
+        self.tracker = PresenceTracker(
+            core.db,
+            core.journal,
+            self.shared,
+            core.domains,
+            core.clock,
+            Timeouts(
+                idle=config.idle_timeout.total_seconds(),
+                offline=config.sync_online_timeout.total_seconds(),
+                active=config.last_active_granularity.total_seconds(),
+            ),
+            is_on=config.enabled is True,
+        )
+
+    def endpoints(self, core: _Core, members: Members) -> Sequence[object]:
+        return [PresenceEndpoints(self.tracker, core.users, members, core.clock, is_shown=self.is_shown)]
+
+
+class _Push:
+    """What users are to be told of, and how much of it they have not read."""
+
+    def __init__(self, core: _Core, account_data: AccountData, receipts: Receipts) -> None:
+        self._core = core
+        self.rules = UserRules(core.db, core.journal)
+        self.unread = UnreadCounts(
+            core.db, core.journal, receipts, [account_data, self.rules], core.budget(_UNREAD)
+        )
+        judge = Judge(core.domains, Rulesets(core.budget(_RULESETS)))
+        self.notifying = Notifying(judge, self.unread, core.domains, core.clock)
+
+    def start_at(self, position: int) -> None:
+        self.rules.start_at(position)
+        self.unread.start_at(position)
+
+    def part(self) -> _Part:
+        db, clock = self._core.db, self._core.clock
+        return _Part(
+            [PushRuleEndpoints(self.rules), NotificationEndpoints(Notifications(db), clock)],
+            [Every("old notifications", timedelta(days=1), OldNotifications(db, clock).forget)],
+        )
+
+
 class _Talk:
     """What surrounds the rooms' events: account data, typing, receipts; and /sync, which tells of it all."""
 
-    def __init__(self, core: _Core, rooms: _Rooms) -> None:
-        self.account_data = AccountData(core.db, core.journal)
-        self.receipts = Receipts(core.journal)
+    def __init__(
+        self,
+        core: _Core,
+        rooms: _Rooms,
+        presence: _Presence,
+        account_data: AccountData,
+        receipts: Receipts,
+        push: _Push,
+        encryption: _Encryption,
+    ) -> None:
+        self._presence = presence.tracker
+        self.account_data = account_data
+        self.receipts = receipts
         self.typing = Typing(core.journal, core.clock)
         filters = Filters(core.db, core.clock, core.budget(_FILTERS))
         markers = ReadMarkers(self.receipts, self.account_data, rooms.members, rooms.lookup, core.clock)
-        finder = ChangeFinder(rooms.tails, self.typing, self.receipts, self.account_data)
+        presence_news = PresenceNews(presence.shared, is_on=presence.is_shown)
+        unread = UnreadNews(push.unread, receipts, push.rules, core.db)
+        finder = ChangeFinder(
+            rooms.tails, self.typing, receipts, account_data, push.rules, unread, presence_news
+        )
         syncer = Syncer(
             core.db,
             core.journal,
@@ -407,16 +685,21 @@ class _Talk:
             rooms.tails,
             self.typing,
             finder,
+            push.rules,
+            unread,
+            presence_news,
+            encryption.news,
             LazyMembers(core.budget(_LAZY_MEMBERS)),
             core.clock,
         )
         self._endpoints = [
-            AccountDataEndpoints(self.account_data, rooms.heads),
+            AccountDataEndpoints(account_data, rooms.heads, push.rules),
             TagEndpoints(Tags(self.account_data), rooms.heads),
             FilterEndpoints(filters),
-            TypingEndpoints(self.typing, rooms.members),
-            ReceiptEndpoints(markers),
-            SyncEndpoints(syncer, filters),
+            TypingEndpoints(self.typing, rooms.members, presence.tracker),
+            ReceiptEndpoints(markers, presence.tracker),
+            *presence.endpoints(core, rooms.members),
+            SyncEndpoints(syncer, filters, presence.tracker),
         ]
 
     def start_at(self, position: int) -> None:
@@ -428,7 +711,8 @@ class _Talk:
         forgetting = Every(
             "forgotten account data", timedelta(minutes=10), self.account_data.forget_deactivated
         )
-        return _Part(self._endpoints, [forgetting])
+        stale = Every("stale presence", timedelta(hours=6), self._presence.forget_stale)
+        return _Part(self._endpoints, [forgetting, stale], [self._presence.finish])
 
 
 class _People:

@@ -7,7 +7,7 @@ from typing import Protocol
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.graph.vertices import Aside, Vertex
-from homeserver.rooms.graph.writing import EventNids, write_asides, write_edges, write_forks
+from homeserver.rooms.graph.writing import NOWHERE, EventNids, on_fork, write_asides, write_edges, write_forks
 from homeserver.rooms.store.events import EventRow, enter_timeline, insert_bodies, insert_events
 from homeserver.rooms.store.graph import add_missing, delete_refusals
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid, insert_heads, update_heads
@@ -133,8 +133,8 @@ class RoomAppends:
             self._store_events(txn, events, asides)
         elif asides:
             write_edges(txn, asides, EventNids(txn, asides, _cited(asides)))
-        write_forks(txn, [(aside, aside.fork, 0) for aside in asides if aside.fork])
-        write_forks(txn, [(event, event.fork, event.state_after) for event in events if event.fork])
+        write_forks(txn, [one for aside in asides for one in on_fork(aside, NOWHERE)])
+        write_forks(txn, [one for event in events for one in on_fork(event, event.state_after)])
         _store_gaps(txn, appends)
 
     def stored(self, batch: Sequence[Placed[Append]]) -> Iterable[Topic]:
@@ -168,7 +168,7 @@ class RoomAppends:
         rows = [_row(event, nids) for event in events]
         known = [row for row, event in zip(rows, events, strict=True) if event.known is not None]
         if known:
-            enter_timeline(txn, known)
+            enter_timeline(txn, [row.entrance() for row in known])
             delete_refusals(txn, [row.nid for row in known])
         new = [(row, event) for row, event in zip(rows, events, strict=True) if event.known is None]
         insert_events(txn, [row for row, _ in new])

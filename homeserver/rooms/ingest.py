@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from homeserver.protocol.auth_graph import auth_event_ids
 from homeserver.protocol.events import Event, stored_forms
 from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.rooms.appends import (
@@ -17,8 +18,10 @@ from homeserver.rooms.appends import (
 from homeserver.rooms.graph.receipt import Receipt, SlotChange
 from homeserver.rooms.graph.vertices import Aside, ShortIds, in_auth_order
 from homeserver.rooms.head import Head, Heads
+from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.spans import EVER, Slot
 from homeserver.rooms.store.transactions import TransactionKey
+from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
 from homeserver.streams.journal import Journal, Position
 
@@ -37,6 +40,7 @@ class Ingest:
     def __init__(
         self,
         journal: Journal,
+        db: Database,
         appends: RoomAppends,
         heads: Heads,
         users: Dictionary[UserID],
@@ -44,6 +48,7 @@ class Ingest:
         types: Dictionary[str],
     ) -> None:
         self._journal = journal
+        self._db = db
         self._appends = appends
         self._heads = heads
         self._users = users
@@ -77,9 +82,10 @@ class Ingest:
         """Stores a room of other servers, which a local user has just joined.
 
         `state` is the whole state before the join, `auth_chain` the rest of its auth chain; they were checked.
-        History before the join is missing. Raises ValueError where what authorises an event is not there.
+        History before the join is missing. Raises UnknownEvents where what authorises an event is not there,
+        ValueError where events authorise each other.
         """
-        asides = [await self._aside(event, None) for event in in_auth_order((*auth_chain, *state))]
+        asides = [await self._aside(event) for event in in_auth_order((*auth_chain, *state))]
         head = Head(0, join.room_id, join.version, 0, 0, ())
         accepted = await self._accepted(head, join, None)
         first = [await self._first_change(event) for event in state]
@@ -99,8 +105,13 @@ class Ingest:
         await self._put_aside(head, [await self._aside(event, receipt)])
 
     async def set_aside(self, head: Head, events: Sequence[Event]) -> None:
-        """Stores events beside the timeline; what authorises one is here already, or comes before it."""
-        await self._put_aside(head, [await self._aside(event, None) for event in events])
+        """Stores events beside the timeline.
+
+        Raises UnknownEvents where what authorises one is neither here nor among them.
+        """
+        cited = {event_id for event in events for event_id in auth_event_ids(event)}
+        here = await self._db.read(event_nids, list(cited))
+        await self._put_aside(head, [await self._aside(event) for event in in_auth_order(events, here)])
 
     async def slot_of(self, event: Event) -> int | None:
         """The short id of the slot of a state event."""
@@ -188,7 +199,7 @@ class Ingest:
         assert short_ids.slot is not None, "it is a state event"
         return StateChange(short_ids.slot, event, short_ids.target, takes_place=False, from_line=EVER)
 
-    async def _aside(self, event: Event, receipt: Receipt | None) -> Aside:
+    async def _aside(self, event: Event, receipt: Receipt | None = None) -> Aside:
         client, federation = stored_forms(event)
         return Aside(
             event=event,

@@ -13,7 +13,8 @@ from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.power_levels import CREATE
 from homeserver.rooms.appends import StaleHead
 from homeserver.rooms.graph.auth_graph import RoomKey
-from homeserver.rooms.graph.receipt import GivenState, MustBeStored, Receipt, Tip, receive
+from homeserver.rooms.graph.newcomer import GivenState
+from homeserver.rooms.graph.receipt import MustBeStored, Receipt, Tip, receive
 from homeserver.rooms.graph.vertices import Refusal
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.ingest import Ingest

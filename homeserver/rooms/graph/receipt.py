@@ -3,20 +3,20 @@
 https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from homeserver.protocol.auth_graph import auth_event_ids
 from homeserver.protocol.event import Slot
-from homeserver.protocol.event_auth import AuthRejected, check_auth, check_auth_events
+from homeserver.protocol.event_auth import AuthRejected
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID
-from homeserver.rooms.graph.auth_graph import RoomKey, StoredEvents, UnknownEvents
-from homeserver.rooms.graph.resolution import Resolver, State, difference
+from homeserver.rooms.graph.auth_graph import RoomKey
+from homeserver.rooms.graph.newcomer import GivenState, Newcomer
+from homeserver.rooms.graph.resolution import State
 from homeserver.rooms.graph.vertices import Fork, Refusal
-from homeserver.rooms.store.events import event_ids, event_nids
+from homeserver.rooms.store.events import event_ids
 from homeserver.rooms.store.graph import graph_events
-from homeserver.rooms.store.spans import events_at, slot_names, slot_nids
+from homeserver.rooms.store.spans import events_at, slot_names
 from homeserver.storage.engine import Transaction
 
 MOST_EXTREMITIES = 20
@@ -63,10 +63,6 @@ class MustBeStored(Exception):
     """The event takes part in a state resolution, so it must be stored, beside the timeline, before its receipt."""
 
 
-GivenState = Mapping[Slot, EventID]
-"""The whole state before an event, as another server tells it. Its events are here."""
-
-
 def receive(
     txn: Transaction, tip: Tip, event: Event, slot: int | None, given: GivenState | None = None
 ) -> Receipt | None:
@@ -84,17 +80,13 @@ class _Receiving:
         self._tip = tip
         self._event = event
         self._slot = slot
-        self._states = Resolver(txn, tip.room)
-        self._found = graph_events(
-            txn, {event.event_id, *event.prev_events, *event.auth_events, *tip.extremities}
-        )
-        self._near = {event_id: one for event_id, one in self._found.items() if one.room == tip.room.nid}
-        known = self._near.get(event.event_id)
-        self._known = None if known is None else known.nid
+        self._newcomer = Newcomer(txn, tip.room, event, tip.extremities)
+        self._near = self._newcomer.near
+        self._known = self._newcomer.known
+        self._states = self._newcomer.states
 
     def receipt(self, given: GivenState | None) -> Receipt | None:
-        known = self._near.get(self._event.event_id)
-        if known is not None and (known.position is not None or known.refused_softly is not None):
+        if self._newcomer.is_done:
             return None
         if not self._event.prev_events:
             return Receipt(
@@ -105,6 +97,12 @@ class _Receiving:
         if refusal is not None:
             return Receipt(Fork(before), refusal, self._known)
         return self._accepted(before)
+
+    def _state_before(self, given: GivenState | None) -> State:
+        """The state before the event; that of the end of the room's line, where it is the same."""
+        before = self._newcomer.state_before(given, self._tip.line)
+        differs = self._states.relative_to(before, self._tip.line)
+        return before if differs else State(self._tip.line, {})
 
     def _accepted(self, before: State) -> Receipt:
         event, rest = self._event, self._other_extremities()
@@ -117,58 +115,20 @@ class _Receiving:
             changes=self._changes(before, rest),
             replaces=self._states.lookup(before).get(event.slot) if event.is_state else None,
             extremities=(*rest, event.event_id),
-            missing=[prev for prev in event.prev_events if prev not in self._near],
+            missing=self._newcomer.missing,
         )
 
-    def _state_before(self, given: GivenState | None) -> State:
-        """The state before the event; that of the end of the room's line, where it is the same."""
-        before = self._resolved_before() if given is None else self._given(given)
-        differs = self._states.relative_to(before, self._tip.line)
-        return before if differs else State(self._tip.line, {})
-
-    def _resolved_before(self) -> State:
-        states = {prev: self._near[prev].states for prev in self._event.prev_events if prev in self._near}
-        unknown = [prev for prev in self._event.prev_events if states.get(prev) is None]
-        if unknown:
-            raise UnknownEvents(unknown)
-        refs = {own.after for own in states.values() if own is not None}
-        return self._states.resolve([self._states.read(ref) for ref in sorted(refs, key=repr)])
-
-    def _given(self, given: GivenState) -> State:
-        slots = slot_nids(self._txn, given)
-        nids = event_nids(self._txn, list(given.values()))
-        unknown = given.values() - nids.keys()
-        if unknown or len(slots) < len(given):
-            raise UnknownEvents(unknown)
-        values = {slots[name]: nids[event_id] for name, event_id in given.items()}
-        at_line = events_at(self._txn, self._tip.room.nid, self._tip.line)
-        everywhere = values.keys() | at_line.keys()
-        return State(self._tip.line, difference(at_line, values, everywhere))
-
     def _refusal(self, before: State) -> Refusal | None:
-        """The first of the checks 4 to 6 that it fails: what it cites, the state before it, the current state."""
-        for check, state, soft in (
-            (self._check_cited, before, False),
-            (self._check_in, before, False),
-            (self._check_in, State(self._tip.line, {}), True),
-        ):
-            try:
-                check(state)
-            except AuthRejected as error:
-                return Refusal(str(error), soft)
+        """The first of the checks 4 to 6 that the event fails."""
+        try:
+            self._newcomer.check(before)
+        except AuthRejected as error:
+            return Refusal(str(error), soft=False)
+        try:
+            self._newcomer.check_in(State(self._tip.line, {}))
+        except AuthRejected as error:
+            return Refusal(str(error), soft=True)
         return None
-
-    def _check_in(self, state: State) -> None:
-        check_auth(self._event, self._states.lookup(state))
-
-    def _check_cited(self, _: State) -> None:
-        event, events = self._event, self._states.events
-        if any(cited in self._found and cited not in self._near for cited in event.auth_events):
-            raise AuthRejected("An auth event is of another room")
-        events.load(auth_event_ids(event))
-        cited = [events.get(event_id) for event_id in event.auth_events]
-        check_auth_events(event, cited, [one.event_id for one in cited if events.is_rejected(one.event_id)])
-        check_auth(event, _cited_state(event, events))
 
     def _other_extremities(self) -> tuple[EventID, ...]:
         """The room's extremities that the event does not follow, as many as are kept."""
@@ -217,8 +177,3 @@ class _Receiving:
 
 _ITSELF = 0
 """The number of an event that has none yet."""
-
-
-def _cited_state(event: Event, events: StoredEvents) -> Mapping[Slot, Event]:
-    """What the event cites, by slot, with the create event that those of room version 12 cite unsaid."""
-    return {cited.slot: cited for cited in map(events.get, auth_event_ids(event))}

@@ -1,12 +1,14 @@
 """Events on their way into the graph of their room."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from homeserver.protocol.auth_graph import auth_event_ids
 from homeserver.protocol.events import Event
+from homeserver.protocol.identifiers import EventID
+from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.graph.resolution import State
 
 
@@ -66,15 +68,15 @@ class Aside(Vertex):
         return self.refusal is not None and not self.refusal.soft
 
 
-def in_auth_order(events: Iterable[Event]) -> list[Event]:
-    """The events, each once, and after all that authorise it; so the create event comes first.
+def in_auth_order(events: Iterable[Event], here: Collection[EventID] = ()) -> list[Event]:
+    """The events, each once, and after all that authorises it, of which the events `here` are stored already.
 
-    Raises ValueError where one of those is not among them, or they authorise each other in a circle.
+    Raises UnknownEvents where one of those is missing, ValueError where they authorise each other in a circle.
     """
     by_id = {event.event_id: event for event in events}
     cited = {event_id: auth_event_ids(event) for event_id, event in by_id.items()}
     order = list(TopologicalSorter(cited).static_order())
-    missing = [event_id for event_id in order if event_id not in by_id]
+    missing = [event_id for event_id in order if event_id not in by_id and event_id not in here]
     if missing:
-        raise ValueError(f"Of the auth chains is missing: {', '.join(missing[:10])}")
-    return [by_id[event_id] for event_id in order]
+        raise UnknownEvents(missing)
+    return [by_id[event_id] for event_id in order if event_id in by_id]

@@ -1,6 +1,7 @@
 """Writing what makes a room a graph: edges between events, states on forks, events beside the timeline, gaps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from homeserver.protocol.identifiers import EventID
 from homeserver.rooms.graph.resolution import State
@@ -79,19 +80,36 @@ def write_edges(txn: Transaction, vertices: Iterable[Vertex], nids: EventNids) -
         insert_auth_edges(txn, edges)
 
 
-def write_forks(txn: Transaction, vertices: Iterable[tuple[Vertex, Fork, int]]) -> None:
-    """The states of events on forks; the number is that of the room's line after the event."""
+class OnFork(NamedTuple):
+    """An event whose states are to be written.
+
+    `slot` is the one that it takes, if any; `line` is where the room's line is after it.
+    """
+
+    nid: int
+    room: int
+    slot: int | None
+    line: int
+    fork: Fork
+
+
+def on_fork(vertex: Vertex, line: int) -> Iterator[OnFork]:
+    """The event, if its states are not those of the line."""
+    if vertex.fork is not None:
+        takes_slot = not (isinstance(vertex, Aside) and vertex.is_rejected)
+        slot = vertex.short_ids.slot if takes_slot else None
+        yield OnFork(vertex.nid, vertex.room, slot, line, vertex.fork)
+
+
+def write_forks(txn: Transaction, events: Iterable[OnFork]) -> None:
+    """Writes the states before and after events."""
     overrides: list[OverrideRow] = []
     states: dict[int, EventStates] = {}
-    for vertex, fork, line in vertices:
-        before = _stored(fork.before, vertex, overrides)
-        after = before
-        slot = vertex.short_ids.slot
-        is_rejected = isinstance(vertex, Aside) and vertex.is_rejected
-        if slot is not None and not is_rejected:
-            after = _with_own(before, vertex, slot, overrides)
-        after_ref = StateRef(line) if fork.after_is_current else _ref(after)
-        states[vertex.nid] = EventStates(_ref(before), after_ref)
+    for event in events:
+        before = _stored(event.fork.before, event, overrides)
+        after = before if event.slot is None else _with_own(before, event, event.slot, overrides)
+        after_ref = StateRef(event.line) if event.fork.after_is_current else _ref(after)
+        states[event.nid] = EventStates(_ref(before), after_ref)
     if states:
         insert_overrides(txn, overrides)
         insert_event_states(txn, states)
@@ -101,21 +119,21 @@ def _ref(state: State) -> StateRef:
     return StateRef(state.line, state.override)
 
 
-def _stored(state: State, vertex: Vertex, overrides: list[OverrideRow]) -> State:
+def _stored(state: State, event: OnFork, overrides: list[OverrideRow]) -> State:
     """The state with its changes written down, if they are not yet."""
     if not state.changes or state.override is not None:
         return state
-    return _written(OverrideRow(2 * vertex.nid, vertex.room, None, 0, state.changes), state, overrides)
+    return _written(OverrideRow(2 * event.nid, event.room, None, 0, state.changes), state, overrides)
 
 
-def _with_own(before: State, vertex: Vertex, slot: int, overrides: list[OverrideRow]) -> State:
+def _with_own(before: State, event: OnFork, slot: int, overrides: list[OverrideRow]) -> State:
     """The state after a state event, whose override rests on the one before it."""
-    own = {slot: vertex.nid}
+    own = {slot: event.nid}
     after = State(before.line, {**before.changes, **own})
-    number = 2 * vertex.nid + 1
+    number = 2 * event.nid + 1
     if before.height >= HIGHEST:
-        return _written(OverrideRow(number, vertex.room, None, 0, after.changes), after, overrides)
-    row = OverrideRow(number, vertex.room, before.override, before.height + 1, own)
+        return _written(OverrideRow(number, event.room, None, 0, after.changes), after, overrides)
+    row = OverrideRow(number, event.room, before.override, before.height + 1, own)
     return _written(row, after, overrides)
 
 

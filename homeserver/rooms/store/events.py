@@ -1,10 +1,20 @@
 """Tables room_event and room_event_body."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import EventID
 from homeserver.storage.engine import Transaction
+
+
+class Entrance(NamedTuple):
+    """The place in the timeline of an event that was beside it."""
+
+    nid: int
+    position: int | None
+    state_before: int
+    state_after: int
+    replaces: int | None
 
 
 class EventRow(NamedTuple):
@@ -23,6 +33,9 @@ class EventRow(NamedTuple):
     state_after: int
     replaces: int | None
 
+    def entrance(self) -> Entrance:
+        return Entrance(self.nid, self.position, self.state_before, self.state_after, self.replaces)
+
 
 def insert_events(txn: Transaction, rows: Sequence[EventRow]) -> None:
     """The rooms, types, slots and senders must have their short ids already."""
@@ -37,8 +50,7 @@ def insert_events(txn: Transaction, rows: Sequence[EventRow]) -> None:
     )
 
 
-def enter_timeline(txn: Transaction, rows: Sequence[EventRow]) -> None:
-    """Gives events that were beside the timeline their place in it."""
+def enter_timeline(txn: Transaction, rows: Sequence[Entrance]) -> None:
     txn.execute_many(
         """
         UPDATE room_event SET position = %(position)s, state_before = %(state_before)s,
@@ -92,6 +104,22 @@ def place_of(txn: Transaction, event_id: EventID) -> Place | None:
         event_id=event_id,
     )
     return None if row is None else Place(*row)
+
+
+def positions_before(txn: Transaction, room: int, before: int) -> Iterator[int]:
+    """Where the room's events before a position stand, newest first."""
+    upto: int | None = before
+    while upto is not None:
+        rows = txn.rows(
+            """
+            SELECT position FROM room_event WHERE room = %(room)s AND position < %(upto)s
+            ORDER BY position DESC
+            LIMIT 100
+            """,
+            room=room, upto=upto,
+        )  # fmt: skip
+        yield from (position for (position,) in rows)
+        upto = rows[-1][0] if rows else None
 
 
 def line_at(txn: Transaction, room: int, position: int) -> int:

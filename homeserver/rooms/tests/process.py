@@ -7,11 +7,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock as FakeReactor
 from twisted.trial.unittest import SynchronousTestCase
 
+from config.directory import RoomDirectory
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.profiles import Profiles
 from homeserver.protocol.identifiers import RoomID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.appends import Projection, RoomAppends
 from homeserver.rooms.create import CreateRoom, RoomCreator
 from homeserver.rooms.directory import Directory
@@ -70,6 +72,7 @@ class Process:
         replays = Replays(self.db, _BYTES)
         self.ingest = Ingest(
             self.journal,
+            self.db,
             RoomAppends(self.clock, [self.tails, self.members, marks, replays, *projections]),
             self.heads,
             self.users,
@@ -87,12 +90,14 @@ class Process:
 
     async def create_room(self, **wish: Any) -> RoomID:
         """Alice's."""
+        directory, domains = Directory(self.db, self.clock), LocalDomains(ServerName("test"))
         creator = RoomCreator(
             self.builder,
             self.ingest,
             Profiles(self.db, _BYTES),
-            Directory(self.db, self.clock),
-            LocalDomains(ServerName("test")),
+            directory,
+            Aliases(directory, self.sender, self.heads, domains, RoomDirectory()),
+            domains,
             self.clock,
             self._randomness,
             "11",

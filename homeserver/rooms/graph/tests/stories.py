@@ -44,6 +44,15 @@ class Story:
             return False
         return True
 
+    def ancestors(self, event_ids: Iterable[EventID], most: int) -> list[Event]:
+        """The newest of some events and of those that they follow, oldest first."""
+        found: set[EventID] = set()
+        pending = set(event_ids)
+        while pending:
+            found |= pending
+            pending = {prev for one in pending for prev in self.events[one].prev_events} - found
+        return [event for event_id, event in self.events.items() if event_id in found][-most:]
+
     def make(self, behind: EventID | None = None) -> Event:
         """One more event, most often allowed by the state before it; one that comes after `behind`, if given."""
         while True:

@@ -16,7 +16,8 @@ from homeserver.protocol.events import Event, from_stored
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.resolution import Resolver
-from homeserver.rooms.graph.tests.stories import USERS, Story
+from homeserver.rooms.graph.tests.stories import USERS, StateIDs, Story
+from homeserver.rooms.history import History
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.store.events import event_ids, stored_pdus
 from homeserver.rooms.store.graph import graph_events
@@ -85,11 +86,31 @@ class Arrivals:
             pending = {prev for one in refused for prev in story.events[one].prev_events} - followed
         return followed
 
-    def compare(self, story: Story, event: Event) -> None:
-        states, current, members = self.case.result_of(self.process.db.read(self._states, event.event_id))
+    def given(self, story: Story, events: Sequence[Event]) -> dict[EventID, StateIDs]:
+        """The states before events, of which all that is in them is brought in."""
+        given = {event.event_id: story.before[event.event_id] for event in events if event.prev_events}
+        told = {event_id for state in given.values() for event_id in state.values()}
+        chain = LoadedAuthGraph(story.events).auth_chain({*told, *(event.event_id for event in events)})
+        outliers = [story.events[event_id] for event_id in chain if story.events[event_id] not in events]
+        self.case.result_of(self.receiver.add_outliers(self.room_id, outliers))
+        return given
+
+    def timeline(self) -> list[EventID]:
+        def read(txn: Transaction) -> list[EventID]:
+            rows = txn.rows("SELECT event_id FROM room_event WHERE position IS NOT NULL ORDER BY position")
+            return [EventID(event_id) for (event_id,) in rows]
+
+        return self.case.result_of(self.process.db.read(read))
+
+    def compare_states(self, story: Story, event: Event) -> None:
+        states, _, _ = self.case.result_of(self.process.db.read(self._states, event.event_id))
         assert states is not None
         assert states[0] == dict(story.before[event.event_id])
         assert states[1] == dict(story.after[event.event_id])
+
+    def compare(self, story: Story, event: Event) -> None:
+        self.compare_states(story, event)
+        _, current, members = self.case.result_of(self.process.db.read(self._states, event.event_id))
         expected = story.resolved(self.extremities)
         assert current == dict(expected)
         head = self.case.result_of(self.process.heads.get(self.room_id))
@@ -155,6 +176,16 @@ class StoryTests(RoomsTestCase):
         self.result_of(process.ingest.enter(join, state, auth_chain))
         return Arrivals(self, process, join.room_id)
 
+    def story_with_join(self, rng: Random) -> tuple[Story, Event]:
+        """A story that is long enough and ends with somebody's join."""
+        while True:
+            story = Story(self.created(rng.choice(("11", "12"))).first_events(), rng)
+            for _ in range(_EVENTS):
+                event = story.make()
+                is_allowed = event.event_id not in story.rejected
+                if event.membership == "join" and is_allowed and len(story.events) > _EVENTS / 2:
+                    return story, event
+
     def check(self, version: str) -> None:
         counted: Counter[str] = Counter(rejected=0, soft=0, forks=0)
         for seed in range(_STORIES):
@@ -181,15 +212,7 @@ class StoryTests(RoomsTestCase):
     def test_a_server_that_joins_later(self) -> None:
         for seed in range(_STORIES):
             rng = Random(f"joining {seed}")
-            story = Story(self.created(rng.choice(("11", "12"))).first_events(), rng)
-            while True:
-                event = story.make()
-                if (
-                    event.membership == "join"
-                    and len(story.events) > 20
-                    and event.event_id not in story.rejected
-                ):
-                    break
+            story, event = self.story_with_join(rng)
             arrivals = self.entered(story, event)
             arrivals.compare(story, event)
             for _ in range(_EVENTS):
@@ -197,3 +220,26 @@ class StoryTests(RoomsTestCase):
                 # What it cites from another branch must be here.
                 if arrivals.knows({*later.prev_events, *later.auth_events}):
                     arrivals.take(story, later)
+
+    def test_history_before_the_join(self) -> None:
+        for seed in range(_STORIES):
+            rng = Random(f"history {seed}")
+            story, event = self.story_with_join(rng)
+            arrivals = self.entered(story, event)
+            history = History(
+                arrivals.process.heads,
+                arrivals.process.ingest,
+                arrivals.process.tails,
+                arrivals.process.db,
+                KeyedLocks(),
+            )
+            placed = 0
+            while missing := self.result_of(history.missing(arrivals.room_id)):
+                chunk = story.ancestors(missing, rng.randrange(1, 12))
+                placed += self.result_of(history.add(arrivals.room_id, chunk, arrivals.given(story, chunk)))
+                for one in chunk:
+                    arrivals.compare_states(story, one)
+            arrivals.compare(story, event)
+            history_ids = [one.event_id for one in story.ancestors([event.event_id], len(story.events))]
+            assert arrivals.timeline() == [one for one in history_ids if one not in story.rejected], seed
+            assert placed + 1 == len(arrivals.timeline())
