@@ -41,3 +41,21 @@ class Presence:
         key="presence.enabled",
         aliases=("use_presence",),
     )
+    idle_timeout: Duration = option(
+        timedelta(minutes=5),
+        "How long until somebody who is online and does nothing is unavailable.",
+        key="presence.idle_timeout",
+        minimum=timedelta(seconds=1),
+    )
+    sync_online_timeout: Duration = option(
+        timedelta(seconds=30),
+        "How long until a device that no longer syncs is offline.",
+        key="presence.sync_online_timeout",
+        minimum=timedelta(seconds=1),
+    )
+    last_active_granularity: Duration = option(
+        timedelta(minutes=1),
+        "How long somebody who did something counts as currently active.",
+        key="presence.last_active_granularity",
+        minimum=timedelta(seconds=1),
+    )

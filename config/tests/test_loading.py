@@ -245,7 +245,9 @@ def test_experimental_features_are_passed_on(configure: Configure) -> None:
 
 
 def test_parts_of_known_settings_may_be_without_effect(configure: Configure) -> None:
-    text = "presence: {idle_timeout: 5m}\ncaches: {per_cache_factors: {get_user: 2.0}, global_factor: 1.0}\n"
+    text = (
+        "presence: {presence_router: {}}\ncaches: {per_cache_factors: {get_user: 2.0}, global_factor: 1.0}\n"
+    )
     loaded = configure(text)
-    assert loaded.unused == ("caches.per_cache_factors", "presence.idle_timeout")
+    assert loaded.unused == ("caches.per_cache_factors", "presence.presence_router")
     assert loaded.config.caches.budget == 128 * 1024**2

@@ -13,6 +13,7 @@ from homeserver.protocol.json import JsonObject
 _VERSIONS = ["v1.1", "v1.2", "v1.3"]
 # What clients ask for before they use it, by the names they know it by.
 _UNSTABLE_FEATURES = {
+    "org.matrix.msc3026.busy_presence": True,
     "org.matrix.msc3391": True,  # account data can be deleted
     "uk.timedout.msc4323": True,  # administrators lock and suspend accounts
 }

@@ -10,6 +10,11 @@ class Membership(Protocol):
         """The room's short id. Raises Forbidden where the user is not joined or there is no such room."""
 
 
+class Acquaintance(Protocol):
+    async def share_a_room(self, user_nid: int, other_nid: int) -> bool:
+        """Whether both users are joined to the same room."""
+
+
 class RoomEvents(Protocol):
     async def position_of(self, room_id: RoomID, event_id: EventID) -> int | None:
         """The position of an event in the timeline of its room; None where this room has no such event."""

@@ -70,6 +70,12 @@ class Members:
             raise Forbidden("You are not joined to this room")
         return head.nid
 
+    async def share_a_room(self, user_nid: int, other_nid: int) -> bool:
+        """Whether both users are joined to the same room."""
+        ours, theirs = await self.rooms_of(user_nid), await self.rooms_of(other_nid)
+        shared = ours.keys() & theirs.keys()
+        return any(ours[room].membership == theirs[room].membership == "join" for room in shared)
+
     async def room_ids(self, user_nid: int, membership: str) -> list[RoomID]:
         """The rooms in which the user has this membership."""
         rows = (await self.rooms_of(user_nid)).values()

@@ -15,10 +15,10 @@ _PAGE = 100
 
 
 class MutualRoomsPage(NamedTuple):
-    """`count` is how many there are in all; `next_batch` is None on the last page."""
+    """`total` is how many there are in all; `next_batch` is None on the last page."""
 
     joined: list[RoomID]
-    count: int
+    total: int
     next_batch: str | None
 
 

@@ -6,11 +6,13 @@ from typing import Literal
 
 import msgspec
 
+from homeserver.ephemeral.presence.state import UserPresence, presence_event
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import JsonObject, encode_json
 from homeserver.rooms.seen import show_seen
-from homeserver.rooms.timeline import format_token
+from homeserver.rooms.timeline import format_sync_token, format_token
 from homeserver.rooms.timeline_event import Viewer, show
+from homeserver.sync.encryption import EncryptionParts
 from homeserver.sync.room_delta import RoomDelta
 
 Events = dict[int, list[JsonObject]]
@@ -28,10 +30,17 @@ class Parts:
     ephemeral: Events = field(default_factory=dict)
     account_data: list[JsonObject] = field(default_factory=list)
     room_account_data: Events = field(default_factory=dict)
+    presence: Sequence[UserPresence] = ()
+    unread: Mapping[int, JsonObject] = field(default_factory=dict)
+    """Counts of what is unread, as they are told, by the room's short id."""
+
+    encryption: EncryptionParts = field(default_factory=EncryptionParts)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to tell. Rooms with ephemeral events only are among `joined`, too."""
-        return not (self.joined or self.left or self.invited or self.knocked or self.account_data)
+        rooms = self.joined or self.left or self.invited or self.knocked
+        others = self.account_data or self.presence
+        return not (rooms or others) and self.encryption.is_empty()
 
 
 def answer(
@@ -41,7 +50,8 @@ def answer(
 
     def joined(delta: RoomDelta) -> JsonObject:
         edus = parts.ephemeral.get(delta.member.room, [])
-        return {**left(delta), "ephemeral": {"events": edus}, "summary": delta.summary}
+        unread = parts.unread.get(delta.member.room, {})
+        return {**left(delta), "ephemeral": {"events": edus}, "summary": delta.summary, **unread}
 
     def left(delta: RoomDelta) -> JsonObject:
         return {
@@ -54,9 +64,13 @@ def answer(
             "account_data": {"events": parts.room_account_data.get(delta.member.room, [])},
         }
 
-    body: JsonObject = {"next_batch": format_token(position)}
+    next_batch = format_sync_token(position, parts.encryption.received(position))
+    body: JsonObject = {"next_batch": next_batch, **parts.encryption.body()}
     if parts.account_data:
         body["account_data"] = {"events": parts.account_data}
+    if parts.presence:
+        events = [presence_event(presence, viewer.now_ms) for presence in parts.presence]
+        body["presence"] = {"events": events}
     rooms: JsonObject = {}
     if parts.joined:
         rooms["join"] = {delta.member.room_id: joined(delta) for delta in parts.joined}

@@ -1,16 +1,16 @@
 """Client API: /sync."""
 
-from typing import Literal
-
 import msgspec
 
 from homeserver.account_data.filters import Filters
+from homeserver.ephemeral.presence.state import StateName, state_named
+from homeserver.ephemeral.presence.tracking import PresenceTracker
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import InvalidParam
 from homeserver.protocol.filters import Filter, parse_filter
 from homeserver.protocol.json import decode_json
-from homeserver.rooms.timeline import parse_token
+from homeserver.rooms.timeline import parse_sync_token
 from homeserver.sync.sync import Syncer, SyncWish
 
 
@@ -20,7 +20,7 @@ class SyncQuery(msgspec.Struct):
     filter: str | None = None
     since: str | None = None
     full_state: bool = False
-    set_presence: Literal["online", "unavailable", "offline"] = "online"
+    set_presence: StateName = "online"
     timeout: int = 0
     use_state_after: bool = False
 
@@ -28,23 +28,28 @@ class SyncQuery(msgspec.Struct):
 class SyncEndpoints:
     """https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync"""
 
-    def __init__(self, syncer: Syncer, filters: Filters) -> None:
+    def __init__(self, syncer: Syncer, filters: Filters, presence: PresenceTracker) -> None:
         self._syncer = syncer
         self._filters = filters
+        self._presence = presence
 
     @endpoint("GET", "/_matrix/client/(v3|r0)/sync", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
     async def sync(self, requester: Requester, query: SyncQuery) -> msgspec.Raw:
         """What happened since the client last asked; waits up to `timeout` milliseconds for something."""
-        return await self._syncer.sync(
-            requester,
-            SyncWish(
-                since=None if query.since is None else parse_token(query.since),
-                timeout=max(0, query.timeout) / 1000,
-                full_state=query.full_state,
-                state_after=query.use_state_after,
-                filter=await self._filter(requester, query.filter),
-            ),
+        since, received = (None, 0) if query.since is None else parse_sync_token(query.since)
+        wish = SyncWish(
+            since=since,
+            received=received,
+            timeout=max(0, query.timeout) / 1000,
+            full_state=query.full_state,
+            state_after=query.use_state_after,
+            filter=await self._filter(requester, query.filter),
         )
+        await self._presence.begin_sync(requester, state_named(query.set_presence))
+        try:
+            return await self._syncer.sync(requester, wish)
+        finally:
+            self._presence.end_sync(requester)
 
     async def _filter(self, requester: Requester, given: str | None) -> Filter:
         """A filter is given whole, as JSON, or by the ID that it was stored under."""

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from homeserver.account_data.contents import AccountData
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.ephemeral.typing_notifications import Typing
+from homeserver.push.rules import UserRules
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.tails import Tails
+from homeserver.sync.presence import PresenceNews
+from homeserver.sync.unread import UnreadNews
 
 
 @dataclass(slots=True)
@@ -19,24 +22,45 @@ class Changes:
     receipts: list[MemberRow] = field(default_factory=list)
     others: list[MemberRow] = field(default_factory=list)
     """Rooms that the user was invited to, has left, …"""
+    unread: list[MemberRow] = field(default_factory=list)
+    """Rooms of which the user may have read, or silenced, something."""
     account_data: bool = False
+    push_rules: bool = False
+    presence: bool = False
 
     def is_empty(self) -> bool:
-        return not (self.joined or self.typing or self.receipts or self.others or self.account_data)
+        rooms = self.joined or self.typing or self.receipts or self.others or self.unread
+        return not (rooms or self.account_data or self.push_rules or self.presence)
 
 
 class ChangeFinder:
     """Asks every source that a sync reads from. Costs a few dictionary look-ups for each room of the user."""
 
-    def __init__(self, tails: Tails, typing: Typing, receipts: Receipts, account_data: AccountData) -> None:
+    def __init__(
+        self,
+        tails: Tails,
+        typing: Typing,
+        receipts: Receipts,
+        account_data: AccountData,
+        push_rules: UserRules,
+        unread: UnreadNews,
+        presence: PresenceNews,
+    ) -> None:
         self._tails = tails
         self._typing = typing
         self._receipts = receipts
         self._account_data = account_data
+        self._push_rules = push_rules
+        self._unread = unread
+        self._presence = presence
 
     def after(self, position: int, user_nid: int, rooms: Mapping[int, MemberRow]) -> Changes:
         """What may have changed after `position`. `rooms` are all of the user's, by short id."""
-        changes = Changes(account_data=self._account_data.changed_after(user_nid, position))
+        changes = Changes(
+            account_data=self._account_data.changed_after(user_nid, position),
+            push_rules=self._push_rules.changed_after(user_nid, position),
+            presence=self._presence.changed_after(position),
+        )
         for nid, member in rooms.items():
             if member.membership != "join":
                 if member.position > position and not member.forgotten:
@@ -48,4 +72,6 @@ class ChangeFinder:
                 changes.typing.append(member)
             if self._receipts.changed_after(nid, position):
                 changes.receipts.append(member)
+            if self._unread.changed_after(user_nid, nid, position):
+                changes.unread.append(member)
         return changes

@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#syncing
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +15,7 @@ from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.http.requester import Requester
 from homeserver.protocol.filters import Filter, RoomEventFilter
 from homeserver.protocol.json import JsonObject
+from homeserver.push.rules import UserRules
 from homeserver.rooms.members import Members
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.members import MemberRow
@@ -31,7 +32,10 @@ from homeserver.streams.journal import Journal
 from homeserver.streams.waiting import Waiting
 from homeserver.sync.answer import Events, Parts, answer
 from homeserver.sync.changes import ChangeFinder, Changes
+from homeserver.sync.encryption import EncryptionNews
+from homeserver.sync.presence import PresenceNews
 from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork, left_work
+from homeserver.sync.unread import UnreadNews
 
 _LONGEST_WAIT = 300  # seconds
 _DEFAULT_TIMELINE = 10
@@ -43,10 +47,12 @@ _MEMBER_BYTES = 100
 class SyncWish:
     """`since` is a position, None for a client that knows nothing; `timeout` is in seconds.
 
+    `received` is the position up to which the client has all messages to its device: `since` or less.
     `full_state` asks for all state, `state_after` for that after the timeline instead of before it.
     """
 
     since: int | None
+    received: int
     timeout: float
     full_state: bool
     state_after: bool
@@ -101,6 +107,10 @@ class Syncer:
         tails: Tails,
         typing: Typing,
         changes: ChangeFinder,
+        push_rules: UserRules,
+        unread: UnreadNews,
+        presence: PresenceNews,
+        encryption: EncryptionNews,
         lazy_members: LazyMembers,
         clock: Clock,
     ) -> None:
@@ -111,6 +121,10 @@ class Syncer:
         self._tails = tails
         self._typing = typing
         self._changes = changes
+        self._push_rules = push_rules
+        self._unread = unread
+        self._presence = presence
+        self._encryption = encryption
         self._lazy_members = lazy_members
         self._clock = clock
 
@@ -119,22 +133,24 @@ class Syncer:
         if wish.since is None:
             return await self._initial(requester, wish)
         deadline = self._clock.seconds() + min(wish.timeout, _LONGEST_WAIT)
-        since = wish.since
+        since, received = wish.since, wish.received
+        self._encryption.received(requester, received)
         while True:
             rooms = await self._members.rooms_of(requester.user_nid)
             # Read together with what memory says of the rooms, so that both are of one moment.
             upto = self._journal.position
             parts = await self._incremental(requester, wish, rooms, since, upto)
+            parts.encryption = await self._encryption.after(requester, rooms, since, received, upto)
             left = deadline - self._clock.seconds()
             if not parts.is_empty() or wish.full_state or left <= 0:
-                return self._answer(requester, wish, parts, upto)
+                return await self._answer(requester, wish, parts, upto)
             # What came while we looked may be for this client; then there is nothing to wait for.
             if self._journal.position == upto and not await self._wait(requester, rooms, left):
-                return self._answer(requester, wish, parts, upto)
-            since = upto
+                return await self._answer(requester, wish, parts, upto)
+            since = received = upto
 
     async def _wait(self, requester: Requester, rooms: Mapping[int, MemberRow], seconds: float) -> bool:
-        topics: list[tuple[str, int]] = [("user", requester.user_nid)]
+        topics: list[tuple[str, int | None]] = [("user", requester.user_nid), ("device", requester.device_nid)]
         topics += [("room", nid) for nid, member in rooms.items() if member.membership == "join"]
         with SYNC_WAITING.track_inprogress():
             return await self._waiting.until(topics, seconds)
@@ -158,8 +174,12 @@ class Syncer:
         parts = Parts()
         await self._read(requester, wish, reads, parts)
         self._add_typing(parts, [member for member in joined if self._typing.typing_users(member.room)])
+        parts.presence = await self._presence.everybody(requester, rooms, wish.filter.presence)
+        _add_push_rules(parts, await self._push_rules.content(requester))
         _apply_filter(parts, wish.filter, rooms)
-        return self._answer(requester, wish, parts, upto)
+        await self._add_unread(requester, wish, parts)
+        parts.encryption = await self._encryption.everything(requester, upto)
+        return await self._answer(requester, wish, parts, upto)
 
     async def _incremental(
         self, requester: Requester, wish: SyncWish, rooms: Mapping[int, MemberRow], since: int, upto: int
@@ -174,9 +194,19 @@ class Syncer:
         if not reads.is_empty():
             await self._read(requester, wish, reads, parts)
         self._add_typing(parts, changes.typing)
+        parts.presence = await self._presence.after(requester, rooms, since, wish.filter.presence)
+        _add_push_rules(parts, await self._push_rules.content_after(requester, since))
         _apply_filter(parts, wish.filter, rooms)
-        _add_quiet_rooms(parts, upto, rooms)
+        candidates = [row.room for row in changes.unread if wish.filter.room.includes(row.room_id)]
+        counted = await self._unread.changed_rooms(requester.user_nid, candidates, since, upto)
+        _add_quiet_rooms(parts, upto, rooms, counted)
+        await self._add_unread(requester, wish, parts)
         return parts
+
+    async def _add_unread(self, requester: Requester, wish: SyncWish, parts: Parts) -> None:
+        rooms = [delta.member.room for delta in parts.joined]
+        each_thread = wish.filter.room.timeline.unread_thread_notifications
+        parts.unread = await self._unread.shown(requester.user_nid, rooms, each_thread=each_thread)
 
     def _sort_out(
         self,
@@ -268,7 +298,10 @@ class Syncer:
             users = self._typing.typing_users(member.room)
             parts.ephemeral.setdefault(member.room, []).append(typing_edu(users))
 
-    def _answer(self, requester: Requester, wish: SyncWish, parts: Parts, position: int) -> msgspec.Raw:
+    async def _answer(
+        self, requester: Requester, wish: SyncWish, parts: Parts, position: int
+    ) -> msgspec.Raw:
+        await self._encryption.add_stock(requester, parts.encryption)
         viewer = Viewer(requester.device_nid, self._clock.now_ms())
         return answer(parts, viewer, position, "state_after" if wish.state_after else "state")
 
@@ -319,9 +352,16 @@ def _apply_filter(parts: Parts, wish: Filter, rooms: Mapping[int, MemberRow]) ->
     parts.ephemeral = wanted(parts.ephemeral, wish.room.ephemeral)
 
 
-def _add_quiet_rooms(parts: Parts, upto: int, rooms: Mapping[int, MemberRow]) -> None:
-    """Rooms without new events in which something else is new."""
+def _add_push_rules(parts: Parts, content: JsonObject | None) -> None:
+    if content is not None:
+        parts.account_data.append({"type": "m.push_rules", "content": content})
+
+
+def _add_quiet_rooms(
+    parts: Parts, upto: int, rooms: Mapping[int, MemberRow], counted: Collection[int]
+) -> None:
+    """Rooms without new events in which something else is new; in those `counted`, how much is unread."""
     told = {delta.member.room for delta in (*parts.joined, *parts.left)}
-    quiet = (parts.ephemeral.keys() | parts.room_account_data.keys()) - told
+    quiet = {*parts.ephemeral, *parts.room_account_data, *counted} - told
     joined = [rooms[room] for room in quiet if rooms[room].membership == "join"]
     parts.joined.extend(RoomDelta(member, (), False, upto) for member in joined)

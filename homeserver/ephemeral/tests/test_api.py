@@ -12,13 +12,20 @@ from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject, JsonValue, decode_json
 
 
+class Unwatched:
+    """Nobody asks who is there."""
+
+    async def active(self, user_nid: int, user_id: UserID, device_nid: int | None) -> None:
+        pass
+
+
 class TypingEndpointsTests(ServingTestCase):
     PATH = f"/rooms/{ROOM_ID}/typing/{ALICE}"
 
     def setUp(self) -> None:
         super().setUp()
         self.typing = Typing(self.journal, self.clock)
-        self.serve(TypingEndpoints(self.typing, OneRoom(ALICE)))
+        self.serve(TypingEndpoints(self.typing, OneRoom(ALICE), Unwatched()))
 
     def put(self, body: JsonValue, user: UserID | None = ALICE, path: str = PATH) -> Reply:
         return self.request(user, "PUT", path, body)
@@ -69,7 +76,7 @@ class ReceiptApiTestCase(ServingTestCase):
         self.account_data = AccountData(self.db, self.journal)
         receipts = Receipts(self.journal)
         markers = ReadMarkers(receipts, self.account_data, self.room, self.room, self.clock)
-        self.serve(ReceiptEndpoints(markers))
+        self.serve(ReceiptEndpoints(markers, Unwatched()))
 
     def post(self, path: str, body: JsonValue, user: UserID = ALICE) -> Reply:
         return self.request(user, "POST", f"/rooms/{ROOM_ID}/{path}", body)

@@ -1,6 +1,8 @@
+from typing import cast
+
 from homeserver.reports.reports import StoredReports
 from homeserver.reports.store import Report, Wanted
-from homeserver.runtime.clock import Clock
+from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.storage.engine import Row, Transaction
 from tests.wire import WireTestCase, each
 
@@ -18,7 +20,7 @@ class ReportTests(WireTestCase):
         self.room_id = self.alice.create_room(members=[self.bob])
         self.event_id = self.alice.send(self.room_id, "rude")
         self.event_path = f"/rooms/{self.room_id}/report/{self.event_id}"
-        self.reports = StoredReports(self.server.db, Clock(self.reactor))
+        self.reports = StoredReports(self.server.db, Clock(cast(ReactorTime, self.reactor)))
 
     def listed(self, wanted: Wanted) -> list[Report]:
         found, total = self.result_of(self.reports.list(wanted))

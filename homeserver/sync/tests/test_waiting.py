@@ -11,6 +11,9 @@ Json = Any
 
 
 class WaitingTestCase(SyncTestCase):
+    # Who polls is there, which is news to all others.
+    settings = ("presence.enabled=false",)
+
     def setUp(self) -> None:
         super().setUp()
         self.since = self.bob.sync().next_batch

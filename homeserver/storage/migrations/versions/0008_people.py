@@ -36,6 +36,7 @@ def upgrade() -> None:
             position BIGINT NOT NULL
         );
         CREATE INDEX presence_seen ON presence (state, last_active_at);
+        CREATE INDEX presence_changes ON presence (position);
 
         -- Profiles that changed and of which a reader was not told yet: 1 is rooms, 2 the user directory.
         -- The reader deletes the row when it is done, unless the profile changed again meanwhile.
