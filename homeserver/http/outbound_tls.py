@@ -36,18 +36,27 @@ class Trust:
         unverified: Callable[[str], bool] = lambda name: False,
     ) -> None:
         """`unverified` says of which names any certificate is believed. Raises AuthorityError."""
+        self._authorities = authorities
+        self._minimum_version = minimum_version
         self._unverified = unverified
-        self._context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        self._context.set_min_proto_version(_MINIMUM[minimum_version])
-        self._context.set_options(SSL.OP_NO_RENEGOTIATION)
-        if not authorities:
-            self._context.set_default_verify_paths()
-        for path in authorities:
-            _load(self._context, path)
+        # The operator's files are read at once, so that a mistake shows; the system's when they are needed.
+        self._context = self._load() if authorities else None
 
     def connection_to(self, name: str) -> Any:
         """What makes the TLS side of a connection to whoever must prove to be `name`: a host or an address."""
+        if self._context is None:
+            self._context = self._load()
         return _Verifying(self._context, name, verifies=not self._unverified(name))
+
+    def _load(self) -> SSL.Context:
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_min_proto_version(_MINIMUM[self._minimum_version])
+        context.set_options(SSL.OP_NO_RENEGOTIATION)
+        if not self._authorities:
+            context.set_default_verify_paths()
+        for path in self._authorities:
+            _load(context, path)
+        return context
 
 
 @implementer(IOpenSSLClientConnectionCreator)
