@@ -14,7 +14,7 @@ from twisted.internet.task import LoopingCall
 
 from config.database import PostgresDatabase
 from config.root import Config
-from federation.api.keys import KeyEndpoints
+from federation.api.keys import ServerKeyEndpoints
 from federation.api.public_rooms import FederationPublicRoomsEndpoints
 from federation.api.queries import QueryEndpoints
 from federation.api.version import FederationVersionEndpoints
@@ -394,7 +394,7 @@ class _Federation:
         return _Part(
             [
                 FederationVersionEndpoints(),
-                KeyEndpoints(self._own_keys, notary, core.clock),
+                ServerKeyEndpoints(self._own_keys, notary, core.clock),
                 QueryEndpoints(
                     profiles,
                     rooms.directory,
