@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from homeserver.accounts.devices import DeviceListener
 from homeserver.accounts.passwords import PasswordHasher
 from homeserver.accounts.profile import Profile
 from homeserver.accounts.profiles import Profiles
@@ -18,6 +19,7 @@ from homeserver.accounts.store.accounts import (
     update_locked_at,
     update_password_hash,
     update_suspended_at,
+    upgrade_guest,
 )
 from homeserver.accounts.store.addresses import delete_addresses_of
 from homeserver.accounts.store.devices import device_nids_but
@@ -32,17 +34,27 @@ from homeserver.runtime.clock import Clock
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 
+Alongside = Callable[[Transaction, int], None]
+"""What is written, or refused, together with an account; called with its short id."""
+
 
 class Accounts:
     """The accounts of this server. Passwords are taken as they are: who asks for one checks it."""
 
     def __init__(
-        self, db: Database, hasher: PasswordHasher, profiles: Profiles, cache: TokenCache, clock: Clock
+        self,
+        db: Database,
+        hasher: PasswordHasher,
+        profiles: Profiles,
+        cache: TokenCache,
+        listener: DeviceListener,
+        clock: Clock,
     ) -> None:
         self._db = db
         self._hasher = hasher
         self._profiles = profiles
         self._cache = cache
+        self._listener = listener
         self._clock = clock
 
     async def create(
@@ -53,15 +65,35 @@ class Accounts:
         displayname: str | None = None,
         is_admin: bool = False,
         user_type: str | None = None,
+        is_guest: bool = False,
+        accepted_terms: str | None = None,
         session: PreparedSession | None = None,
+        alongside: Alongside | None = None,
     ) -> int:
         """Makes an account, its profile and its first session in one write, and returns the user's short id.
 
-        Without a password nobody can log in. Raises UserInUse.
+        Without a password nobody can log in. Raises UserInUse, and what `alongside` does.
         """
         password_hash = None if password is None else await self._hasher.hash(password)
-        new = NewAccount(user_id, password_hash, displayname, is_admin, user_type)
-        return await self._db.write(_create, new, session, self._clock.now_ms())
+        new = NewAccount(user_id, password_hash, displayname, is_admin, user_type, is_guest, accepted_terms)
+        return await self._db.write(_create, new, session, alongside, self._clock.now_ms())
+
+    async def upgrade_guest(
+        self,
+        user_id: UserID,
+        password: str,
+        *,
+        accepted_terms: str | None = None,
+        session: PreparedSession | None = None,
+        alongside: Alongside | None = None,
+    ) -> None:
+        """Makes a user of a guest, whose sessions end. Raises UserInUse, and what `alongside` does."""
+        password_hash = await self._hasher.hash(password)
+        ended = await self._db.write(
+            _upgrade_guest, user_id, password_hash, accepted_terms, session, alongside
+        )
+        self._cache.forget(ended)
+        await self._tell_of_devices(user_id)
 
     async def find(self, user_id: UserID) -> Account | None:
         return await self._db.read(account_by_user_id, user_id)
@@ -87,6 +119,8 @@ class Accounts:
                 _set_password, user_id, password_hash, logout=logout, keep_device=keep_device
             )
         )
+        if logout:
+            await self._tell_of_devices(user_id)
 
     async def set_admin(self, user_id: UserID, is_admin: bool) -> None:
         """Raises NotFound."""
@@ -107,9 +141,17 @@ class Accounts:
         ended = await self._db.write(_deactivate, user_id, self._clock.now_ms(), erase=erase)
         self._cache.forget(ended)
         self._profiles.forget(user_id)
+        await self._tell_of_devices(user_id)
+
+    async def _tell_of_devices(self, user_id: UserID) -> None:
+        account = await self.find(user_id)
+        if account is not None:
+            await self._listener.devices_deleted(account.user_nid)
 
 
-def _create(txn: Transaction, new: NewAccount, session: PreparedSession | None, now: int) -> int:
+def _create(
+    txn: Transaction, new: NewAccount, session: PreparedSession | None, alongside: Alongside | None, now: int
+) -> int:
     if is_taken(txn, new.user_id):
         raise UserInUse("This user name is taken")
     user_nid = insert_account(txn, new, now)
@@ -118,7 +160,28 @@ def _create(txn: Transaction, new: NewAccount, session: PreparedSession | None, 
     put_profile(txn, user_nid, Profile(displayname=new.displayname))
     if session is not None:
         insert_session(txn, user_nid, session.stored)
+    if alongside is not None:
+        alongside(txn, user_nid)
     return user_nid
+
+
+def _upgrade_guest(
+    txn: Transaction,
+    user_id: UserID,
+    password_hash: str,
+    accepted_terms: str | None,
+    session: PreparedSession | None,
+    alongside: Alongside | None,
+) -> Sequence[bytes]:
+    account = account_by_user_id(txn, user_id)
+    if account is None or not upgrade_guest(txn, account.user_nid, password_hash, accepted_terms):
+        raise UserInUse("This user is no guest")
+    ended = delete_devices(txn, device_nids_but(txn, account.user_nid, None))
+    if session is not None:
+        insert_session(txn, account.user_nid, session.stored)
+    if alongside is not None:
+        alongside(txn, account.user_nid)
+    return ended
 
 
 def _set_password(

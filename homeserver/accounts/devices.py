@@ -4,6 +4,7 @@ https://spec.matrix.org/v1.19/client-server-api/#device-management
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from homeserver.accounts.last_seen import LastSeen
 from homeserver.accounts.sessions import check_device_name
@@ -23,13 +24,34 @@ from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 
 
+class DeviceListener(Protocol):
+    """Told of what others can notice of a user's devices. Implemented by `homeserver.e2ee`."""
+
+    async def devices_deleted(self, user_nid: int) -> None:
+        """Some may be gone, with their tokens."""
+
+    async def device_renamed(self, user_nid: int) -> None: ...
+
+
+class NobodyListens:
+    """A DeviceListener where no server runs."""
+
+    async def devices_deleted(self, user_nid: int) -> None:
+        """The server finds out by itself, some time later."""
+
+    async def device_renamed(self, user_nid: int) -> None: ...
+
+
 class Devices:
     """Lists, names and ends sessions."""
 
-    def __init__(self, db: Database, cache: TokenCache, last_seen: LastSeen) -> None:
+    def __init__(
+        self, db: Database, cache: TokenCache, last_seen: LastSeen, listener: DeviceListener
+    ) -> None:
         self._db = db
         self._cache = cache
         self._last_seen = last_seen
+        self._listener = listener
 
     async def list(self, user_nid: int) -> list[Device]:
         return [self._up_to_date(one) for one in await self._db.read(devices_of, user_nid)]
@@ -46,13 +68,16 @@ class Devices:
         check_device_name(display_name)
         if not await self._db.write(rename_device, user_nid, device_id, display_name):
             raise NotFound("There is no such device")
+        await self._listener.device_renamed(user_nid)
 
     async def delete(self, user_nid: int, device_ids: Sequence[DeviceID]) -> None:
         """Ends these sessions; those that the user does not have are passed over."""
         self._cache.forget(await self._db.write(_delete, user_nid, device_ids))
+        await self._listener.devices_deleted(user_nid)
 
     async def delete_all(self, user_nid: int) -> None:
         self._cache.forget(await self._db.write(_delete_all, user_nid))
+        await self._listener.devices_deleted(user_nid)
 
     def _up_to_date(self, stored: Device) -> Device:
         seen = self._last_seen.of(stored.nid)

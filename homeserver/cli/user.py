@@ -12,6 +12,7 @@ from twisted.internet import reactor as _reactor
 
 from config import Config
 from homeserver.accounts.accounts import Accounts
+from homeserver.accounts.devices import NobodyListens
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.passwords import PasswordHasher, check_new_password
 from homeserver.accounts.profiles import Profiles
@@ -77,7 +78,7 @@ class Desk:
 
     def __init__(self, config: Config, db: Database) -> None:
         hasher = PasswordHasher(InlineThreads(), config.passwords)
-        self._accounts = Accounts(db, hasher, Profiles(db, budget=0), TokenCache(), Clock(reactor))
+        self._accounts = Accounts(db, hasher, Profiles(db, budget=0), TokenCache(), NobodyListens(), Clock(reactor))
         self._policy = config.passwords.policy
         self._domains = LocalDomains(ServerName(config.server.server_name))
 

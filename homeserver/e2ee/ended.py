@@ -1,11 +1,15 @@
 """What becomes of keys when devices, or whole accounts, end."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
 from homeserver.e2ee.device_lists import DeviceLists, KeyOwner
-from homeserver.e2ee.store.device_keys import delete_orphans_of, orphaned_owners
+from homeserver.e2ee.store.device_keys import (
+    delete_orphans_of,
+    orphaned_owners,
+    own_device_keys,
+    user_id_of,
+)
 from homeserver.e2ee.store.device_lists import delete_changes_of_ended
 from homeserver.e2ee.store.ended import (
     delete_rows_of_devices,
@@ -13,7 +17,6 @@ from homeserver.e2ee.store.ended import (
     delete_rows_of_user,
     ended_owners,
 )
-from homeserver.protocol.identifiers import UserID
 from homeserver.runtime.clock import Clock
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -33,20 +36,15 @@ class DeviceWatch:
         self._lists = lists
         self._clock = clock
 
-    async def devices_deleted(self, user_id: UserID, user_nid: int, device_nids: Sequence[int]) -> None:
-        """They and their tokens are gone already."""
-        nids = list(device_nids)
+    async def devices_deleted(self, user_nid: int) -> None:
+        """Tells of those that had keys."""
+        user_id = await self._db.read(user_id_of, user_nid)
+        await self._lists.change(KeyOwner(user_id, user_nid), partial(_delete_orphans, user_nid=user_nid))
 
-        def delete(txn: Transaction) -> bool:
-            delete_rows_of_devices(txn, nids)
-            return delete_orphans_of(txn, user_nid) > 0
-
-        if nids:
-            await self._lists.change(KeyOwner(user_id, user_nid), delete)
-
-    async def device_renamed(self, user_id: UserID, user_nid: int) -> None:
+    async def device_renamed(self, user_nid: int) -> None:
         """Others see the name."""
-        await self._lists.change(KeyOwner(user_id, user_nid), lambda txn: True)
+        user_id = await self._db.read(user_id_of, user_nid)
+        await self._lists.change(KeyOwner(user_id, user_nid), partial(_has_keys, user_nid=user_nid))
 
     async def clean_up(self) -> None:
         """For an hourly task: finds what was left when the program ended too early or was not there."""
@@ -59,4 +57,10 @@ class DeviceWatch:
 
 
 def _delete_orphans(txn: Transaction, user_nid: int) -> bool:
-    return delete_orphans_of(txn, user_nid) > 0
+    orphans = delete_orphans_of(txn, user_nid)
+    delete_rows_of_devices(txn, orphans)
+    return bool(orphans)
+
+
+def _has_keys(txn: Transaction, user_nid: int) -> bool:
+    return bool(own_device_keys(txn, user_nid))

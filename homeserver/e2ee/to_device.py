@@ -168,6 +168,10 @@ class ToDevice:
             return
         if upto >= handed_out:
             del self._handed_out[device_nid]
+        self.delete(device_nid, upto)
+
+    def delete(self, device_nid: int, upto: int) -> None:
+        """Deletes messages up to a position. The client does not wait for that: its token says what it has."""
         run_in_background("received messages", self._delete(device_nid, upto))
 
     def handed_out(self, device_nid: int, upto: int) -> None:

@@ -26,19 +26,31 @@ from homeserver.streams.journal import Journal
 
 LARGEST_PAGE = 1000
 # As many digits as a database holds.
-_TOKEN = re.compile(r"s-?[0-9]{1,18}")
+_TOKEN = re.compile(r"s(-?[0-9]{1,18})(?:_([0-9]{1,18}))?")
 
 
 def parse_token(token: str) -> int:
     """The position that a token stands for. Raises InvalidParam."""
-    if _TOKEN.fullmatch(token) is None:
+    return parse_sync_token(token)[0]
+
+
+def parse_sync_token(token: str) -> tuple[int, int]:
+    """Two positions: up to the second one the client has all messages to its device. Raises InvalidParam."""
+    found = _TOKEN.fullmatch(token)
+    if found is None:
         raise InvalidParam("This is no token of this server")
-    return int(token[1:])
+    position = int(found[1])
+    return position, position if found[2] is None else int(found[2])
 
 
 def format_token(position: int) -> str:
     """The token of the place right after a position."""
     return f"s{position}"
+
+
+def format_sync_token(position: int, received: int) -> str:
+    """As `format_token`, for a client that may not have all messages to its device yet."""
+    return format_token(position) if received == position else f"s{position}_{received}"
 
 
 @dataclass(frozen=True, slots=True)

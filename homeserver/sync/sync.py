@@ -150,7 +150,10 @@ class Syncer:
             since = received = upto
 
     async def _wait(self, requester: Requester, rooms: Mapping[int, MemberRow], seconds: float) -> bool:
-        topics: list[tuple[str, int | None]] = [("user", requester.user_nid), ("device", requester.device_nid)]
+        topics: list[tuple[str, int | None]] = [
+            ("user", requester.user_nid),
+            ("device", requester.device_nid),
+        ]
         topics += [("room", nid) for nid, member in rooms.items() if member.membership == "join"]
         with SYNC_WAITING.track_inprogress():
             return await self._waiting.until(topics, seconds)
@@ -298,9 +301,7 @@ class Syncer:
             users = self._typing.typing_users(member.room)
             parts.ephemeral.setdefault(member.room, []).append(typing_edu(users))
 
-    async def _answer(
-        self, requester: Requester, wish: SyncWish, parts: Parts, position: int
-    ) -> msgspec.Raw:
+    async def _answer(self, requester: Requester, wish: SyncWish, parts: Parts, position: int) -> msgspec.Raw:
         await self._encryption.add_stock(requester, parts.encryption)
         viewer = Viewer(requester.device_nid, self._clock.now_ms())
         return answer(parts, viewer, position, "state_after" if wish.state_after else "state")

@@ -10,7 +10,7 @@ from homeserver.ephemeral.threads import MAIN
 from homeserver.protocol.json import JsonObject
 from homeserver.push.rules import UserRules
 from homeserver.push.store.audience import silence_changes
-from homeserver.push.store.counts import ByThread, rooms_read
+from homeserver.push.store.counts import ByThread, Count, rooms_read
 from homeserver.push.unread import UnreadCounts
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -37,9 +37,12 @@ class UnreadNews:
         """Of these rooms, those in which it did change at after < position <= upto."""
         return await self._db.read(_changed_rooms, user_nid, rooms, after, upto) if rooms else ()
 
-    async def counts(self, user_nid: int, rooms: Collection[int]) -> Mapping[int, ByThread]:
-        """By room, what is unread now."""
-        return await self._counts.of(user_nid, rooms) if rooms else {}
+    async def shown(
+        self, user_nid: int, rooms: Collection[int], *, each_thread: bool
+    ) -> Mapping[int, JsonObject]:
+        """By room, what is told of what is unread now: of all threads together, or of each."""
+        counts = await self._counts.of(user_nid, rooms) if rooms else {}
+        return {room: _shown(threads, each_thread) for room, threads in counts.items()}
 
 
 def _changed_rooms(
@@ -49,22 +52,18 @@ def _changed_rooms(
     return {*rooms_read(txn, user_nid, rooms, after, upto), *silenced} & set(rooms)
 
 
-def shown_counts(counts: ByThread, *, each_thread: bool) -> JsonObject:
-    """What is told with a room: the counts of all threads together, or of each."""
+def _shown(counts: ByThread, each_thread: bool) -> JsonObject:
     if not each_thread:
-        return {"unread_notifications": _total(counts.keys(), counts)}
+        return {"unread_notifications": _sum(counts.values())}
+    shown: JsonObject = {"unread_notifications": _sum([counts[MAIN]] if MAIN in counts else ())}
     threads = {
-        thread: _total((thread,), counts)
-        for thread, count in counts.items()
-        if thread != MAIN and count.notify > 0
+        thread: _sum([count]) for thread, count in counts.items() if thread != MAIN and count.notify > 0
     }
-    shown: JsonObject = {"unread_notifications": _total((MAIN,), counts)}
     return {**shown, "unread_thread_notifications": threads} if threads else shown
 
 
-def _total(threads: Collection[str], counts: ByThread) -> JsonObject:
-    found = [counts[thread] for thread in threads if thread in counts]
+def _sum(counts: Collection[Count]) -> JsonObject:
     return {
-        "highlight_count": sum(count.highlight for count in found),
-        "notification_count": sum(count.notify for count in found),
+        "highlight_count": sum(count.highlight for count in counts),
+        "notification_count": sum(count.notify for count in counts),
     }

@@ -1,6 +1,7 @@
 """All of accounts over real routes and real SQL, in memory, on a fake clock."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from random import Random
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs
@@ -9,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock as FakeReactor
 from twisted.trial.unittest import SynchronousTestCase
 
+from config.email import Addresses
 from config.passwords import Passwords
 from config.rate_limits import RateLimit, RateLimits
 from config.registration import Registration
@@ -21,19 +23,25 @@ from homeserver.accounts.api.profile import ProfileEndpoints
 from homeserver.accounts.api.registration import RegistrationEndpoints
 from homeserver.accounts.api.sessions import SessionEndpoints
 from homeserver.accounts.authentication import TokenAuthenticator
-from homeserver.accounts.devices import Devices
+from homeserver.accounts.contacts import Contacts
+from homeserver.accounts.devices import Devices, NobodyListens
 from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.identity_servers import IdentityServers
 from homeserver.accounts.interactive_auth import InteractiveAuth
 from homeserver.accounts.last_seen import LastSeen
 from homeserver.accounts.login import Login
 from homeserver.accounts.login_methods import PasswordMethod
+from homeserver.accounts.newcomers import Newcomers
 from homeserver.accounts.password_login import PasswordLogin
+from homeserver.accounts.password_reset import PasswordReset
 from homeserver.accounts.passwords import PasswordHasher
 from homeserver.accounts.profiles import ProfileEditor, Profiles
 from homeserver.accounts.reauthentication import Reauthentication
 from homeserver.accounts.registration import Admission, Usernames
 from homeserver.accounts.sessions import Sessions
+from homeserver.accounts.stages import DummyStage
 from homeserver.accounts.token_cache import TokenCache
+from homeserver.accounts.validations import Validations
 from homeserver.http.dispatch import Dispatcher, Incoming
 from homeserver.http.endpoint import endpoints_of
 from homeserver.http.limits import RateLimiter
@@ -103,6 +111,20 @@ class NotedProfileChanges:
         self.changes.append((user_id, user_nid))
 
 
+class NoIdentityServers(IdentityServers):
+    """Nobody can be asked."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class Silent:
+    """A server without rooms to welcome anybody in."""
+
+    async def welcome(self, user_id: UserID, *, is_guest: bool) -> None:
+        pass
+
+
 class AccountsTestCase(SynchronousTestCase):
     """Test classes say by class attributes how the server is configured."""
 
@@ -140,13 +162,18 @@ class AccountsTestCase(SynchronousTestCase):
         self.last_seen = LastSeen(db)
         self.authenticator = TokenAuthenticator(db, cache, self.last_seen, self.clock)
         self.sessions = Sessions(db, cache, self.clock, self.randomness, self.lifetimes)
-        self.devices = Devices(db, cache, self.last_seen)
+        self.devices = Devices(db, cache, self.last_seen, NobodyListens())
         self.profiles = Profiles(db, 100_000)
-        self.accounts = Accounts(db, self.hasher, self.profiles, cache, self.clock)
-        self.usernames = Usernames(self.accounts, self.domains, self.randomness)
+        self.accounts = Accounts(db, self.hasher, self.profiles, cache, NobodyListens(), self.clock)
+        self.usernames = Usernames(self.accounts, self.domains, self.randomness, self.registration)
         self.password_login = PasswordLogin(db, self.hasher, self.domains, self.limiter, self.rate_limits)
         self.interactive_auth = InteractiveAuth(db, self.clock, self.randomness)
         self.told = NotedProfileChanges()
+        addresses = Addresses()
+        validations = Validations(
+            db, self.clock, self.randomness, addresses, timedelta(hours=1), "https://test/"
+        )
+        self.contacts = Contacts(db, validations, NoIdentityServers(), addresses, self.clock)
         self.serve(*self.endpoints())
 
     def endpoints(self) -> Sequence[object]:
@@ -161,13 +188,21 @@ class AccountsTestCase(SynchronousTestCase):
                 Admission(self.registration, self.limiter, limits.registration),
                 self.usernames,
                 self.interactive_auth,
-                self.accounts,
+                [[DummyStage()]],
+                Newcomers(self.accounts, Silent(), self.clock),
                 self.sessions,
+                self.authenticator,
                 policy,
             ),
             SessionEndpoints(self.sessions, self.devices),
             DeviceEndpoints(self.devices, reauthentication),
-            AccountEndpoints(self.accounts, reauthentication, policy),
+            AccountEndpoints(
+                self.accounts,
+                self.contacts,
+                reauthentication,
+                PasswordReset(self.db, self.interactive_auth, None),
+                policy,
+            ),
             ProfileEndpoints(self.profiles, ProfileEditor(self.db, self.profiles, self.told)),
         )
 

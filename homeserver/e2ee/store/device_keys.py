@@ -104,12 +104,20 @@ def orphaned_owners(txn: Transaction) -> list[tuple[int, UserID]]:
     return [(nid, UserID(user_id)) for nid, user_id in rows]
 
 
-def delete_orphans_of(txn: Transaction, user_nid: int) -> int:
-    """The keys of those of a user's devices that are no more; how many they were."""
-    return txn.execute(
+def delete_orphans_of(txn: Transaction, user_nid: int) -> list[int]:
+    """The keys of those of a user's devices that are no more; the short ids that these had."""
+    rows = txn.rows(
         """
         DELETE FROM e2ee_device_keys WHERE user_nid = %(user_nid)s
             AND NOT EXISTS (SELECT 1 FROM account_device d WHERE d.nid = e2ee_device_keys.device_nid)
+        RETURNING device_nid
         """,
         user_nid=user_nid,
     )
+    return [nid for (nid,) in rows]
+
+
+def user_id_of(txn: Transaction, user_nid: int) -> UserID:
+    row = txn.row("SELECT user_id FROM known_user WHERE nid = %(nid)s", nid=user_nid)
+    assert row is not None, "short ids are never given up"
+    return UserID(row[0])
