@@ -240,6 +240,10 @@ class StoryTests(RoomsTestCase):
                 for one in chunk:
                     arrivals.compare_states(story, one)
             arrivals.compare(story, event)
-            history_ids = [one.event_id for one in story.ancestors([event.event_id], len(story.events))]
-            assert arrivals.timeline() == [one for one in history_ids if one not in story.rejected], seed
-            assert placed + 1 == len(arrivals.timeline())
+            timeline = arrivals.timeline()
+            assert placed + 1 == len(timeline)
+            whole = {one.event_id for one in story.ancestors([event.event_id], len(story.events))}
+            assert set(timeline) == whole - story.rejected, seed
+            for index, event_id in enumerate(timeline):
+                # Branches may be told in any order, but no event before what it follows.
+                assert not set(story.events[event_id].prev_events) & set(timeline[index:]), seed
