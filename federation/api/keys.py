@@ -17,7 +17,7 @@ from homeserver.runtime.clock import Clock
 
 _MOST_SERVERS = 1000
 
-Timestamp = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+Timestamp = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class KeyQuery(msgspec.Struct):
