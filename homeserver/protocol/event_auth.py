@@ -1,7 +1,7 @@
 """The authorisation rules: whether a room's state allows an event.
 
 https://spec.matrix.org/v1.19/rooms/v12/#authorisation-rules and those of the other room versions, which have
-the same rules without what their flags lack.
+the same rules without what their flags lack. Rules are numbered as in room version 12, unless it is said otherwise.
 """
 
 from collections.abc import Collection, Sequence
@@ -56,7 +56,7 @@ def _membership_slots(state_key: str | None, content: JsonObject, version: RoomV
 def check_auth_events(
     event: Event, auth_events: Sequence[Event], rejected: Collection[EventID] = frozenset()
 ) -> None:
-    """Raises AuthRejected unless the event cites the auth events it should.
+    """Rule 3. Raises AuthRejected unless the event cites the auth events it should.
 
     `auth_events` are the events it cites, `rejected` the IDs of those among them that were rejected.
     """
@@ -85,7 +85,7 @@ def check_auth_events(
 
 
 def check_auth(event: Event, state: StateLookup) -> None:
-    """Raises AuthRejected unless `state` allows the event.
+    """The rules but the third. Raises AuthRejected unless `state` allows the event.
 
     `state` is asked for the slots of `auth_slots`, and in every room version for the create event.
     """
@@ -159,6 +159,7 @@ def _check_create(event: Event) -> None:
 
 
 def _check_additional_creators(content: JsonObject) -> None:
+    """Rule 1.4."""
     additional = content.get("additional_creators", [])
     if not isinstance(additional, list) or not all(map(_is_user_id, additional)):
         raise AuthRejected("The additional creators are not a list of user IDs")
@@ -169,23 +170,25 @@ def _is_user_id(value: object) -> bool:
 
 
 def _check_create_is_of_room(event: Event, room: RoomState) -> None:
-    """Rule 2 of room version 12; before, an auth event of another room is rejected."""
+    """Rule 2, which is new; before, an auth event of another room is rejected."""
     if event.version.room_id_is_create_hash and event.room_id != room.create.room_id:
         raise AuthRejected("The room ID is not that of the create event")
 
 
 def _check_federates(event: Event, room: RoomState) -> None:
+    """Rule 4."""
     if room.create.content.get("m.federate") is False and not _same_server(event.sender, room.create.sender):
         raise AuthRejected("The room is closed to other servers")
 
 
 def _check_aliases(event: Event) -> None:
+    """Rule 4 of room versions 1 to 5."""
     if event.state_key is None or event.state_key != server_of(event.sender):
         raise AuthRejected("A server can set no other server's aliases")
 
 
 def _check_sent_by_member(event: Event, room: RoomState) -> None:
-    """The rules for everything but create, membership and (in old versions) aliases events."""
+    """Rules 6 to 11, for everything but create, membership and (in old versions) aliases events."""
     if room.membership_of(event.sender) != "join":
         raise AuthRejected("The sender is not in the room")
     level = room.levels.user(event.sender)

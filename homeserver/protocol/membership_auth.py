@@ -1,7 +1,7 @@
 """The authorisation rules for `m.room.member`.
 
-https://spec.matrix.org/v1.19/rooms/v12/#authorisation-rules, rule 5; the other room versions have the same
-rules without what their flags lack.
+https://spec.matrix.org/v1.19/rooms/v12/#authorisation-rules, rule 5, as whose parts the numbers here are meant; the
+other room versions have the same rules without what their flags lack.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def _check_has_server(target: str) -> None:
 
 
 def _check_authorising_signature(event: Event, authorising_user: JsonValue) -> None:
-    """That the signature is there; whether it is valid was verified when the event came in."""
+    """Rule 5.2. That the signature is there; whether it is valid was verified when the event came in."""
     try:
         server_name = server_of(authorising_user) if isinstance(authorising_user, str) else None
     except InvalidParam:
@@ -52,6 +52,7 @@ def _check_authorising_signature(event: Event, authorising_user: JsonValue) -> N
 
 
 def _check_join(event: Event, target: str, room: RoomState) -> None:
+    """Rule 5.3."""
     # Of the creators, only the one who made the create event needs no join rule.
     if event.prev_events == (room.create.event_id,) and target == creators(room.create)[0]:
         return
@@ -84,6 +85,7 @@ def _is_restricted(join_rule: object, room: RoomState) -> bool:
 
 
 def _check_authorising_user(user_id: JsonValue, room: RoomState) -> None:
+    """Rule 5.3.5.2."""
     if not isinstance(user_id, str) or room.membership_of(user_id) != "join":
         raise AuthRejected("The user who authorises the join is not in the room")
     if room.levels.user(user_id) < room.levels.invite:
@@ -91,6 +93,7 @@ def _check_authorising_user(user_id: JsonValue, room: RoomState) -> None:
 
 
 def _check_invite(event: Event, target: str, room: RoomState) -> None:
+    """Rule 5.4."""
     if "third_party_invite" in event.content:
         check_third_party_invite(event, target, room)
         return
@@ -102,6 +105,7 @@ def _check_invite(event: Event, target: str, room: RoomState) -> None:
 
 
 def _check_leave(event: Event, target: str, room: RoomState) -> None:
+    """Rule 5.5."""
     if event.sender == target:
         may_leave = {"invite", "join", "knock"} if room.version.knock else {"invite", "join"}
         if room.membership_of(target) not in may_leave:
@@ -117,6 +121,7 @@ def _check_leave(event: Event, target: str, room: RoomState) -> None:
 
 
 def _check_ban(event: Event, target: str, room: RoomState) -> None:
+    """Rule 5.6."""
     _check_sender_joined(event, room)
     if room.levels.user(event.sender) < room.levels.ban:
         raise AuthRejected("The sender's power level is below the ban level")
@@ -124,6 +129,7 @@ def _check_ban(event: Event, target: str, room: RoomState) -> None:
 
 
 def _check_knock(event: Event, target: str, room: RoomState) -> None:
+    """Rule 5.7."""
     join_rule = room.join_rule
     if join_rule != "knock" and not (join_rule == "knock_restricted" and room.version.knock_restricted):
         raise AuthRejected("The join rule does not let anyone knock")

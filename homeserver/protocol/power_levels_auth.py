@@ -1,7 +1,7 @@
 """The authorisation rules for `m.room.power_levels`.
 
-https://spec.matrix.org/v1.19/rooms/v12/#authorisation-rules, rule 10; the other room versions have the same
-rules without what their flags lack.
+https://spec.matrix.org/v1.19/rooms/v12/#authorisation-rules, rule 10, as whose parts the numbers here are meant; the
+other room versions have the same rules without what their flags lack.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,6 +34,7 @@ def check_power_levels(event: Event, room: RoomState) -> None:
 
 
 def _check_integers(content: JsonObject) -> None:
+    """Rules 10.1 and 10.2."""
     if any(name in content and type(content[name]) is not int for name in _NAMED):
         raise AuthRejected("A power level is not an integer")
     for name in ("events", "notifications", "users"):
@@ -43,6 +44,7 @@ def _check_integers(content: JsonObject) -> None:
 
 
 def _check_users(content: JsonObject, room: RoomState) -> None:
+    """Rules 10.3 and 10.4."""
     users = content.get("users", {})
     if not isinstance(users, dict):
         raise AuthRejected("The power levels of users are not an object")
@@ -76,6 +78,7 @@ def _altered_entries(
 
 
 def _check_alterations(alterations: Iterable[_Alteration], own: float) -> None:
+    """Rules 10.6 to 10.8."""
     for key, before, after in alterations:
         if before is not None and before > own:
             raise AuthRejected(f"The power level of {key!r} is above the sender's own")
@@ -84,6 +87,7 @@ def _check_alterations(alterations: Iterable[_Alteration], own: float) -> None:
 
 
 def _check_altered_users(event: Event, previous: Event, own: float, version: RoomVersion) -> None:
+    """Rules 10.9 and 10.10."""
     for user_id, before, after in _altered_entries(previous.content, event.content, "users", version):
         if user_id != event.sender and before is not None and before >= own:
             raise AuthRejected(f"The power level of {user_id} is not below the sender's own")

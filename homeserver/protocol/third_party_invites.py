@@ -1,5 +1,6 @@
 """The authorisation rule for invitations of which a third party (an identity server) vouches for the target.
 
+https://spec.matrix.org/v1.19/rooms/v12/#authorisation-rules, rule 5.4.1, and
 https://spec.matrix.org/v1.19/server-server-api/#third-party-invites
 """
 
@@ -24,7 +25,7 @@ def third_party_slot(content: JsonObject) -> Slot | None:
 
 
 def check_third_party_invite(event: Event, target: str, room: RoomState) -> None:
-    """Raises AuthRejected unless the third party signed for the target."""
+    """Rule 5.4.1. Raises AuthRejected unless the third party signed for the target."""
     if room.membership_of(target) == "ban":
         raise AuthRejected("The target is banned")
     signed = _object(event.content["third_party_invite"]).get("signed")
