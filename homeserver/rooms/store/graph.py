@@ -186,7 +186,8 @@ def add_missing(txn: Transaction, room: int, missing: Collection[EventID], posit
     txn.execute_many(
         """
         INSERT INTO room_missing_event (room, event_id, position) VALUES (%(room)s, %(event_id)s, %(position)s)
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (room, event_id) DO UPDATE SET position = excluded.position
+        WHERE excluded.position < room_missing_event.position
         """,
         [{"room": room, "event_id": event_id, "position": position} for event_id in missing],
     )
@@ -210,6 +211,6 @@ def remove_missing(txn: Transaction, room: int, event_ids: Collection[EventID]) 
 
 
 def missing_events(txn: Transaction, room: int) -> dict[EventID, int]:
-    """What is known to be missing, with the position of the event that names it."""
+    """What is known to be missing, with the position of the first event that names it."""
     rows = txn.rows("SELECT event_id, position FROM room_missing_event WHERE room = %(room)s", room=room)
     return {EventID(event_id): position for event_id, position in rows}

@@ -47,7 +47,7 @@ def upgrade() -> None:
         );
 
         -- Events that others name as their predecessors and that are not here: where history can be fetched.
-        -- position is that of the event that names it. A row ends when its event comes; each room keeps its newest 100.
+        -- position is that of the first event that names it. A row ends when its event comes; each room keeps its newest 100.
         CREATE TABLE room_missing_event (
             room BIGINT NOT NULL,
             event_id TEXT NOT NULL,
