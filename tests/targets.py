@@ -51,6 +51,7 @@ class TargetTestCase(WireTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.alice = self.register("alice")
+        self.remote = self.other_server()
         self.values = {
             "user_id": self.alice.user_id,
             "room_id": self.alice.create_room(),
@@ -58,6 +59,7 @@ class TargetTestCase(WireTestCase):
             "receipt_type": "m.read",
             "key": "displayname",
             "device_id": self.alice.device_id,
+            "server_name": self.remote.server_name,
         }
         self.values["room_id_or_alias"] = self.values["room_id"]
         self.values["event_id"] = self.alice.send(self.values["room_id"], "hello")
@@ -77,7 +79,9 @@ class TargetTestCase(WireTestCase):
         return [target for target in self.targets if target.template == target.endpoint.paths[0]]
 
     def for_caller(self, target: Target) -> WireClient:
-        """Who may call it: Alice, or nobody in particular."""
+        """Who may call it: Alice, another server, or nobody in particular."""
+        if target.endpoint.auth is Auth.SERVER:
+            return self.remote
         return self.alice if target.endpoint.auth in NEEDS_TOKEN else self.anonymous
 
 

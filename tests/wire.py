@@ -15,6 +15,7 @@ in memory, or PostgreSQL with FOLKMOOT_TEST_DATABASE=postgresql (`tests.database
 import hmac
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -27,9 +28,15 @@ from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisc
 from twisted.trial.unittest import SynchronousTestCase
 
 from config.loading import load
+from federation.key_answers import KeyAnswer, publish_keys, read_key_answer
+from federation.key_store import put_answers
+from federation.service_records import ServiceRecord
+from federation.x_matrix import authorization
 from homeserver.app import Server, Surroundings, build
 from homeserver.http.site import Site
-from homeserver.protocol.signing import SigningKey
+from homeserver.protocol.identifiers import ServerName
+from homeserver.protocol.json import decode_json
+from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.runtime.randomness import Randomness
 from homeserver.storage.engine import Transaction
 from tests.client import Answer, Client, Json, Request
@@ -152,6 +159,42 @@ class WireClient(Client):
         return self.start("GET", "/sync", query={"since": since, "timeout": timeout, **query})
 
 
+class WireServer(WireClient):
+    """Another server, which signs what it asks."""
+
+    def __init__(self, door: FrontDoor, name: str) -> None:
+        super().__init__(door)
+        self.server_name = ServerName(name)
+        self.key = SigningKey("1", name.encode().ljust(32, b"\0"))
+        self._signer = EventSigner(self.server_name, self.key)
+
+    def compose(self, method: str, path: str, body: Json = None, **options: Any) -> Request:
+        """Takes the arguments of `Client.compose`."""
+        request = super().compose(method, path, body, **options)
+        try:
+            content = decode_json(request.body) if request.body else None
+            seal = self._seal(request, content)
+        except ValueError:
+            # What is not JSON, or not canonical: it is refused, whoever has signed it.
+            seal = self._seal(request, None)
+        return replace(request, headers={"Authorization": seal, **request.headers})
+
+    def _seal(self, request: Request, content: Json) -> str:
+        to = ServerName(SERVER_NAME)
+        return authorization(request.method, request.target, self.server_name, to, self.key, content)
+
+    def keys(self, now_ms: int) -> KeyAnswer:
+        """What it publishes, valid for a week."""
+        return read_key_answer(publish_keys(self._signer, {}, 2**62), now_ms)
+
+
+class NoServiceRecords:
+    """A domain name system in which nobody offers a service."""
+
+    async def service(self, name: str) -> Sequence[ServiceRecord]:
+        return ()
+
+
 class WireTestCase(SynchronousTestCase):
     """A fresh server for each test. Subclasses may set `settings`, lines as after `-o`."""
 
@@ -184,12 +227,14 @@ class WireTestCase(SynchronousTestCase):
                 "room_list_publication_rules=[{action: allow}]",
                 # Hashes that nobody keeps need not be hard to guess.
                 "bcrypt_rounds=4",
-                "listeners=[{port: 8008, type: http, resources: [{names: [client, health]}]}]",
+                "listeners=[{port: 8008, type: http, resources: [{names: [client, federation, health]}]}]",
                 *NO_LIMITS,
                 *self.settings,
             ],
         ).config
-        around = Surroundings(self.reactor, lambda name, size: self.threads, self.randomness)
+        around = Surroundings(
+            self.reactor, lambda name, size: self.threads, self.randomness, NoServiceRecords()
+        )
         self.server: Server = build(config, self._engine, SigningKey("test", b"\x01" * 32), around)
         self.result_of(self.server.start())
         self.server.listen()
@@ -227,6 +272,13 @@ class WireTestCase(SynchronousTestCase):
         identifier = {"type": "m.id.user", "user": user.user_id}
         body = {"identifier": identifier, "password": PASSWORD, "device_id": device_id}
         return self._signed_in(self.anonymous.post("/login", {"type": "m.login.password", **body}))
+
+    def other_server(self, name: str = "remote.example") -> WireServer:
+        """Another server, whose keys are known here."""
+        server = WireServer(self.site, name)
+        now_ms = int(self.reactor.seconds() * 1000)
+        self.successResultOf(self.server.db.write(put_answers, [server.keys(now_ms)], now_ms))
+        return server
 
     def _signed_in(self, answer: Answer) -> WireClient:
         return WireClient(self.site, answer["user_id"], answer["access_token"], answer["device_id"])
