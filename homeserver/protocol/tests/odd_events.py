@@ -25,9 +25,8 @@ class Corpus:
 
     state: Mapping[Slot, Event]
     events: Sequence[Event]
-
-    def known(self) -> dict[EventID, Event]:
-        return {event.event_id: event for event in (*self.state.values(), *self.events)}
+    known: Mapping[EventID, Event]
+    """All of the room, so the auth chains of `events` too."""
 
 
 @cache
@@ -46,7 +45,7 @@ def corpus(version: RoomVersion) -> Corpus:
     invitation = {"public_key": _public_key(), "public_keys": [{"public_key": _public_key()}]}
     room.add("m.room.third_party_invite", invitation, sender=ALICE, state_key="token")
     room.member(CAROL, "ban", sender=CREATOR)
-    return Corpus(dict(room.state), [*room.state.values(), *_next_events(room)])
+    return Corpus(dict(room.state), [*room.state.values(), *_next_events(room)], room.known)
 
 
 def _join_rule(version: RoomVersion) -> str:

@@ -5,6 +5,7 @@ sets how many, and makes them other ones at every run.
 """
 
 import os
+from collections.abc import Iterable
 from random import Random
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from homeserver.protocol.auth_graph import LoadedAuthGraph
 from homeserver.protocol.errors import BadJson, TooLarge
 from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.event_auth import (
@@ -31,6 +33,7 @@ from homeserver.protocol.power_levels import CREATE, power_levels
 from homeserver.protocol.redaction import redact, redact_event
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.protocol.signing import SignatureInvalid
+from homeserver.protocol.state_resolution import resolve
 from homeserver.protocol.stripped import stripped_state
 from homeserver.protocol.tests.odd_events import corpus, odd_form, odd_state, odd_value, with_mistakes
 from homeserver.protocol.tests.rooms import every_version, signer_of
@@ -151,14 +154,22 @@ def test_rules(version: RoomVersion, seed: int) -> None:
     event = parsed(odd_form(random.choice(corpus(version).events).pdu(), random), version)
     if event is None:
         return
-    parts = {slot: parsed(pdu, version) for slot, pdu in odd_state(version, random).items()}
-    state = {slot: part for slot, part in parts.items() if part is not None}
+    state = parsed_state(version, random)
     judge(event, state)
     judge(redact_event(event), state)
-    known = corpus(version).known() | {each.event_id: each for each in state.values()}
+    known = {**corpus(version).known, **by_id(state.values())}
     cited = [known[event_id] for event_id in event.auth_events if event_id in known]
     cited += random.sample(list(known.values()), random.choice([0, 0, 0, 1, 2]))
     judge_auth_events(event, cited, set(random.sample(list(known), 3)))
+
+
+def parsed_state(version: RoomVersion, random: Random) -> dict[Slot, Event]:
+    parts = {slot: parsed(pdu, version) for slot, pdu in odd_state(version, random).items()}
+    return {slot: part for slot, part in parts.items() if part is not None}
+
+
+def by_id(events: Iterable[Event]) -> dict[EventID, Event]:
+    return {event.event_id: event for event in events}
 
 
 def judge(event: Event, state: dict[Slot, Event]) -> None:
@@ -191,3 +202,20 @@ def judge_auth_events(event: Event, cited: list[Event], rejected: set[EventID]) 
     except AuthRejected:
         return
     assert event.type == "m.room.create" or not rejected.intersection(each.event_id for each in cited)
+
+
+@every_version
+@_LIMITED
+@given(seed=seeds)
+def test_resolution(version: RoomVersion, seed: int) -> None:
+    """Whatever is in states, allowed or not, they resolve to one, in which each event is in its slot."""
+    random = Random(seed)
+    states = [parsed_state(version, random) for _ in range(random.choice([2, 2, 3]))]
+    events = by_id(event for state in states for event in state.values())
+    graph = LoadedAuthGraph(
+        {**corpus(version).known, **events}, random.sample(list(events), len(events) // 4)
+    )
+    ids = [{slot: event.event_id for slot, event in state.items()} for state in states]
+    resolved = resolve(version, ids, graph)
+    assert resolved == resolve(version, ids[::-1], graph)
+    assert all(graph.event(event_id).slot == slot for slot, event_id in resolved.items())
