@@ -12,10 +12,11 @@ from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, InvalidParam, NotFound, ServerControlled
 from homeserver.protocol.identifiers import MAX_IDENTIFIER_BYTES, RoomID, UserID, exceeds_bytes
-from homeserver.protocol.json import JsonObject
+from homeserver.protocol.json import JsonObject, encode_json
 
 # https://spec.matrix.org/v1.19/client-server-api/#client-config
-_SERVER_CONTROLLED = {"m.fully_read": "POST /rooms/{roomId}/read_markers", "m.push_rules": "/pushrules"}
+_PUSH_RULES = "m.push_rules"
+_SERVER_CONTROLLED = {"m.fully_read": "POST /rooms/{roomId}/read_markers", _PUSH_RULES: "/pushrules"}
 
 _MSC3391 = "/_matrix/client/unstable/org.matrix.msc3391/user/{user_id}"
 
@@ -27,12 +28,20 @@ class RoomIds(Protocol):
         """Raises NotFound where the room is not known here."""
 
 
+class PushRulesContent(Protocol):
+    """Push rules, which look like account data. Implemented by `homeserver.push`."""
+
+    async def content(self, requester: Requester) -> JsonObject:
+        """The requester's m.push_rules."""
+
+
 class AccountDataEndpoints:
     """What clients keep on the server, for the account and for single rooms."""
 
-    def __init__(self, account_data: AccountData, rooms: RoomIds) -> None:
+    def __init__(self, account_data: AccountData, rooms: RoomIds, push_rules: PushRulesContent) -> None:
         self._account_data = account_data
         self._rooms = rooms
+        self._push_rules = push_rules
 
     @endpoint(
         "PUT",
@@ -58,6 +67,8 @@ class AccountDataEndpoints:
     async def account_data(self, requester: Requester, user_id: UserID, data_type: str) -> msgspec.Raw:
         """Reads account data of one type."""
         _check_own(requester, user_id)
+        if data_type == _PUSH_RULES:
+            return msgspec.Raw(encode_json(await self._push_rules.content(requester)))
         return await self._content(ContentKey(requester.user_nid, NO_ROOM, data_type))
 
     @endpoint(

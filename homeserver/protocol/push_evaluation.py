@@ -16,7 +16,16 @@ from homeserver.protocol.push_conditions import (
     is_costly,
 )
 from homeserver.protocol.push_defaults import DEFAULT_RULES, MASTER, DefaultRule
-from homeserver.protocol.push_rules import KINDS, UNCHANGED, Actions, ChangedDefault, Kind, OwnRule, PushRules
+from homeserver.protocol.push_rules import (
+    KINDS,
+    THIS_ROOM,
+    UNCHANGED,
+    Actions,
+    ChangedDefault,
+    Kind,
+    OwnRule,
+    PushRules,
+)
 
 
 class Verdict(NamedTuple):
@@ -84,6 +93,8 @@ def _enabled_defaults(
 def _conditions_of(kind: Kind, rule: OwnRule) -> Sequence[JsonObject]:
     if kind == "content":
         return [{"kind": "event_match", "key": "content.body", "pattern": rule.pattern}]
+    if kind == "room" and rule.rule_id == THIS_ROOM:
+        return ()
     if kind == "room":
         return [{"kind": "event_property_is", "key": "room_id", "value": rule.rule_id}]
     if kind == "sender":

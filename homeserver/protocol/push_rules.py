@@ -54,6 +54,9 @@ class PushRules(msgspec.Struct, frozen=True, omit_defaults=True):
 
 UNCHANGED = PushRules()
 
+THIS_ROOM = "*"
+"""The ID, in `rules_within` a room, of rules that are about that room."""
+
 
 def shown_rules(rules: PushRules, user_id: UserID) -> JsonObject:
     """All rules of a user by kind, the most important first."""
@@ -138,7 +141,7 @@ def carried_over(rules: PushRules, from_room: str, to_room: str) -> PushRules:
 
 
 def rules_within(rules: PushRules, room_id: str) -> PushRules:
-    """What is left of the rules in one room, so that those who, say, muted it have the same.
+    """What is left of the rules in one room, so that all who, say, muted a room have the same in it.
 
     Rules that are off or about other rooms are dropped, and conditions that hold for all of the room.
     """
@@ -155,16 +158,21 @@ def default_rule(kind: Kind, rule_id: str) -> DefaultRule | None:
 
 
 def _rule_within(kind: Kind, rule: OwnRule, room_id: str) -> OwnRule | None:
-    if not rule.enabled or (kind == "room" and rule.rule_id != room_id):
+    if not rule.enabled:
         return None
-    left = []
-    for condition in rule.conditions:
-        pattern = condition.get("pattern")
-        if condition.get("kind") != "event_match" or condition.get("key") != "room_id":
-            left.append(condition)
-        elif not isinstance(pattern, str) or not Glob(pattern).matches(room_id):
-            return None
-    return msgspec.structs.replace(rule, conditions=tuple(left))
+    if kind == "room":
+        return msgspec.structs.replace(rule, rule_id=THIS_ROOM) if rule.rule_id == room_id else None
+    left = [condition for condition in rule.conditions if not _is_about_rooms(condition)]
+    if len(left) == len(rule.conditions):
+        return rule
+    patterns = [condition.get("pattern") for condition in rule.conditions if _is_about_rooms(condition)]
+    if not all(isinstance(pattern, str) and Glob(pattern).matches(room_id) for pattern in patterns):
+        return None
+    return msgspec.structs.replace(rule, rule_id=THIS_ROOM, conditions=tuple(left))
+
+
+def _is_about_rooms(condition: JsonObject) -> bool:
+    return condition.get("kind") == "event_match" and condition.get("key") == "room_id"
 
 
 def _shown(rules: PushRules, kind: Kind, user_id: UserID) -> Iterable[JsonObject]:

@@ -3,8 +3,10 @@ from homeserver.account_data.contents import AccountData
 from homeserver.account_data.filters import Filters
 from homeserver.account_data.tags import Tags
 from homeserver.account_data.tests.serving import ALICE, BOB, ServingTestCase
+from homeserver.http.requester import Requester
 from homeserver.protocol.errors import NotFound
 from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.json import JsonObject
 
 ROOM_ID = RoomID("!room:test")
 
@@ -18,12 +20,19 @@ class OneRoom:
         return 7
 
 
+class NoPushRules:
+    """Those of a user who has none."""
+
+    async def content(self, requester: Requester) -> JsonObject:
+        return {"global": {}}
+
+
 class AccountDataApiTestCase(ServingTestCase):
     def setUp(self) -> None:
         super().setUp()
         account_data, rooms = AccountData(self.db, self.journal), OneRoom()
         self.serve(
-            AccountDataEndpoints(account_data, rooms),
+            AccountDataEndpoints(account_data, rooms, NoPushRules()),
             TagEndpoints(Tags(account_data), rooms),
             FilterEndpoints(Filters(self.db, self.clock, cache_bytes=10_000)),
         )
@@ -56,6 +65,11 @@ class AccountDataEndpointsTests(AccountDataApiTestCase):
         for type_ in ("m.fully_read", "m.push_rules"):
             for path in (self.GLOBAL, self.OF_ROOM):
                 self.assertEqual(self.request(ALICE, "PUT", path + type_, {}).error, (405, "M_BAD_JSON"))
+
+    def test_push_rules_can_be_read_like_the_rest(self) -> None:
+        path = f"{self.GLOBAL}m.push_rules"
+        self.assertEqual(self.request(ALICE, "GET", path), (200, {"global": {}}))
+        self.assertEqual(self.request(BOB, "GET", path).error, (403, "M_FORBIDDEN"))
 
     def test_content_must_be_an_object(self) -> None:
         for path in (f"{self.GLOBAL}a", f"{self.OF_ROOM}a"):

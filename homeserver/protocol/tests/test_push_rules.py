@@ -142,7 +142,18 @@ class TestWithinARoom:
         one = with_rule(UNCHANGED, "override", _rule("!here", conditions=(here,)))
         two = with_rule(with_rule(one, "room", _rule("!there")), "override", _rule("x", enabled=False))
         assert rules_within(one, "!here") == rules_within(two, "!here") != UNCHANGED
-        assert Ruleset(rules_within(one, "!here")).is_silent
+        assert rules_within(with_rule(UNCHANGED, "room", _rule("!a")), "!a") == rules_within(
+            with_rule(UNCHANGED, "room", _rule("!b")), "!b"
+        )
+
+    def test_muted_rooms_are_silent(self) -> None:
+        here = {"kind": "event_match", "key": "room_id", "pattern": "!HER?"}
+        for rules in (
+            with_rule(UNCHANGED, "override", _rule("x", conditions=(here,))),
+            with_rule(UNCHANGED, "room", _rule("!here")),
+        ):
+            assert Ruleset(rules_within(rules, "!here")).is_silent
+            assert not Ruleset(rules_within(rules, "!there")).is_silent
 
     def test_malformed_conditions_make_a_rule_nothing(self) -> None:
         broken = {"kind": "event_match", "key": "room_id"}
@@ -233,7 +244,7 @@ class TestKinds:
 
     def test_rooms_and_senders_are_exact(self) -> None:
         for kind in ("room", "sender"):
-            for rule_id in ("*", "!ROOM", "@BOB:test", "@bob:tes?"):
+            for rule_id in ("!*", "!ROOM", "@BOB:test", "@bob:tes?"):
                 rules = with_rule(UNCHANGED, kind, _rule(rule_id))  # type: ignore[arg-type]  # both are kinds
                 assert _judged(rules, _event())[0] == ".m.rule.message"
 
