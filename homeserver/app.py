@@ -8,9 +8,8 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
-
-from twisted.internet.task import LoopingCall
 
 from config.database import PostgresDatabase
 from config.root import Config
@@ -29,35 +28,53 @@ from federation.server_names import AllowedServers, matches_any
 from federation.service_records import Resolver, ServiceRecords, TwistedResolver
 from federation.transport import Transport
 from federation.well_known import WellKnown
+from federation.x_matrix import authorization
 from homeserver.account_data.api import AccountDataEndpoints, FilterEndpoints, TagEndpoints
 from homeserver.account_data.contents import AccountData
 from homeserver.account_data.filters import Filters
 from homeserver.account_data.tags import Tags
 from homeserver.accounts.accounts import Accounts
+from homeserver.accounts.address_requests import AddressRequests
 from homeserver.accounts.api.account import AccountEndpoints
+from homeserver.accounts.api.addresses import (
+    AddressEndpoints,
+    AddressRequestEndpoints,
+    ConfirmationEndpoints,
+)
 from homeserver.accounts.api.devices import DeviceEndpoints
+from homeserver.accounts.api.fallback import ConsentEndpoints, FallbackEndpoints, SsoEndpoints
 from homeserver.accounts.api.login import LoginEndpoints, LoginTokenEndpoints
 from homeserver.accounts.api.openid import OpenIdEndpoints
 from homeserver.accounts.api.profile import ProfileEndpoints
-from homeserver.accounts.api.registration import RegistrationEndpoints
+from homeserver.accounts.api.registration import RegistrationEndpoints, RegistrationTokenEndpoints
 from homeserver.accounts.api.sessions import SessionEndpoints
 from homeserver.accounts.authentication import TokenAuthenticator
+from homeserver.accounts.contacts import Contacts
 from homeserver.accounts.devices import DeviceListener, Devices
 from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.fallback import stage_pages
+from homeserver.accounts.identity_servers import IdentityServers
 from homeserver.accounts.interactive_auth import InteractiveAuth
 from homeserver.accounts.jwt_login import JwtUsers
 from homeserver.accounts.last_seen import LastSeen
 from homeserver.accounts.login import Login, LoginMethod
 from homeserver.accounts.login_methods import JwtMethod, PasswordMethod, TokenMethod
 from homeserver.accounts.login_tokens import LoginTokens
+from homeserver.accounts.newcomers import Newcomers, Welcome
 from homeserver.accounts.openid import OpenIdTokens
 from homeserver.accounts.password_login import PasswordLogin
+from homeserver.accounts.password_reset import PasswordReset
 from homeserver.accounts.passwords import PasswordHasher
 from homeserver.accounts.profiles import ProfileEditor, ProfileListener, Profiles
 from homeserver.accounts.reauthentication import Reauthentication
+from homeserver.accounts.recaptcha import Recaptcha
 from homeserver.accounts.registration import Admission, Usernames
+from homeserver.accounts.registration_flows import RegistrationStages, registration_flows
+from homeserver.accounts.registration_tokens import RegistrationTokens
 from homeserver.accounts.sessions import Sessions
+from homeserver.accounts.stages import EmailStage, RecaptchaStage, RegistrationTokenStage, TermsStage
 from homeserver.accounts.token_cache import TokenCache
+from homeserver.accounts.validations import Validations
 from homeserver.admin.account_moderation import AccountModeration
 from homeserver.admin.api.moderation import AccountModerationEndpoints
 from homeserver.admin.api.registration import SharedSecretEndpoints
@@ -81,6 +98,8 @@ from homeserver.e2ee.key_upload import KeyUpload
 from homeserver.e2ee.remote import NoOtherServers
 from homeserver.e2ee.signature_upload import SignatureUpload
 from homeserver.e2ee.to_device import ToDevice
+from homeserver.email.mailer import Mailer
+from homeserver.email.smtp import SmtpSender
 from homeserver.ephemeral.api import PresenceEndpoints, ReceiptEndpoints, TypingEndpoints
 from homeserver.ephemeral.presence.devices import Timeouts
 from homeserver.ephemeral.presence.shared import SharedPresence
@@ -120,6 +139,7 @@ from homeserver.rooms.api.reading import RoomReadingEndpoints
 from homeserver.rooms.api.related import ContextEndpoints, RelationEndpoints
 from homeserver.rooms.api.sending import SendEndpoints
 from homeserver.rooms.appends import Projection, RoomAppends
+from homeserver.rooms.auto_join import AutoJoiner
 from homeserver.rooms.children import RelatedEvents
 from homeserver.rooms.context import Contexts
 from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
@@ -165,6 +185,9 @@ from homeserver.sync.encryption import EncryptionNews
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.sync import LazyMembers, Syncer
 from homeserver.sync.unread import UnreadNews
+from homeserver.templates.pages import Pages
+from homeserver.templates.rendering import Templates
+from twisted.internet.task import LoopingCall
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +254,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     core = _core(config, engine, around)
     memberships = _Memberships(core)
     encryption = _Encryption(core, memberships)
-    accounts = _Accounts(core, encryption.watch)
+    accounts = _Accounts(core, encryption.watch, signing_key)
     presence = _Presence(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = _Push(core, account_data, receipts)
@@ -241,7 +264,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     people = _People(core, accounts, rooms)
     parts = (
         _discovery(core),
-        accounts.part(rooms.changes),
+        accounts.part(rooms.changes, rooms.auto_joiner),
         rooms.part(),
         push.part(),
         encryption.part(accounts.reauthentication),
@@ -432,9 +455,10 @@ def _federation_outbound(config: Config, reactor: Any) -> Outbound:
 class _Accounts:
     """Who may come in, and as whom."""
 
-    def __init__(self, core: _Core, listener: DeviceListener) -> None:
+    def __init__(self, core: _Core, listener: DeviceListener, signing_key: SigningKey) -> None:
         self._core = core
         config, db, clock, randomness = core.config, core.db, core.clock, core.around.randomness
+        domain = core.domains.default
         hasher = PasswordHasher(core.password_threads, config.passwords)
         cache = TokenCache()
         self._last_seen = LastSeen(db)
@@ -447,12 +471,31 @@ class _Accounts:
         self._interactive_auth = InteractiveAuth(db, clock, randomness)
         self.reauthentication = Reauthentication(self._interactive_auth, self._login, config.passwords)
         self._openid = OpenIdTokens(db, clock, randomness)
+        self._validations = Validations(
+            db,
+            clock,
+            randomness,
+            config.addresses,
+            config.email.validation_token_lifetime,
+            config.server.base_url,
+        )
+        identity_servers = IdentityServers(
+            core.outbound,
+            lambda method, uri, destination, content: authorization(
+                method, uri, domain, destination, signing_key, content
+            ),
+        )
+        self._contacts = Contacts(db, self._validations, identity_servers, config.addresses, clock)
+        self._templates = Templates(config.templates.directory, domain)
+        self._pages = Pages(self._templates, randomness)
+        self._registration_tokens = RegistrationTokens(db, clock, randomness)
 
-    def part(self, listener: ProfileListener) -> _Part:
-        """`listener` is told of every new name and picture."""
+    def part(self, listener: ProfileListener, welcome: Welcome) -> _Part:
+        """`listener` is told of every new name and picture; `welcome` shows new users in."""
         config, randomness = self._core.config, self._core.around.randomness
         reauthentication = self.reauthentication
-        usernames = Usernames(self.accounts, self._core.domains, randomness)
+        newcomers = Newcomers(self.accounts, welcome, self._core.clock)
+        usernames = Usernames(self.accounts, self._core.domains, randomness, config.registration)
         admission = Admission(config.registration, self._core.limiter, config.rate_limits.registration)
         nonces = Nonces(self._core.clock, randomness)
         by_secret = SharedSecretRegistration(
@@ -461,18 +504,11 @@ class _Accounts:
         editor = ProfileEditor(self._core.db, self.profiles, listener)
         return _Part(
             [
-                *self._login_endpoints(reauthentication),
+                *self._login_endpoints(reauthentication, newcomers),
                 OpenIdEndpoints(self._openid),
                 SessionEndpoints(self._sessions, self._devices),
-                RegistrationEndpoints(
-                    admission,
-                    usernames,
-                    self._interactive_auth,
-                    self.accounts,
-                    self._sessions,
-                    config.passwords.policy,
-                ),
-                AccountEndpoints(self.accounts, reauthentication, config.passwords.policy),
+                *self._registration_endpoints(admission, usernames, newcomers),
+                *self._address_endpoints(admission, reauthentication),
                 DeviceEndpoints(self._devices, reauthentication),
                 ProfileEndpoints(self.profiles, editor),
                 SharedSecretEndpoints(by_secret, nonces, self._sessions),
@@ -483,11 +519,87 @@ class _Accounts:
                 Every("expired tokens", timedelta(hours=6), self._sessions.forget_expired),
                 Every("expired short-lived tokens", timedelta(hours=1), self._openid.forget_expired),
                 Every("abandoned authentication", timedelta(hours=1), self._interactive_auth.forget_expired),
+                Every("old confirmations", timedelta(hours=1), self._validations.forget_expired),
             ],
             [self._last_seen.flush],
         )
 
-    def _login_endpoints(self, reauthentication: Reauthentication) -> Sequence[object]:
+    def _registration_endpoints(
+        self, admission: Admission, usernames: Usernames, newcomers: Newcomers
+    ) -> Sequence[object]:
+        config, domain = self._core.config, self._core.domains.default
+        stages = self._registration_stages()
+        directory = None if config.terms.template_dir is None else Path(config.terms.template_dir)
+        return [
+            RegistrationEndpoints(
+                admission,
+                usernames,
+                self._interactive_auth,
+                registration_flows(config.registration, stages),
+                newcomers,
+                self._sessions,
+                self.authenticator,
+                config.passwords.policy,
+            ),
+            RegistrationTokenEndpoints(admission, self._registration_tokens),
+            FallbackEndpoints(self._interactive_auth, stage_pages(stages), self._pages),
+            SsoEndpoints(self._pages),
+            ConsentEndpoints(config.terms.version, directory, domain, self._pages),
+        ]
+
+    def _registration_stages(self) -> RegistrationStages:
+        config, settings = self._core.config, self._core.config.registration
+        recaptcha = None
+        if settings.captcha and settings.recaptcha_public_key and settings.recaptcha_private_key:
+            # The operator wrote the URL, so it may lead anywhere.
+            verifier = Recaptcha(
+                Outbound(self._core.around.reactor, None, Trust()),
+                settings.recaptcha_siteverify_api,
+                settings.recaptcha_private_key,
+            )
+            recaptcha = RecaptchaStage(verifier, settings.recaptcha_public_key)
+        terms = TermsStage(config.terms, config.server.base_url) if config.terms.at_registration else None
+        return RegistrationStages(
+            token=RegistrationTokenStage(self._registration_tokens),
+            recaptcha=recaptcha,
+            terms=terms,
+            email=EmailStage(self._validations, "registration") if config.email.enabled else None,
+        )
+
+    def _address_endpoints(
+        self, admission: Admission, reauthentication: Reauthentication
+    ) -> Sequence[object]:
+        core, config = self._core, self._core.config
+        mailer = reset_stage = None
+        if config.email.enabled:
+            mailer = Mailer(
+                config.email,
+                self._templates,
+                SmtpSender(config.email, core.around.reactor),
+                core.clock,
+                core.around.randomness,
+                core.domains.default,
+            )
+            reset_stage = EmailStage(self._validations, "password_reset")
+        requests = AddressRequests(
+            core.db,
+            self._validations,
+            mailer,
+            config.addresses,
+            config.email,
+            core.limiter,
+            config.rate_limits.third_party_validation,
+        )
+        reset = PasswordReset(core.db, self._interactive_auth, reset_stage)
+        policy = config.passwords.policy
+        return [
+            AddressRequestEndpoints(requests, admission, self._contacts),
+            AddressEndpoints(self._contacts, reauthentication),
+            ConfirmationEndpoints(self._validations, self._pages),
+            AccountEndpoints(self.accounts, self._contacts, reauthentication, reset, policy),
+        ]
+
+    def _login_endpoints(self, reauthentication: Reauthentication, newcomers: Newcomers) -> Sequence[object]:
         core, config = self._core, self._core.config
         methods: list[LoginMethod] = []
         if config.passwords.for_login:
@@ -497,7 +609,9 @@ class _Accounts:
             tokens = LoginTokens(core.db, core.clock, core.around.randomness, config.login_tokens.timeout)
             methods.append(TokenMethod(tokens))
         if config.jwt.enabled:
-            methods.append(JwtMethod(JwtUsers(config.jwt, self.accounts, core.domains, core.clock)))
+            methods.append(
+                JwtMethod(JwtUsers(config.jwt, self.accounts, newcomers, core.domains, core.clock))
+            )
         login = Login(methods, self._sessions, core.limiter, config.rate_limits.login_per_account)
         return [
             LoginEndpoints(login, _well_known(config)),
@@ -572,6 +686,7 @@ class _Rooms:
             core.around.randomness,
             core.config.rooms.default_version,
         )
+        self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, aliases)
         views = RoomViews(self.heads, self.members, db)
         self._endpoints = [

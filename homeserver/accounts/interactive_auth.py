@@ -22,6 +22,7 @@ from homeserver.accounts.store.interactive_auth import (
 from homeserver.protocol.errors import (
     BadJson,
     CaptchaInvalid,
+    CaptchaNeeded,
     Forbidden,
     MatrixError,
     Unauthorized,
@@ -49,14 +50,14 @@ class Stage(Protocol):
     async def attempt(self, auth: JsonObject, user_id: UserID | None) -> JsonValue:
         """Checks what the client sent and returns what is to be remembered of it.
 
-        `user_id` is who must be proven to act, None where that is not known yet. Raises Forbidden, Unauthorized
-        or CaptchaInvalid where the proof fails, after which the client may try again; any other MatrixError is
-        the answer to the request.
+        `user_id` is who must be proven to act, None where that is not known yet. Raises Forbidden, Unauthorized,
+        CaptchaInvalid or CaptchaNeeded where the proof fails, after which the client may try again; any other
+        MatrixError is the answer to the request.
         """
 
 
 Flow = Sequence[Stage]
-_FAILURES = (Forbidden, Unauthorized, CaptchaInvalid)
+_FAILURES = (Forbidden, Unauthorized, CaptchaInvalid, CaptchaNeeded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ class AuthenticationRequired(MatrixError):
         return self.fields if self._failure is None else {**self._failure.body(), **self.fields}
 
 
+def session_hash(session_id: str) -> bytes:
+    """By this a session is found in its table."""
+    return sha256(session_id.encode(errors="replace")).digest()
+
+
 @dataclass(slots=True)
 class _Session:
     """`stored` is false as long as only this request knows of the session."""
@@ -100,7 +106,7 @@ class _Session:
 
     @property
     def hash(self) -> bytes:
-        return sha256(self.session_id.encode(errors="replace")).digest()
+        return session_hash(self.session_id)
 
 
 class InteractiveAuth:

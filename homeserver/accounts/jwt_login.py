@@ -9,21 +9,30 @@ from config.login import Jwt
 from homeserver.accounts.accounts import Accounts
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.login import Proven
+from homeserver.accounts.newcomers import Newcomers
 from homeserver.protocol.errors import Forbidden, UserInUse
 from homeserver.protocol.identifiers import UserID, new_user_id
 from homeserver.protocol.json import JsonObject
 from homeserver.runtime.clock import Clock
 
 # Checked here, by the clock that everything else goes by.
-_UNTIMED = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+_UNTIMED: jwt.types.Options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
 
 
 class JwtUsers:
     """Finds the user that a token names, and makes the account where there is none."""
 
-    def __init__(self, settings: Jwt, accounts: Accounts, domains: LocalDomains, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Jwt,
+        accounts: Accounts,
+        newcomers: Newcomers,
+        domains: LocalDomains,
+        clock: Clock,
+    ) -> None:
         self._settings = settings
         self._accounts = accounts
+        self._newcomers = newcomers
         self._domains = domains
         self._clock = clock
 
@@ -41,7 +50,7 @@ class JwtUsers:
 
     async def _made(self, user_id: UserID, display_name: str) -> Proven:
         try:
-            return Proven(await self._accounts.create(user_id, None, displayname=display_name), user_id)
+            return Proven(await self._newcomers.add(user_id, displayname=display_name), user_id)
         except UserInUse:
             # Two first logins at once, or an old account whose name has capitals.
             account = await self._accounts.find(user_id)

@@ -13,6 +13,7 @@ from homeserver.protocol.identifiers import UserID, new_user_id
 from homeserver.runtime.randomness import Randomness
 
 _GENERATED_LENGTH = 12
+_GUEST_BYTES = 8
 # A client asks several times for each account it makes: as its user types a name, and at each stage.
 _QUESTIONS_PER_ACCOUNT = 10
 
@@ -20,25 +21,37 @@ _QUESTIONS_PER_ACCOUNT = 10
 class Usernames:
     """User IDs for users that are to be made."""
 
-    def __init__(self, accounts: Accounts, domains: LocalDomains, randomness: Randomness) -> None:
+    def __init__(
+        self, accounts: Accounts, domains: LocalDomains, randomness: Randomness, settings: Registration
+    ) -> None:
+        self._settings = settings
         self._accounts = accounts
         self._domains = domains
         self._randomness = randomness
 
     async def claim(self, username: str) -> UserID:
-        """The user ID that goes with a user name, in whatever case. Raises InvalidUsername or UserInUse."""
+        """The user ID that goes with a user name, in whatever case. Raises InvalidUsername or UserInUse.
+
+        Where the configuration wants it so, names that are taken are refused only when the account is made.
+        """
         localpart = username.lower()
         user_id = new_user_id(localpart, self._domains.default)
         # COMPAT(synapse): kept for bridges and for guests there, and so here, where they may come from there.
-        if localpart.startswith("_") or localpart.isdigit():
+        reserved = localpart.startswith("_") and not self._settings.allow_underscore_prefixed_localpart
+        if reserved or localpart.isdigit():
             raise InvalidUsername("User names that begin with _ or are numbers are reserved")
-        if await self._accounts.is_taken(user_id):
+        if not self._settings.inhibit_user_in_use_error and await self._accounts.is_taken(user_id):
             raise UserInUse("This user name is taken")
         return user_id
 
     def make_up(self) -> UserID:
         """A user ID of letters only chance would have used before."""
         return new_user_id(self._randomness.uppercase(_GENERATED_LENGTH).lower(), self._domains.default)
+
+    def make_up_guest(self) -> UserID:
+        """The same of digits only, which no user may choose."""
+        number = int.from_bytes(self._randomness.bytes(_GUEST_BYTES), "big")
+        return new_user_id(str(number), self._domains.default)
 
 
 class Admission:
@@ -54,10 +67,20 @@ class Admission:
 
     def check(self, address: str) -> None:
         """Raises Forbidden where registration is closed, LimitExceeded where the address must wait."""
-        if not self._settings.enabled:
-            raise Forbidden("Registration is closed on this server")
+        self.check_open()
         self._limiter.check("registration_questions", self._questions, address)
         self._limiter.check("registration", self._limit, address, count=False)
+
+    def check_open(self) -> None:
+        """Raises Forbidden where registration is closed."""
+        if not self._settings.enabled:
+            raise Forbidden("Registration is closed on this server")
+
+    def count_guest(self, address: str) -> None:
+        """Raises Forbidden where guests are not admitted, LimitExceeded where the address must wait."""
+        if not self._settings.guests:
+            raise Forbidden("Guests are not admitted to this server")
+        self.count(address)
 
     def count(self, address: str) -> None:
         """To be called once for each account that is made. Raises LimitExceeded."""

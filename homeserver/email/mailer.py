@@ -52,8 +52,13 @@ class Mailer:
 
         Nobody waits for it, so that the time of an answer does not tell whether there was anything to send.
         """
+        run_in_background("e-mail", self._send(recipient, subject, template, values))
+
+    async def _send(self, recipient: str, subject: str, template: str, values: dict[str, object]) -> None:
+        # Writing takes time too, so the answer goes out first.
+        await self._clock.sleep(0)
         message = self._message(recipient, subject, template, values)
-        run_in_background("e-mail", self._post.send(self._address, recipient, message.as_bytes()))
+        await self._post.send(self._address, recipient, message.as_bytes())
 
     def _message(
         self, recipient: str, subject: str, template: str, values: dict[str, object]

@@ -9,10 +9,14 @@ import msgspec
 
 from config.passwords import PasswordPolicy
 from homeserver.accounts.accounts import Accounts
+from homeserver.accounts.contacts import Contacts
+from homeserver.accounts.interactive_auth import Operation
+from homeserver.accounts.password_reset import PasswordReset
 from homeserver.accounts.passwords import check_new_password
 from homeserver.accounts.reauthentication import Reauthentication
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
+from homeserver.protocol.errors import GuestAccessForbidden
 from homeserver.protocol.json import JsonObject
 
 
@@ -36,22 +40,39 @@ class AccountEndpoints:
     """The requester's own account."""
 
     def __init__(
-        self, accounts: Accounts, reauthentication: Reauthentication, policy: PasswordPolicy
+        self,
+        accounts: Accounts,
+        contacts: Contacts,
+        reauthentication: Reauthentication,
+        reset: PasswordReset,
+        policy: PasswordPolicy,
     ) -> None:
         self._accounts = accounts
+        self._contacts = contacts
         self._reauthentication = reauthentication
+        self._reset = reset
         self._policy = policy
 
-    @endpoint("POST", "/_matrix/client/(v3|r0)/account/password", auth=Auth.USER, limit=Limit.NONE)
-    async def change_password(self, requester: Requester, body: PasswordBody) -> JsonObject:
-        """Sets a new password and, unless told otherwise, ends all other sessions."""
+    @endpoint("POST", "/_matrix/client/(v3|r0)/account/password", auth=Auth.OPTIONAL, limit=Limit.NONE)
+    async def change_password(self, requester: Requester | None, body: PasswordBody) -> JsonObject:
+        """Sets a new password and, unless told otherwise, ends all other sessions.
+
+        Who has no session proves to read an address of the account instead.
+        """
         check_new_password(body.new_password, self._policy)
-        await self._reauthentication.require(requester, "POST /account/password", body, body.auth)
+        if requester is None:
+            operation = Operation.of("POST /account/password", body, None)
+            user_id = await self._reset.user(operation, body.auth)
+        elif requester.is_guest:
+            raise GuestAccessForbidden("Guests have no password")
+        else:
+            user_id = requester.user_id
+            await self._reauthentication.require(requester, "POST /account/password", body, body.auth)
         await self._accounts.set_password(
-            requester.user_id,
+            user_id,
             body.new_password,
             logout=body.logout_devices,
-            keep_device=requester.device_nid,
+            keep_device=None if requester is None else requester.device_nid,
         )
         return {}
 
@@ -59,6 +80,6 @@ class AccountEndpoints:
     async def deactivate(self, requester: Requester, body: DeactivationBody) -> Deactivated:
         """Ends the account for good."""
         await self._reauthentication.require(requester, "POST /account/deactivate", body, body.auth)
+        unbound = await self._contacts.unbind_everything(requester.user_id, requester.user_nid)
         await self._accounts.deactivate(requester.user_id, erase=body.erase)
-        # There are no third-party identifiers, so all of them have been unbound.
-        return Deactivated("success")
+        return Deactivated("success" if unbound else "no-support")

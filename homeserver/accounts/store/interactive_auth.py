@@ -57,6 +57,15 @@ def complete_stage(txn: Transaction, session_hash: bytes, stage: str, result: Js
     return completed
 
 
+def delete_interactive_session(txn: Transaction, session_hash: bytes) -> bool:
+    """False where there is none (any more)."""
+    deleted = txn.execute(
+        "DELETE FROM account_interactive_auth WHERE session_hash = %(session_hash)s",
+        session_hash=session_hash,
+    )
+    return deleted > 0
+
+
 def delete_expired_sessions(txn: Transaction, now: int) -> int:
     """Returns how many they were."""
     return txn.execute("DELETE FROM account_interactive_auth WHERE expires_at <= %(now)s", now=now)

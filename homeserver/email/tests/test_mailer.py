@@ -32,19 +32,20 @@ class Sent:
 class MailerTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.sent = Sent()
-        reactor = FakeReactor()
-        reactor.advance(_SENT_AT)
+        self.reactor = FakeReactor()
+        self.reactor.advance(_SENT_AT)
         self.mailer = Mailer(
             Email(sender="The %(app)s <noreply@example.org>", app_name="Club"),
             Templates(None, "test"),
             self.sent,
-            Clock(cast(ReactorTime, reactor)),
+            Clock(cast(ReactorTime, self.reactor)),
             Randomness(Random(1)),
             "test",
         )
 
     def send(self, subject: str = "[%(server_name)s] 100% %(app)s", link: str = "https://x/?a=1&b=2") -> None:
         self.mailer.send("alice@example.org", subject, "password_reset", link=link)
+        self.reactor.advance(0)
 
     def test_headers(self) -> None:
         self.send()

@@ -1,6 +1,7 @@
 """E-mail over real connections to a mail server, as an operator may have set it up."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet import reactor
@@ -33,9 +34,9 @@ class SmtpTestCase(TestCase):
         self.trust = trustRootFromCertificates([Certificate.loadPEM(pem)])
 
     def temporary_directory(self) -> Path:
-        path = Path(self.mktemp())
-        path.mkdir(parents=True)
-        return path
+        directory = TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return Path(directory.name)
 
     def server(self, **options: Any) -> MailServer:
         server = MailServer(**options)

@@ -58,8 +58,8 @@ class PasswordChangeTests(AccountTestCase):
             self.assertEqual(reply.error, (400, error), body)
 
     def test_needs_a_token(self) -> None:
-        for path in ("/account/password", "/account/deactivate"):
-            self.assertEqual(self.request("POST", path, {}).error, (401, "M_MISSING_TOKEN"))
+        for path, body in (("/account/password", {"new_password": _NEW}), ("/account/deactivate", {})):
+            self.assertEqual(self.request("POST", path, body).error, (401, "M_MISSING_TOKEN"))
 
 
 class WeakPasswordTests(AccountTestCase):
