@@ -72,8 +72,9 @@ def test_every_case_is_of_a_rule() -> None:
 
 @every_version
 def test_every_rule_of_the_specification_is_listed(version: RoomVersion) -> None:
-    directory = Path(os.environ.get("MATRIX_SPEC_DIR", "/nowhere")) / "../../content/rooms"
-    if not directory.exists():
+    api = os.environ.get("MATRIX_SPEC_DIR")
+    directory = Path(api or "", "../../content/rooms")
+    if not api or not directory.exists():
         pytest.skip("no text of the Matrix specification beside MATRIX_SPEC_DIR")
     written = set(rules_that_decide(directory, version.identifier))
     assert len(written) > 50
