@@ -123,16 +123,18 @@ class ToDevice:
         self._others = others
         self._clock = clock
         self._sendings = _Sendings(clock)
-        # What was handed out and has not been deleted yet: by device, the position of the last message.
+        # By device, the position of the last message that was handed out and not deleted yet; 0 for none. Of
+        # devices that are not here nothing is known.
         self._handed_out: OrderedDict[int, int] = OrderedDict()
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: messages up to `position` are only in the database."""
         self._sendings.changed.start_at(position)
+        self._handed_out.clear()
 
     def waits_after(self, device_nid: int, position: int) -> bool:
-        """Whether messages after `position` may wait for the device."""
-        return self._sendings.changed.after(device_nid, position)
+        """Whether messages after `position` may wait for the device, or such as it has had."""
+        return device_nid not in self._handed_out or self._sendings.changed.after(device_nid, position)
 
     async def send(self, requester: Requester, type_: str, txn_id: str, messages: Messages) -> None:
         """Does so once for each transaction ID. Unknown devices are passed over.
@@ -163,11 +165,11 @@ class ToDevice:
 
     def received(self, device_nid: int, upto: int) -> None:
         """The client has every message up to a position: they are deleted."""
-        handed_out = self._handed_out.get(device_nid)
-        if handed_out is None:
+        handed_out = self._handed_out.get(device_nid, 0)
+        if handed_out == 0:
             return
         if upto >= handed_out:
-            del self._handed_out[device_nid]
+            self._handed_out[device_nid] = 0
         self.delete(device_nid, upto)
 
     def delete(self, device_nid: int, upto: int) -> None:
@@ -175,11 +177,10 @@ class ToDevice:
         run_in_background("received messages", self._delete(device_nid, upto))
 
     def handed_out(self, device_nid: int, upto: int) -> None:
-        """An answer with messages up to a position is on its way to the client."""
-        self._handed_out[device_nid] = upto
+        """An answer with messages up to a position is on its way to the client; 0 where it has none."""
+        self._handed_out[device_nid] = max(upto, self._handed_out.get(device_nid, 0))
         self._handed_out.move_to_end(device_nid)
         if len(self._handed_out) > _DEVICES_REMEMBERED:
-            # They are deleted when the next message for this device is read.
             self._handed_out.popitem(last=False)
 
     async def _delete(self, device_nid: int, upto: int) -> None:

@@ -74,10 +74,10 @@ class EncryptionNews:
     ) -> EncryptionParts:
         device = requester.device_nid
         parts, has_old = await self._db.read(_read, device, received, upto, lists)
-        if device is not None and has_old:
-            self._to_device.delete(device, received)
-        if device is not None and parts.messages is not None and parts.messages.events:
-            self._to_device.handed_out(device, parts.messages.upto)
+        if device is not None and parts.messages is not None:
+            if has_old:
+                self._to_device.delete(device, received)
+            self._to_device.handed_out(device, parts.messages.upto if parts.messages.events else 0)
         return parts
 
     def received(self, requester: Requester, position: int) -> None:

@@ -58,7 +58,7 @@ class UploadTests(KeyTestCase):
         self.alice.post("/keys/upload", {"one_time_keys": {"curve25519:A": "one"}})
         answer = self.alice.post("/keys/upload", {"one_time_keys": {"curve25519:A": "two"}})
         self.assertEqual(answer.error, (400, "M_UNKNOWN"))
-        self.assertIn("One time key curve25519:A already exists", answer["error"])
+        self.assertIn("One time key curve25519:A already exists", answer.json["error"])
         self.assertEqual(
             claim(self.bob, self.alice, algorithm="curve25519"), self.only("curve25519:A", "one")
         )
