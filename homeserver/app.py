@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import LoopingCall
+
 from config.database import PostgresDatabase
 from config.root import Config
 from federation.api.keys import ServerKeyEndpoints
@@ -148,6 +150,8 @@ from homeserver.rooms.directory import Directory
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.head import Heads
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.inviting import Inviting
+from homeserver.rooms.joining import Joining
 from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
@@ -187,7 +191,6 @@ from homeserver.sync.sync import LazyMembers, Syncer
 from homeserver.sync.unread import UnreadNews
 from homeserver.templates.pages import Pages
 from homeserver.templates.rendering import Templates
-from twisted.internet.task import LoopingCall
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +262,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = _Push(core, account_data, receipts)
     projections = [presence.tracker, push.notifying, encryption.moves]
-    rooms = _Rooms(core, memberships, accounts.profiles, signing_key, projections)
+    rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections)
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
     people = _People(core, accounts, rooms)
     parts = (
@@ -632,6 +635,7 @@ class _Rooms:
         core: _Core,
         memberships: _Memberships,
         profiles: Profiles,
+        account_data: AccountData,
         signing_key: SigningKey,
         projections: Sequence[Projection],
     ) -> None:
@@ -674,20 +678,33 @@ class _Rooms:
         sender = EventSender(self.heads, replays, builder, ingest, locks)
         directory = Directory(db, clock)
         aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)
-        self.changes = MembershipChanges(sender, self.heads, self.members, profiles, core.domains, db)
+        self.joining = Joining(self.heads, self.members, core.domains, db)
+        limits = core.config.rate_limits
+        inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
+        self.changes = MembershipChanges(
+            sender,
+            self.heads,
+            self.members,
+            profiles,
+            self.joining,
+            inviting,
+            core.limiter,
+            limits,
+            db,
+        )
         creator = RoomCreator(
             builder,
             ingest,
             profiles,
             directory,
             aliases,
-            core.domains,
+            inviting,
             clock,
             core.around.randomness,
             core.config.rooms.default_version,
         )
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
-        states = StateSetter(sender, aliases)
+        states = StateSetter(sender, self.changes, aliases)
         views = RoomViews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),

@@ -55,7 +55,10 @@ LIMITS = (
     "rc_login.account",
     "rc_login.failed_attempts",
     "rc_joins.local",
+    "rc_joins_per_room",
     "rc_invites.per_issuer",
+    "rc_invites.per_room",
+    "rc_invites.per_user",
     "rc_room_creation",
     "rc_profile",
 )

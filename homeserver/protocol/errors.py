@@ -182,6 +182,14 @@ class UnableToAuthoriseJoin(MatrixError):
     errcode, status = "M_UNABLE_TO_AUTHORISE_JOIN", 400
 
 
+class UnableToGrantJoin(MatrixError):
+    errcode, status = "M_UNABLE_TO_GRANT_JOIN", 400
+
+
+class InviteBlocked(MatrixError):
+    errcode, status = "M_INVITE_BLOCKED", 403
+
+
 class ServerNotTrusted(MatrixError):
     errcode, status = "M_SERVER_NOT_TRUSTED", 401
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.profiles import Profiles
 from homeserver.protocol.errors import (
     Forbidden,
@@ -32,6 +31,7 @@ from homeserver.rooms.draft import Draft
 from homeserver.rooms.first_state import power_levels_content, preset_state
 from homeserver.rooms.head import Head
 from homeserver.rooms.ingest import Ingest, NewRoom
+from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.send import EventBuilder, slots_to_authorise
 from homeserver.runtime.clock import Clock
@@ -76,7 +76,7 @@ class RoomCreator:
         profiles: Profiles,
         directory: Directory,
         aliases: Aliases,
-        domains: LocalDomains,
+        inviting: Inviting,
         clock: Clock,
         randomness: Randomness,
         default_version: str,
@@ -86,7 +86,7 @@ class RoomCreator:
         self._profiles = profiles
         self._directory = directory
         self._aliases = aliases
-        self._domains = domains
+        self._inviting = inviting
         self._clock = clock
         self._newest_time = 0
         self._randomness = randomness
@@ -96,11 +96,11 @@ class RoomCreator:
         """The ID of the new room, which is stored when this returns.
 
         Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes
-        contradict the room's own rules, Forbidden, InvalidParam, BadJson.
+        contradict the room's own rules, Forbidden, InviteBlocked, LimitExceeded, InvalidParam, BadJson.
         """
         version = _version(self._default_version if wish.room_version is None else wish.room_version)
         alias = _alias(creator, wish)
-        invited = self._invited(wish)
+        invited = await self._invited(creator, wish)
         room = NewRoom(Head(0, self._room_id(creator), version, 0, 0, ()))
         first = self._draft(room, creator, "m.room.create", _create_content(creator, wish, version, invited))
         first.origin_server_ts = self._unused_time()
@@ -180,13 +180,12 @@ class RoomCreator:
         self._newest_time = max(self._clock.now_ms(), self._newest_time + 1)
         return self._newest_time
 
-    def _invited(self, wish: CreateRoom) -> list[UserID]:
+    async def _invited(self, creator: UserID, wish: CreateRoom) -> list[UserID]:
         if wish.invite_3pid:
             raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
         invited = [parse_user_id(user_id) for user_id in dict.fromkeys(wish.invite)]
         for user_id in invited:
-            if not self._domains.is_local(user_id):
-                raise Forbidden(f"{user_id} cannot be invited: this server does not federate")
+            await self._inviting.check_target(creator, user_id)
         return invited
 
     def _room_id(self, creator: UserID) -> RoomID:

@@ -81,6 +81,10 @@ class Members:
         rows = (await self.rooms_of(user_nid)).values()
         return [row.room_id for row in rows if row.membership == membership]
 
+    async def joined_room_ids(self, user_id: UserID) -> set[RoomID]:
+        """The rooms that a user is joined to."""
+        return set(await self.room_ids(await self._users.nid_of(user_id), "join"))
+
     async def forget(self, room: int, user_nid: int) -> None:
         """The user no longer wants to see a room that was left."""
         await self._db.write(set_forgotten, room, user_nid)

@@ -5,13 +5,16 @@ https://spec.matrix.org/v1.19/client-server-api/#room-membership
 
 import logging
 
-from homeserver.accounts.domains import LocalDomains
+from config.rate_limits import RateLimits
 from homeserver.accounts.profiles import Profiles
+from homeserver.http.limits import RateLimiter
 from homeserver.protocol.errors import Forbidden, MatrixError, Unknown
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Heads
+from homeserver.rooms.inviting import Inviting
+from homeserver.rooms.joining import Joining
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.members import Members
 from homeserver.rooms.send import EventSender
@@ -36,27 +39,56 @@ class MembershipChanges:
         heads: Heads,
         members: Members,
         profiles: Profiles,
-        domains: LocalDomains,
+        joining: Joining,
+        inviting: Inviting,
+        limiter: RateLimiter,
+        limits: RateLimits,
         db: Database,
     ) -> None:
         self._sender = sender
         self._heads = heads
         self._members = members
         self._profiles = profiles
-        self._domains = domains
+        self._joining = joining
+        self._inviting = inviting
+        self._limiter = limiter
+        self._limits = limits
         self._db = db
 
-    async def join(self, user_id: UserID, room_id: RoomID, reason: str | None = None) -> Sent:
-        profile = await self._profiles.get(user_id)
-        return await self._send(room_id, user_id, user_id, member_content("join", profile, reason))
+    async def join(
+        self, user_id: UserID, room_id: RoomID, reason: str | None = None, *, is_guest: bool = False
+    ) -> Sent:
+        """Raises GuestAccessForbidden, LimitExceeded, UnableToGrantJoin."""
+        content = member_content("join", None, reason)
+        return await self.set(user_id, room_id, user_id, content, is_guest=is_guest)
+
+    async def knock(self, user_id: UserID, room_id: RoomID, reason: str | None = None) -> Sent:
+        return await self.set(user_id, room_id, user_id, member_content("knock", None, reason))
 
     async def invite(
         self, sender: UserID, room_id: RoomID, target: UserID, reason: str | None = None
     ) -> Sent:
-        if not self._domains.is_local(target):
-            raise Forbidden("Users of other servers cannot be invited: this server does not federate")
-        profile = await self._profiles.get(target)
-        return await self._send(room_id, sender, target, member_content("invite", profile, reason))
+        """Raises InviteBlocked, LimitExceeded."""
+        return await self.set(sender, room_id, target, member_content("invite", None, reason))
+
+    async def set(
+        self,
+        sender: UserID,
+        room_id: RoomID,
+        target: UserID,
+        content: JsonObject,
+        *,
+        is_guest: bool = False,
+    ) -> Sent:
+        """Sends a member event of any content, which is what all other ways to change a membership come to."""
+        membership = content.get("membership")
+        if membership == "join" and sender == target:
+            content = await self._joinable(room_id, sender, content, is_guest)
+        elif membership == "invite":
+            await self._inviting.check(sender, room_id, target)
+        if membership in ("join", "knock", "invite"):
+            content = {**member_content("", await self._profiles.get(target)), **content}
+        return await self._send(room_id, sender, target, content)
 
     async def leave(self, user_id: UserID, room_id: RoomID, reason: str | None = None) -> Sent:
         """Also rejects an invite and withdraws a knock."""
@@ -104,12 +136,18 @@ class MembershipChanges:
         for room_id in room_ids:
             await self._send(room_id, user_id, user_id, member_content("join", profile))
 
-    async def _membership(self, room_id: RoomID, user_id: UserID) -> str | None:
+    async def _joinable(
+        self, room_id: RoomID, user_id: UserID, content: JsonObject, is_guest: bool
+    ) -> JsonObject:
         head = await self._heads.get(room_id)
-        slot = ("m.room.member", str(user_id))
-        await self._heads.load(head, [slot])
-        event = head.get(slot)
-        return None if event is None else event.membership
+        if is_guest:
+            await self._joining.check_guest(head)
+        if await self._joining.membership(head, user_id) != "join":
+            self._limiter.check("joins_per_room", self._limits.joins_per_room, room_id)
+        return await self._joining.authorised(head, user_id, content)
+
+    async def _membership(self, room_id: RoomID, user_id: UserID) -> str | None:
+        return await self._joining.membership(await self._heads.get(room_id), user_id)
 
     async def _send(self, room_id: RoomID, sender: UserID, target: UserID, content: JsonObject) -> Sent:
         return await self._sender.send(

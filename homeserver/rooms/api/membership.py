@@ -58,13 +58,27 @@ class MembershipEndpoints:
     async def join_by_name(self, requester: Requester, room_id_or_alias: str, body: Reason) -> Joined:
         """Joins a room by its ID or alias."""
         room_id = await self._room_id(room_id_or_alias)
-        await self._changes.join(requester.user_id, room_id, body.reason)
+        await self._join(requester, room_id, body)
         return Joined(room_id)
 
     @endpoint("POST", _ROOM + "/join", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL, suspended=False)
     async def join(self, requester: Requester, room_id: RoomID, body: Reason) -> Joined:
         """Joins a room by its ID."""
-        await self._changes.join(requester.user_id, room_id, body.reason)
+        await self._join(requester, room_id, body)
+        return Joined(room_id)
+
+    @endpoint(
+        "POST",
+        "/_matrix/client/(v3|r0)/knock/{room_id_or_alias}",
+        "/_matrix/client/unstable/xyz.amorgan.knock/knock/{room_id_or_alias}",
+        auth=Auth.USER,
+        limit=Limit.JOINS_LOCAL,
+        suspended=False,
+    )
+    async def knock(self, requester: Requester, room_id_or_alias: str, body: Reason) -> Joined:
+        """Asks to be let into a room."""
+        room_id = await self._room_id(room_id_or_alias)
+        await self._changes.knock(requester.user_id, room_id, body.reason)
         return Joined(room_id)
 
     @endpoint("POST", _ROOM + "/leave", auth=Auth.GUEST, limit=Limit.NONE)
@@ -107,6 +121,9 @@ class MembershipEndpoints:
         """Lets a banned user be invited or join again."""
         await self._changes.unban(requester.user_id, room_id, body.user(), body.reason)
         return Empty()
+
+    async def _join(self, requester: Requester, room_id: RoomID, body: Reason) -> None:
+        await self._changes.join(requester.user_id, room_id, body.reason, is_guest=requester.is_guest)
 
     async def _room_id(self, room_id_or_alias: str) -> RoomID:
         if room_id_or_alias.startswith("#"):

@@ -8,8 +8,11 @@ from twisted.internet.task import Clock as FakeReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from config.directory import RoomDirectory
+from config.rate_limits import RateLimits
+from homeserver.account_data.contents import AccountData
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.profiles import Profiles
+from homeserver.http.limits import RateLimiter
 from homeserver.protocol.identifiers import RoomID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
@@ -20,6 +23,7 @@ from homeserver.rooms.directory import Directory
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Heads
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.members import Members
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.replays import Replays
@@ -97,7 +101,13 @@ class Process:
             Profiles(self.db, _BYTES),
             directory,
             Aliases(directory, self.sender, self.heads, domains, RoomDirectory()),
-            domains,
+            Inviting(
+                AccountData(self.db, self.journal),
+                self.users,
+                domains,
+                RateLimiter(self.clock),
+                RateLimits(),
+            ),
             self.clock,
             self._randomness,
             "11",
