@@ -157,6 +157,8 @@ from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.related_redactions import RelatedRedactions
+from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.relations import Relations
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.retention import RedactedContent
@@ -186,6 +188,7 @@ from homeserver.streams.waiting import Waiting
 from homeserver.sync.api import SyncEndpoints
 from homeserver.sync.changes import ChangeFinder
 from homeserver.sync.encryption import EncryptionNews
+from homeserver.sync.ignoring import IgnoredUsers
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.sync import LazyMembers, Syncer
 from homeserver.sync.unread import UnreadNews
@@ -255,12 +258,15 @@ class _Part:
 def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surroundings) -> "Server":
     """The whole server, not yet started, on a database that is up to date."""
     core = _core(config, engine, around)
+    federation = _Federation(core, signing_key)
     memberships = _Memberships(core)
     encryption = _Encryption(core, memberships)
     accounts = _Accounts(core, encryption.watch, signing_key)
     presence = _Presence(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = _Push(core, account_data, receipts)
+    projections: list[Projection] = [presence.tracker, push.notifying, encryption.moves]
+    rooms = _Rooms(core, memberships, accounts.profiles, signing_key, projections)
     projections = [presence.tracker, push.notifying, encryption.moves]
     rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections)
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
@@ -273,6 +279,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         encryption.part(accounts.reauthentication),
         talk.part(),
         people.part(),
+        federation.part(accounts.profiles, rooms),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
     openapi = OpenApiEndpoints(program_version(), endpoints)
@@ -282,6 +289,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         core.limiter,
         config.rate_limits,
         core.clock,
+        federation.authentication,
     )
     starts = [
         talk.start_at,
@@ -648,7 +656,7 @@ class _Rooms:
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
         self._redacted_content = redacted
         replays = Replays(db, core.budget(_REPLAYS))
-        published = PublishedRooms(db)
+        self.published = published = PublishedRooms(db)
         ingest = Ingest(
             core.journal,
             db,
@@ -675,8 +683,11 @@ class _Rooms:
         signer = EventSigner(core.domains.default, signing_key)
         builder = EventBuilder(lambda _: signer, clock)
         locks: KeyedLocks[RoomID] = KeyedLocks()
-        sender = EventSender(self.heads, replays, builder, ingest, locks)
-        directory = Directory(db, clock)
+        sender = EventSender(
+            self.heads, replays, RelationRules(db, core.users), builder, ingest, locks
+        )
+        redactor = Redactor(sender, self.heads, db, core.users)
+        self.directory = directory = Directory(db, clock)
         aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)
         self.joining = Joining(self.heads, self.members, core.domains, db)
         limits = core.config.rate_limits
@@ -709,7 +720,7 @@ class _Rooms:
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
             MembershipEndpoints(self.changes, directory),
-            SendEndpoints(sender, states, Redactor(sender, self.heads, db, core.users)),
+            SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, views, core.domains),
             PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
             RoomReadingEndpoints(RoomStates(views, db), Timelines(views, core.journal, db), clock),
@@ -820,6 +831,7 @@ class _Talk:
             push.rules,
             unread,
             presence_news,
+            IgnoredUsers(core.db, core.journal, account_data),
             encryption.news,
             LazyMembers(core.budget(_LAZY_MEMBERS)),
             core.clock,
@@ -914,6 +926,7 @@ class Server:
             for end in part.endings:
                 await _at_the_end(end)
         self._core.password_threads.stop()
+        await self._core.outbound.close()
         await self._core.db.close()
 
 

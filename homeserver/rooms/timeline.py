@@ -12,6 +12,7 @@ from homeserver.protocol.errors import InvalidParam, NotFound
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.aggregations import bundled
+from homeserver.rooms.ignored import without_ignored
 from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import members_at
@@ -136,10 +137,11 @@ def members_of_senders(txn: Transaction, view: RoomView, chunk: Sequence[Seen]) 
 
 
 def seen_event(txn: Transaction, requester: Requester, view: RoomView, event_id: EventID) -> Seen | None:
-    """None where there is no such event in the room, or the requester may not see it."""
+    """None where there is no such event in the room, or the requester may not see it or ignores its sender."""
     row = event_by_id(txn, event_id)
     if row is None or row.room != view.room:
         return None
     events = timeline_events(txn, [row], requester.device_nid)
     seen = visible_events(txn, view.room, requester.user_id, view.member, events)
-    return bundled(txn, requester, view, seen)[0] if seen else None
+    heard = without_ignored(txn, requester.user_nid, seen)
+    return bundled(txn, requester, view, heard)[0] if heard else None

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.filters import RoomEventFilter
+from homeserver.rooms.ignored import without_ignored
 from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.events import TimelineRow, events_backwards, events_forwards
@@ -48,7 +49,8 @@ def walk(
         more, rows = len(rows) > size, rows[:size]
         events = timeline_events(txn, rows, requester.device_nid)
         seen = visible_events(txn, view.room, requester.user_id, view.member, events)
-        passed = passing(txn, view.room, view.room_id, wanted, seen)
+        heard = without_ignored(txn, requester.user_nid, seen)
+        passed = passing(txn, view.room, view.room_id, wanted, heard)
         missing = stretch.limit - len(found)
         found += passed[:missing]
         if len(passed) > missing:

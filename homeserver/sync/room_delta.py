@@ -10,6 +10,7 @@ from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.aggregations import bundled_in_rooms
+from homeserver.rooms.ignored import is_ignored
 from homeserver.rooms.reading import state_events, timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import MEMBER, members_at
@@ -30,7 +31,10 @@ _LONG_PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """For whom a sync is read. With `state_after`, state is told as it is after the timeline (MSC4222)."""
+    """For whom a sync is read. With `state_after`, state is told as it is after the timeline (MSC4222).
+
+    Messages of `ignored` users are left out.
+    """
 
     user_id: UserID
     user_nid: int
@@ -39,6 +43,7 @@ class Reader:
     state: RoomEventFilter
     timeline_limit: int
     state_after: bool
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +193,8 @@ class RoomReads:
                 rows = events_backwards(self._txn, work.member.room, upto, work.after, limit)
             events = timeline_events(self._txn, rows, self._reader.device_nid)
             seen = visible_events(self._txn, work.member.room, self._reader.user_id, work.member, events)
-            passed = passing(self._txn, work.member.room, work.member.room_id, self._reader.timeline, seen)
+            heard = [one for one in seen if not is_ignored(self._reader.ignored, one.event)]
+            passed = passing(self._txn, work.member.room, work.member.room_id, self._reader.timeline, heard)
             passes = {one.event.position for one in passed}
             by_position = {one.event.position: one for one in seen}
             yield from ((by_position.get(row.position), row.position in passes) for row in rows)

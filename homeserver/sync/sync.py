@@ -4,7 +4,7 @@ https://spec.matrix.org/v1.19/client-server-api/#syncing
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -16,6 +16,7 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.filters import Filter, RoomEventFilter
 from homeserver.protocol.json import JsonObject
 from homeserver.push.rules import UserRules
+from homeserver.rooms.ignored import is_ignored
 from homeserver.rooms.members import Members
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.members import MemberRow
@@ -33,6 +34,7 @@ from homeserver.streams.waiting import Waiting
 from homeserver.sync.answer import Events, Parts, answer
 from homeserver.sync.changes import ChangeFinder, Changes
 from homeserver.sync.encryption import EncryptionNews
+from homeserver.sync.ignoring import IgnoredUsers, leave_out
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork, left_work
 from homeserver.sync.unread import UnreadNews
@@ -48,7 +50,8 @@ class SyncWish:
     """`since` is a position, None for a client that knows nothing; `timeout` is in seconds.
 
     `received` is the position up to which the client has all messages to its device: `since` or less.
-    `full_state` asks for all state, `state_after` for that after the timeline instead of before it.
+    `full_state` asks for all state, `state_after` for that after the timeline instead of before it. `ignored` are
+    users whom the requester does not want to hear of.
     """
 
     since: int | None
@@ -57,6 +60,7 @@ class SyncWish:
     full_state: bool
     state_after: bool
     filter: Filter
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class Syncer:
         push_rules: UserRules,
         unread: UnreadNews,
         presence: PresenceNews,
+        ignored: IgnoredUsers,
         encryption: EncryptionNews,
         lazy_members: LazyMembers,
         clock: Clock,
@@ -124,12 +129,14 @@ class Syncer:
         self._push_rules = push_rules
         self._unread = unread
         self._presence = presence
+        self._ignored = ignored
         self._encryption = encryption
         self._lazy_members = lazy_members
         self._clock = clock
 
     async def sync(self, requester: Requester, wish: SyncWish) -> msgspec.Raw:
         """The JSON of the answer, as soon as there is something to tell or the time is up."""
+        wish = replace(wish, ignored=await self._ignored.of(requester.user_nid))
         if wish.since is None:
             return await self._initial(requester, wish)
         deadline = self._clock.seconds() + min(wish.timeout, _LONGEST_WAIT)
@@ -148,6 +155,7 @@ class Syncer:
             if self._journal.position == upto and not await self._wait(requester, rooms, left):
                 return await self._answer(requester, wish, parts, upto)
             since = received = upto
+            wish = replace(wish, ignored=await self._ignored.of(requester.user_nid))
 
     async def _wait(self, requester: Requester, rooms: Mapping[int, MemberRow], seconds: float) -> bool:
         topics: list[tuple[str, int | None]] = [
@@ -179,6 +187,7 @@ class Syncer:
         self._add_typing(parts, [member for member in joined if self._typing.typing_users(member.room)])
         parts.presence = await self._presence.everybody(requester, rooms, wish.filter.presence)
         _add_push_rules(parts, await self._push_rules.content(requester))
+        leave_out(parts, wish.ignored)
         _apply_filter(parts, wish.filter, rooms)
         await self._add_unread(requester, wish, parts)
         parts.encryption = await self._encryption.everything(requester, upto)
@@ -199,6 +208,7 @@ class Syncer:
         self._add_typing(parts, changes.typing)
         parts.presence = await self._presence.after(requester, rooms, since, wish.filter.presence)
         _add_push_rules(parts, await self._push_rules.content_after(requester, since))
+        leave_out(parts, wish.ignored)
         _apply_filter(parts, wish.filter, rooms)
         candidates = [row.room for row in changes.unread if wish.filter.room.includes(row.room_id)]
         counted = await self._unread.changed_rooms(requester.user_nid, candidates, since, upto)
@@ -257,7 +267,8 @@ class Syncer:
         if seen is None or any(one.event.is_state for one in seen):
             return None
         timeline = wish.filter.room.timeline
-        passed = [one for one in seen if timeline.includes(member.room_id) and timeline.matches(one.event)]
+        heard = [one for one in seen if not is_ignored(wish.ignored, one.event)]
+        passed = [one for one in heard if timeline.includes(member.room_id) and timeline.matches(one.event)]
         if len(passed) > _timeline_limit(wish.filter) or not self._has_members(
             requester, wish, member, passed, since
         ):
@@ -288,6 +299,7 @@ class Syncer:
             state=room_filter.state,
             timeline_limit=_timeline_limit(wish.filter),
             state_after=wish.state_after,
+            ignored=wish.ignored,
         )
         known = {
             member.room: self._lazy_members.of(requester.device_nid, member.room)
