@@ -238,6 +238,7 @@ def _row(accepted: Accepted, nids: EventNids) -> EventRow:
         state_before=accepted.state_before,
         state_after=accepted.state_after,
         replaces=None if accepted.replaces is None else nids.get(accepted.replaces.event_id),
+        on_fork=accepted.fork is not None,
     )
 
 

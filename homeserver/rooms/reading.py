@@ -71,6 +71,7 @@ def _event(row: TimelineRow, client: Mapping[int, bytes], others: Mapping[int, T
         origin_server_ts=row.origin_server_ts,
         state_before=row.state_before,
         state_after=row.state_after,
+        on_fork=bool(row.on_fork),
         replaced=None if replaced is None else as_replaced(client[replaced]),
         redacted_because=None if redaction is None else client[redaction],
     )

@@ -89,6 +89,7 @@ def _timeline_event(accepted: Accepted) -> TimelineEvent:
         origin_server_ts=accepted.event.origin_server_ts,
         state_before=accepted.state_before,
         state_after=accepted.state_after,
+        on_fork=accepted.fork is not None,
         replaced=None
         if replaces is None
         else Replaced(replaces.event_id, replaces.sender, msgspec.Raw(encode_json(replaces.content))),

@@ -33,7 +33,9 @@ class TimelineEvent(msgspec.Struct):
     """One event of a room's timeline, shared by all who are shown it.
 
     `client` is already pruned where the event is redacted; `redacted_because` is then the redaction as client
-    JSON. `transaction` is (device's short id, transaction ID) of the request that made it, while remembered.
+    JSON. The numbers of the room's state line are where the event found and left it; the states at an event that is
+    `on_fork` are others. `transaction` is (device's short id, transaction ID) of the request that made it, while
+    remembered.
     """
 
     room: int
@@ -44,6 +46,7 @@ class TimelineEvent(msgspec.Struct):
     origin_server_ts: int
     state_before: int
     state_after: int
+    on_fork: bool = False
     replaced: Replaced | None = None
     redacted_because: bytes | None = None
     transaction: tuple[int, str] | None = None

@@ -3,14 +3,16 @@
 https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from homeserver.protocol.history_visibility import may_see
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import decode_json
 from homeserver.rooms.seen import Seen
+from homeserver.rooms.store.graph import EventStates, states_of
 from homeserver.rooms.store.members import MemberRow
+from homeserver.rooms.store.overrides import StateRef, overriding
 from homeserver.rooms.store.spans import OPEN, Slot, slot_history
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.storage.engine import Transaction
@@ -26,7 +28,9 @@ def seen_by_member(member: MemberRow | None, events: Sequence[TimelineEvent]) ->
 
 
 def _was_joined_at(member: MemberRow | None, event: TimelineEvent) -> bool:
-    return member is not None and member.membership == "join" and event.position >= member.since
+    """Whether the user surely was; on a branch of the room they may not have been, whenever it came to be known."""
+    is_joined = member is not None and member.membership == "join" and event.position >= member.since
+    return is_joined and not event.on_fork
 
 
 def visible_events(
@@ -43,23 +47,29 @@ def visible_events(
     own = ("m.room.member", user_id)
     memberships = _SlotValues(txn, room, own, "membership", OPEN)
     visibilities = _SlotValues(txn, room, _VISIBILITY, "history_visibility", newest)
+    forks = states_of(txn, [event.nid for event in doubtful if event.on_fork])
     seen = []
     for event in events:
         if _was_joined_at(member, event):
             seen.append(Seen(event, "join"))
             continue
-        membership = memberships.at(event.state_after)
+        before, after = forks.get(event.nid) or _on_line(event)
+        membership = memberships.at(after)
         # Whoever is put out sees it, also if they were only invited.
         is_removed = (event.key.type, event.key.state_key) == own and membership in ("leave", "ban")
         if is_removed or may_see(
-            visibility_before=visibilities.at(event.state_before),
-            visibility_after=visibilities.at(event.state_after),
-            membership_before=memberships.at(event.state_before),
+            visibility_before=visibilities.at(before),
+            visibility_after=visibilities.at(after),
+            membership_before=memberships.at(before),
             membership_after=membership,
             joined_later=memberships.was_later("join", event.state_after),
         ):
             seen.append(Seen(event, membership or "leave"))
     return seen
+
+
+def _on_line(event: TimelineEvent) -> EventStates:
+    return EventStates(StateRef(event.state_before), StateRef(event.state_after))
 
 
 class Stay(NamedTuple):
@@ -86,19 +96,33 @@ def last_stay(txn: Transaction, room: int, user_id: UserID) -> Stay | None:
 
 
 class _SlotValues:
-    """The values over time of one string in the content of one slot."""
+    """The values over time, and on forks, of one string in the content of one slot."""
 
     def __init__(self, txn: Transaction, room: int, slot: Slot, key: str, upto: int) -> None:
+        self._txn = txn
+        self._slot = slot
+        self._key = key
         self._spans = [
             (span.from_line, span.to_line, _value(span.client, key))
             for span in slot_history(txn, room, slot, upto)
         ]
+        self._overridden: dict[int, Mapping[Slot, bytes | None]] = {}
 
-    def at(self, line: int) -> str | None:
+    def at(self, state: StateRef) -> str | None:
+        if state.override is not None:
+            overridden = self._overrides(state.override)
+            if self._slot in overridden:
+                client = overridden[self._slot]
+                return None if client is None else _value(client, self._key)
         for from_line, to_line, value in reversed(self._spans):
-            if from_line <= line < to_line:
+            if from_line <= state.line < to_line:
                 return value
         return None
+
+    def _overrides(self, override: int) -> Mapping[Slot, bytes | None]:
+        if override not in self._overridden:
+            self._overridden[override] = overriding(self._txn, override, self._slot)
+        return self._overridden[override]
 
     def was_later(self, value: str, line: int) -> bool:
         return any(from_line > line and held == value for from_line, _, held in self._spans)

@@ -15,6 +15,7 @@ class Entrance(NamedTuple):
     state_before: int
     state_after: int
     replaces: int | None
+    on_fork: bool
 
 
 class EventRow(NamedTuple):
@@ -32,9 +33,12 @@ class EventRow(NamedTuple):
     state_before: int
     state_after: int
     replaces: int | None
+    on_fork: bool = False
 
     def entrance(self) -> Entrance:
-        return Entrance(self.nid, self.position, self.state_before, self.state_after, self.replaces)
+        return Entrance(
+            self.nid, self.position, self.state_before, self.state_after, self.replaces, self.on_fork
+        )
 
 
 def insert_events(txn: Transaction, rows: Sequence[EventRow]) -> None:
@@ -42,11 +46,11 @@ def insert_events(txn: Transaction, rows: Sequence[EventRow]) -> None:
     txn.execute_many(
         """
         INSERT INTO room_event (nid, event_id, room, position, type, slot, sender, depth, origin_server_ts,
-                                state_before, state_after, replaces)
+                                state_before, state_after, replaces, on_fork)
         VALUES (%(nid)s, %(event_id)s, %(room)s, %(position)s, %(type)s, %(slot)s, %(sender)s, %(depth)s,
-                %(origin_server_ts)s, %(state_before)s, %(state_after)s, %(replaces)s)
+                %(origin_server_ts)s, %(state_before)s, %(state_after)s, %(replaces)s, %(on_fork)s)
         """,
-        [row._asdict() for row in rows],
+        [row._asdict() | {"on_fork": int(row.on_fork)} for row in rows],
     )
 
 
@@ -54,10 +58,10 @@ def enter_timeline(txn: Transaction, rows: Sequence[Entrance]) -> None:
     txn.execute_many(
         """
         UPDATE room_event SET position = %(position)s, state_before = %(state_before)s,
-            state_after = %(state_after)s, replaces = %(replaces)s
+            state_after = %(state_after)s, replaces = %(replaces)s, on_fork = %(on_fork)s
         WHERE nid = %(nid)s
         """,
-        [row._asdict() for row in rows],
+        [row._asdict() | {"on_fork": int(row.on_fork)} for row in rows],
     )
 
 
@@ -150,11 +154,12 @@ class TimelineRow(NamedTuple):
     state_after: int
     replaces: int | None
     redacted_by: int | None
+    on_fork: int = 0
 
 
 TIMELINE_COLUMNS = """
     e.nid, e.room, coalesce(e.position, e.nid), b.client, e.origin_server_ts, e.state_before, e.state_after, e.replaces,
-    e.redacted_by
+    e.redacted_by, e.on_fork
 """
 _TIMELINE = f"SELECT {TIMELINE_COLUMNS} FROM room_event e JOIN room_event_body b ON b.nid = e.nid"
 

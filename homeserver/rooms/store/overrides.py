@@ -70,3 +70,17 @@ def read_override(txn: Transaction, nid: int | None) -> Override:
     for _, changed in rows:
         changes |= _decode(changed)
     return Override(changes, rows[-1][0])
+
+
+def overriding(txn: Transaction, nid: int, slot: tuple[str, str]) -> dict[tuple[str, str], bytes | None]:
+    """What an override says of one slot: the client JSON of the event in it, None for none; empty if nothing."""
+    row = txn.row(
+        "SELECT nid FROM room_slot WHERE type = %(type)s AND state_key = %(state_key)s",
+        type=slot[0],
+        state_key=slot[1],
+    )
+    changes = read_override(txn, nid).changes
+    if row is None or row[0] not in changes:
+        return {}
+    body = txn.row("SELECT client FROM room_event_body WHERE nid = %(nid)s", nid=changes[row[0]])
+    return {slot: None if body is None else body[0]}

@@ -7,6 +7,7 @@ from homeserver.protocol.auth_graph import LoadedAuthGraph
 from homeserver.protocol.event import Slot
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth, check_auth_events
 from homeserver.protocol.events import Event, Proposal, build_event
+from homeserver.protocol.history_visibility import may_see
 from homeserver.protocol.identifiers import EventID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import EventIDForm
@@ -14,9 +15,12 @@ from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.protocol.state_resolution import resolve
 
 USERS = [UserID(f"@{name}:test") for name in ("alice", "bob", "carol", "dave")]
+VISIBILITY: Slot = ("m.room.history_visibility", "")
 StateIDs = Mapping[Slot, EventID]
 _SIGNER = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
 _ALTERNATIVES = 12
+# "shared" asks for the future, which is another one at every server.
+_VISIBILITIES = ("world_readable", "invited", "joined")
 
 
 class Story:
@@ -43,6 +47,25 @@ class Story:
         except AuthRejected:
             return False
         return True
+
+    def may_see(self, user_id: UserID, event: Event) -> bool:
+        """Whether the history's visibility shows the event to the user."""
+        around = (self.before[event.event_id], self.after[event.event_id])
+        visibilities = [self._string(s, VISIBILITY, "history_visibility") for s in around]
+        memberships = [self._string(s, ("m.room.member", user_id), "membership") for s in around]
+        if event.is_state and event.slot == ("m.room.member", user_id) and memberships[1] in ("leave", "ban"):
+            return True
+        return may_see(
+            visibility_before=visibilities[0],
+            visibility_after=visibilities[1],
+            membership_before=memberships[0],
+            membership_after=memberships[1],
+            joined_later=False,
+        )
+
+    def _string(self, state: StateIDs, slot: Slot, key: str) -> str | None:
+        value = self.events[state[slot]].content.get(key) if slot in state else None
+        return value if isinstance(value, str) else None
 
     def ancestors(self, event_ids: Iterable[EventID], most: int) -> list[Event]:
         """The newest of some events and of those that they follow, oldest first."""
@@ -135,6 +158,7 @@ class Story:
             ("m.room.message", None, {"body": str(number)}),
             ("m.room.topic", "", {"topic": str(number)}),
             ("m.room.name", "", {"name": str(number)}),
+            ("m.room.history_visibility", "", {"history_visibility": rng.choice(_VISIBILITIES)}),
             ("org.example", rng.choice("abc"), {"x": number}),
             ("m.room.member", sender, {"membership": "join", "displayname": str(number)}),
             ("m.room.member", sender, {"membership": "leave"}),

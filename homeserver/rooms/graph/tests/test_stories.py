@@ -13,18 +13,21 @@ import pytest
 from homeserver.protocol.auth_graph import LoadedAuthGraph
 from homeserver.protocol.event import Slot
 from homeserver.protocol.events import Event, from_stored
-from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.protocol.identifiers import EventID, RoomID, UserID
 from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.resolution import Resolver
-from homeserver.rooms.graph.tests.stories import USERS, StateIDs, Story
+from homeserver.rooms.graph.tests.stories import USERS, VISIBILITY, StateIDs, Story
 from homeserver.rooms.history import History
+from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.receive import EventReceiver
-from homeserver.rooms.store.events import event_ids, stored_pdus
+from homeserver.rooms.store.events import event_by_id, event_ids, stored_pdus
 from homeserver.rooms.store.graph import graph_events
 from homeserver.rooms.store.heads import head_by_room_id
+from homeserver.rooms.store.members import member_row
 from homeserver.rooms.store.overrides import StateRef
 from homeserver.rooms.store.spans import slot_names
 from homeserver.rooms.tests.process import Process, RoomsTestCase
+from homeserver.rooms.visibility import visible_events
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.threads import InlineThreads
 from homeserver.storage.engine import Transaction
@@ -71,11 +74,31 @@ class Arrivals:
         else:
             assert received.refusal is None, received
             self.extremities = {*self.extremities - self._followed(story, event), event.event_id}
+            self.compare_sight(story, event)
             self.most_extremities = max(self.most_extremities, len(self.extremities))
         self.compare(story, event)
 
     def knows(self, wanted: set[EventID]) -> bool:
         return wanted <= self.case.result_of(self.process.db.read(graph_events, wanted)).keys()
+
+    def compare_sight(self, story: Story, event: Event) -> None:
+        """Who may see the event, of those who were not always in the room."""
+
+        def read(txn: Transaction) -> set[UserID]:
+            row = event_by_id(txn, event.event_id)
+            assert row is not None
+            events = timeline_events(txn, [row])
+            seeing = set()
+            for user_id in USERS:
+                (nid,) = txn.row("SELECT nid FROM known_user WHERE user_id = %(id)s", id=user_id) or (0,)
+                member = member_row(txn, self.key.nid, nid)
+                if visible_events(txn, self.key.nid, user_id, member, events):
+                    seeing.add(user_id)
+            return seeing
+
+        expected = {user_id for user_id in USERS if story.may_see(user_id, event)}
+        if VISIBILITY in story.before[event.event_id]:
+            assert self.case.result_of(self.process.db.read(read)) == expected
 
     def _followed(self, story: Story, event: Event) -> set[EventID]:
         followed: set[EventID] = set()

@@ -28,6 +28,9 @@ def upgrade() -> None:
             after_override BIGINT
         );
 
+        -- Whether the event has a row there.
+        ALTER TABLE room_event ADD COLUMN on_fork INTEGER NOT NULL DEFAULT 0;
+
         -- What differs from a number of the line: JSON, the event by slot (short ids), null where the slot is empty.
         -- What parent says holds too, where this says nothing; height counts the parents. Rows end with their room.
         CREATE TABLE room_override (
