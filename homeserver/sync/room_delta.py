@@ -99,7 +99,11 @@ class _Walk:
 
     @property
     def hides_state(self) -> bool:
-        return any(one.event.is_state for one in self.dropped)
+        """Whether state may have changed otherwise than by the state events that are told."""
+        if any(one.event.is_state for one in self.dropped):
+            return True
+        # Where branches of the room meet, any event may bring other state with it.
+        return any(one.event.on_fork for one in (*self.told, *self.dropped))
 
     @property
     def has_members(self) -> bool:
@@ -205,7 +209,8 @@ class RoomReads:
     def _state(self, work: RoomWork, walk: _Walk, delta: RoomDelta) -> list[TimelineEvent]:
         """State where the timeline begins (or ends): all of it, or what changed since the last sync.
 
-        What the filter drops from the timeline is told as state, or the client would never know.
+        What the filter drops from the timeline, or what changed without an event of its own there, is told as state,
+        or the client would never know.
         """
         room = work.member.room
         line = self._line(work, delta)
