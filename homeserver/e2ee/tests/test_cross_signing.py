@@ -44,13 +44,13 @@ class UploadTests(CrossSigningTestCase):
         self.bootstrap(self.alice)
         new = CrossSigningKeys("@alice:test", generation=2)
         refused = self.alice.post(UPLOAD, new.body())
-        self.assertEqual((refused.status, refused["flows"]), (401, [{"stages": ["m.login.password"]}]))
+        self.assertEqual((refused.status, refused.json["flows"]), (401, [{"stages": ["m.login.password"]}]))
         self.assertEqual(query(self.bob, self.alice)["self_signing_keys"], self.shown(self.keys))
         auth = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": "alice"},
             "password": PASSWORD,
-            "session": refused["session"],
+            "session": refused.json["session"],
         }
         self.assertEqual(self.alice.post(UPLOAD, {**new.body(), "auth": auth}).json, {})
         self.assertEqual(query(self.bob, self.alice)["self_signing_keys"], self.shown(new))
