@@ -266,8 +266,6 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = _Push(core, account_data, receipts)
     projections: list[Projection] = [presence.tracker, push.notifying, encryption.moves]
-    rooms = _Rooms(core, memberships, accounts.profiles, signing_key, projections)
-    projections = [presence.tracker, push.notifying, encryption.moves]
     rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections)
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
     people = _People(core, accounts, rooms)
@@ -792,7 +790,7 @@ class _Push:
         db, clock = self._core.db, self._core.clock
         return _Part(
             [PushRuleEndpoints(self.rules), NotificationEndpoints(Notifications(db), clock)],
-            [Every("old notifications", timedelta(days=1), OldNotifications(db, clock).forget)],
+            [Every("old notifications", timedelta(days=1), OldNotifications(db, self.unread, clock).forget)],
         )
 
 

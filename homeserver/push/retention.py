@@ -5,6 +5,7 @@ from datetime import timedelta
 from homeserver.push.store.audience import delete_default_audience, delete_unused_rulesets
 from homeserver.push.store.events import delete_old, delete_without_events
 from homeserver.push.store.rules import delete_rules_of_deactivated
+from homeserver.push.unread import UnreadCounts
 from homeserver.runtime.clock import Clock
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -16,8 +17,9 @@ _BATCH = 1_000
 
 
 class OldNotifications:
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, unread: UnreadCounts, clock: Clock) -> None:
         self._db = db
+        self._unread = unread
         self._clock = clock
 
     async def forget(self) -> None:
@@ -25,6 +27,8 @@ class OldNotifications:
         while await self._db.write(delete_old, before_ms, _BATCH) == _BATCH:
             pass
         await self._db.write(_delete_unused)
+        # Or it would still count what is gone.
+        self._unread.forget_all()
 
 
 def _delete_unused(txn: Transaction) -> None:

@@ -21,8 +21,7 @@ def thread_of(txn: Transaction, room: int, content: JsonObject) -> str:
         if relation.rel_type == THREAD:
             return relation.parent
         row = event_by_id(txn, relation.parent)
-        # A redaction takes the relation, too, though it may still be stored.
-        if row is None or row.room != room or row.redacted_by is not None:
+        if row is None or row.room != room:
             return MAIN
         content = decode_json(row.client)["content"]
     return MAIN

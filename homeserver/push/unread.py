@@ -110,6 +110,10 @@ class UnreadCounts:
         self._reading: dict[_Member, object] = {}
 
     def start_at(self, _: int) -> None:
+        """Called once the journal has started."""
+        self.forget_all()
+
+    def forget_all(self) -> None:
         """Nothing is known, whatever was known before."""
         self._tallies.clear()
         self._entries.clear()

@@ -99,13 +99,13 @@ class Story:
         if kind == "notice":
             content["msgtype"] = "m.notice"
         if kind == "edit":
-            originals = [message for message in self.messages[-5:] if not message.is_edit]
+            originals = [each for each in self.messages[-5:] if not (each.is_edit or each.is_redacted)]
             if not originals:
                 return content, "main", "text"
             # It notifies nobody, but is in the thread of what is edited.
             edited = self.random.choice(originals)
             content |= {"m.relates_to": {"rel_type": "m.replace", "event_id": edited.event_id}}
-            return content, "main" if edited.is_redacted else edited.thread, "edit"
+            return content, edited.thread, "edit"
         if self.random.random() < 0.3:
             content["m.mentions"] = {"user_ids": [self.random.choice(list(self.people))]}
         roots = [each.event_id for each in self.messages if each.thread == "main" and not each.is_edit]
