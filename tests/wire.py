@@ -260,6 +260,9 @@ class WireTestCase(SynchronousTestCase):
     def result_of(self, work: Coroutine[Any, Any, T]) -> T:
         return self.successResultOf(Deferred.fromCoroutine(work))
 
+    def failure_of(self, work: Coroutine[Any, Any, Any], *kinds: type[Exception]) -> Any:
+        return self.failureResultOf(Deferred.fromCoroutine(work), *kinds).value
+
     def register(self, username: str) -> WireClient:
         """A new user, registered and signed in over the wire."""
         body = {"username": username, "password": PASSWORD, "auth": {"type": "m.login.dummy"}}

@@ -105,14 +105,13 @@ class AdditionBody(Credentials, frozen=True, kw_only=True):
     auth: JsonObject | None = None
 
 
-class OldAdditionBody(msgspec.Struct, frozen=True, kw_only=True):
-    three_pid_creds: Credentials
-    auth: JsonObject | None = None
-
-
 class BindingBody(Credentials, frozen=True, kw_only=True):
     id_server: str
     id_access_token: str
+
+
+class OldBindingBody(msgspec.Struct, frozen=True, kw_only=True):
+    three_pid_creds: BindingBody
 
 
 class AddressBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,21 +145,16 @@ class AddressEndpoints:
         await self._contacts.add(requester.user_nid, body.sid, body.client_secret)
         return {}
 
-    # The password is asked for here too: who has an address can set a new one.
-    @endpoint("POST", _CLIENT + "/account/3pid", auth=Auth.USER, limit=Limit.NONE)
-    async def add_the_old_way(self, requester: Requester, body: OldAdditionBody) -> JsonObject:
-        """Adds a confirmed address; deprecated."""
-        self._contacts.check_changeable()
-        await self._reauthentication.require(requester, "POST /account/3pid", body, body.auth)
-        given = body.three_pid_creds
-        await self._contacts.add(requester.user_nid, given.sid, given.client_secret)
-        return {}
-
     @endpoint("POST", _CLIENT + "/account/3pid/delete", auth=Auth.USER, limit=Limit.NONE, suspended=False)
     async def delete(self, requester: Requester, body: AddressBody) -> Unbound:
         """Removes an address."""
         address = parse_address(body.medium, body.address)
         return _unbound(await self._contacts.remove(requester, address, body.id_server))
+
+    @endpoint("POST", _CLIENT + "/account/3pid", auth=Auth.USER, limit=Limit.NONE)
+    async def bind_the_old_way(self, requester: Requester, body: OldBindingBody) -> JsonObject:
+        """Has an identity server publish an address; deprecated."""
+        return await self.bind(requester, body.three_pid_creds)
 
     @endpoint("POST", _CLIENT + "/account/3pid/bind", auth=Auth.USER, limit=Limit.NONE)
     async def bind(self, requester: Requester, body: BindingBody) -> JsonObject:

@@ -1,9 +1,29 @@
-"""Table account_profile."""
+"""Tables account_profile and account_profile_change."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
 
 from homeserver.accounts.profile import Profile
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import decode_json, encode_json
 from homeserver.storage.engine import Transaction
+
+
+class ProfileReader(IntEnum):
+    """Who must be told of changes. The numbers are stored."""
+
+    ROOMS = 1
+    USER_DIRECTORY = 2
+
+
+class ProfileChange(NamedTuple):
+    """A profile of which a reader was not told; `changes` counts, so that none of them is taken for another."""
+
+    user_nid: int
+    user_id: UserID
+    changes: int
+
 
 _SELECT = """
     SELECT p.displayname, p.avatar_url, p.fields
@@ -33,4 +53,48 @@ def put_profile(txn: Transaction, user_nid: int, profile: Profile) -> None:
         displayname=profile.displayname,
         avatar_url=profile.avatar_url,
         fields=encode_json(profile.fields),
+    )
+    # Written together with the profile, so that no reader misses a change, whatever happens in between.
+    txn.execute_many(
+        """
+        INSERT INTO account_profile_change (reader, user_nid, changes) VALUES (%(reader)s, %(user_nid)s, 1)
+        ON CONFLICT (reader, user_nid) DO UPDATE SET changes = account_profile_change.changes + 1
+        """,
+        [{"reader": int(reader), "user_nid": user_nid} for reader in ProfileReader],
+    )
+
+
+def profile_changes(txn: Transaction, reader: ProfileReader, limit: int) -> list[ProfileChange]:
+    """The first profiles, by short ids of their users, of which the reader was not told."""
+    rows = txn.rows(
+        """
+        SELECT c.user_nid, u.user_id, c.changes FROM account_profile_change c
+        JOIN known_user u ON u.nid = c.user_nid
+        WHERE c.reader = %(reader)s ORDER BY c.user_nid LIMIT %(limit)s
+        """,
+        reader=int(reader), limit=limit,
+    )  # fmt: skip
+    return [ProfileChange(user_nid, UserID(user_id), changes) for user_nid, user_id, changes in rows]
+
+
+def settle_profile_changes(txn: Transaction, reader: ProfileReader, told: Sequence[ProfileChange]) -> None:
+    """The reader knows these; one that changed again meanwhile stays."""
+    txn.execute_many(
+        """
+        DELETE FROM account_profile_change
+        WHERE reader = %(reader)s AND user_nid = %(user_nid)s AND changes = %(changes)s
+        """,
+        [{"reader": int(reader), "user_nid": one.user_nid, "changes": one.changes} for one in told],
+    )
+
+
+def mark_all_profiles(txn: Transaction, reader: ProfileReader) -> None:
+    """The reader is to be told of all profiles anew."""
+    txn.execute(
+        """
+        INSERT INTO account_profile_change (reader, user_nid, changes)
+        SELECT %(reader)s, user_nid, 1 FROM account_profile WHERE true
+        ON CONFLICT (reader, user_nid) DO UPDATE SET changes = account_profile_change.changes + 1
+        """,
+        reader=int(reader),
     )
