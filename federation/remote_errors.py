@@ -8,7 +8,9 @@ from homeserver.protocol.errors import (
     LimitExceeded,
     MatrixError,
     NotFound,
+    NotYetUploaded,
     RemoteFailed,
+    TooLarge,
     Unknown,
     Unrecognized,
 )
@@ -17,6 +19,11 @@ from homeserver.protocol.json import JsonObject, JsonValue
 
 _LONGEST_MESSAGE = 500
 _DEFAULT_RETRY_MS = 30_000
+# No faults of the server, although their statuses say so.
+_OF_MEDIA: dict[str, type[MatrixError]] = {
+    "M_NOT_YET_UPLOADED": NotYetUploaded,
+    "M_TOO_LARGE": TooLarge,
+}
 _BY_STATUS: dict[int, type[MatrixError]] = {403: Forbidden, 404: NotFound}
 
 
@@ -29,26 +36,29 @@ def remote_error(server_name: ServerName, response: Response) -> MatrixError:
     body = _body(response)
     text = body.get("error")
     told = text[:_LONGEST_MESSAGE] if isinstance(text, str) else f"status {response.status}"
-    if response.status == 429:
+    kind = _kind(response.status, body.get("errcode"))
+    if kind is LimitExceeded:
         retry_after = body.get("retry_after_ms")
-        return LimitExceeded(
-            f"{server_name}: {told}",
-            retry_after_ms=retry_after if _is_count(retry_after) else _DEFAULT_RETRY_MS,
-        )
-    errcode = body.get("errcode")
-    if errcode is None and response.status in (404, 405):
-        # Of a proxy before a server that does not know the path.
-        return Unrecognized(f"{server_name} does not know this request")
-    if errcode == "M_UNRECOGNIZED":
-        return Unrecognized(f"{server_name}: {told}")
-    if response.status >= 500 or response.status == 401 or errcode is None:
-        return RemoteFailed(f"{server_name} failed: {told}")
-    kind = MatrixError.by_errcode.get(errcode) if isinstance(errcode, str) else None
-    if kind is None:
-        kind = _BY_STATUS.get(response.status, Unknown)
-    if kind.status == 401 or kind.status >= 500 or kind.errcode.startswith("M_USER_"):
-        return RemoteFailed(f"{server_name} failed: {told}")
+        wait = retry_after if _is_count(retry_after) else _DEFAULT_RETRY_MS
+        return LimitExceeded(f"{server_name}: {told}", retry_after_ms=wait)
+    if kind in (RemoteFailed, Unrecognized):
+        return kind(f"{server_name}: {told}")
     return kind(told, **_fields(body))
+
+
+def _kind(status: int, errcode: JsonValue) -> type[MatrixError]:
+    if status == 429:
+        return LimitExceeded
+    # A status alone comes from a proxy before a server that does not know the path.
+    if errcode == "M_UNRECOGNIZED" or (errcode is None and status in (404, 405)):
+        return Unrecognized
+    if isinstance(errcode, str) and errcode in _OF_MEDIA:
+        return _OF_MEDIA[errcode]
+    if status >= 500 or status == 401 or not isinstance(errcode, str):
+        return RemoteFailed
+    kind = MatrixError.by_errcode.get(errcode) or _BY_STATUS.get(status, Unknown)
+    is_of_users = kind.status == 401 or kind.errcode.startswith("M_USER_")
+    return RemoteFailed if is_of_users or kind.status >= 500 else kind
 
 
 def _body(response: Response) -> JsonObject:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from config.federation import Federation
 from federation.backoff import Backoff
@@ -10,11 +13,13 @@ from federation.discovery import Discovery, Route
 from federation.remote_errors import remote_error
 from federation.server_names import AllowedServers
 from federation.x_matrix import authorization
-from homeserver.http.outbound import Bounds, HungUp, Outbound, RequestFailed, Response, Write
-from homeserver.protocol.errors import RemoteFailed
+from homeserver.http.outbound import AnswerTooLarge, Bounds, HungUp, Outbound, RequestFailed, Response, Write
+from homeserver.protocol.errors import RemoteFailed, TooLarge
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import JsonValue, encode_json
 from homeserver.protocol.signing import EventSigner
+
+T = TypeVar("T")
 
 # A page of events may have a few MB: 100 events of 64 KiB.
 DEFAULT_ANSWER = 16 * 1024 * 1024
@@ -74,8 +79,8 @@ class Transport:
         """An answer with a status of 2xx.
 
         Raises Forbidden where the operator does not let the server be spoken to, InvalidParam where it has no proper
-        name, RemoteFailed where it cannot be reached, failed lately or fails now, and otherwise the error with
-        which it refused.
+        name, RemoteFailed where it cannot be reached, failed lately or fails now, TooLarge where its answer is above
+        the bounds, and otherwise the error with which it refused.
         """
         if destination == self._signer.server_name:
             raise ValueError("a server does not federate with itself")
@@ -84,19 +89,30 @@ class Transport:
             self._backoff.check(destination)
         try:
             response = await self._sent(destination, call)
+        except AnswerTooLarge as error:
+            raise TooLarge(f"{destination}: {error}") from error
         except RequestFailed as error:
             self._backoff.failed(destination)
             raise RemoteFailed(f"{destination}: {error}") from error
         except RemoteFailed:
             self._backoff.failed(destination)
             raise
-        if response.status >= 500:
+        if 200 <= response.status < 300:
+            self._backoff.alive(destination)
+            return response
+        refusal = remote_error(destination, response)
+        if response.status >= 500 and isinstance(refusal, RemoteFailed):
             self._backoff.failed(destination)
         else:
             self._backoff.alive(destination)
-        if not 200 <= response.status < 300:
-            raise remote_error(destination, response)
-        return response
+        raise refusal
+
+    async def ask(self, destination: ServerName, call: Call, kind: type[T]) -> T:
+        """The answer as a value of `kind`, a msgspec Struct or a JSON type; raises as `send` does.
+
+        RemoteFailed also where the answer is not of that shape.
+        """
+        return decoded(destination, await self.send(destination, call), kind)
 
     async def _sent(self, destination: ServerName, call: Call) -> Response:
         route = await self._discovery.route(destination)
@@ -138,6 +154,14 @@ class Transport:
                 call.content,
             )
         return headers
+
+
+def decoded(server_name: ServerName, response: Response, kind: type[T]) -> T:
+    """Raises RemoteFailed."""
+    try:
+        return msgspec.json.decode(response.body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise RemoteFailed(f"{server_name} gave an answer of no use: {error}") from error
 
 
 def _encoded(query: Query) -> str:

@@ -10,7 +10,9 @@ from homeserver.protocol.errors import (
     LimitExceeded,
     MatrixError,
     NotFound,
+    NotYetUploaded,
     RemoteFailed,
+    TooLarge,
     Unknown,
     Unrecognized,
 )
@@ -34,7 +36,7 @@ def error(status: int, body: object) -> MatrixError:
         (403, {"errcode": "M_OF_TOMORROW"}, Forbidden),
         (404, {"errcode": "M_OF_TOMORROW"}, NotFound),
         (400, {"errcode": "M_OF_TOMORROW"}, Unknown),
-        (400, {"errcode": 5}, Unknown),
+        (400, {"errcode": 5}, RemoteFailed),
         # Servers and proxies that do not know the path.
         (404, b"<html>", Unrecognized),
         (405, b"", Unrecognized),
@@ -46,6 +48,9 @@ def error(status: int, body: object) -> MatrixError:
         (403, {"errcode": "M_UNKNOWN_TOKEN"}, RemoteFailed),
         (403, {"errcode": "M_USER_DEACTIVATED"}, RemoteFailed),
         (403, {"errcode": "M_USER_LOCKED"}, RemoteFailed),
+        # Of media.
+        (504, {"errcode": "M_NOT_YET_UPLOADED"}, NotYetUploaded),
+        (502, {"errcode": "M_TOO_LARGE"}, TooLarge),
         # The other server's own faults.
         (500, {"errcode": "M_FORBIDDEN"}, RemoteFailed),
         (502, b"Bad gateway", RemoteFailed),

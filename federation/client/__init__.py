@@ -1,0 +1,1 @@
+"""What this server asks of others: one method for each operation of the server-server API, its answer checked."""

@@ -1,0 +1,88 @@
+"""Asking other servers for the devices and keys of their users.
+
+https://spec.matrix.org/v1.19/server-server-api/#device-management and #end-to-end-encryption
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from federation.transport import Call, Transport, path_of
+from homeserver.protocol.errors import RemoteFailed
+from homeserver.protocol.identifiers import DeviceID, ServerName, UserID, server_of
+from homeserver.protocol.json import JsonObject
+
+T = TypeVar("T")
+_V1 = "/_matrix/federation/v1"
+
+
+class RemoteDevice(msgspec.Struct):
+    device_id: DeviceID
+    keys: JsonObject
+    device_display_name: str | None = None
+
+
+class DeviceList(msgspec.Struct):
+    """All devices of a user, with the number of the newest change among them."""
+
+    user_id: UserID
+    stream_id: int
+    devices: list[RemoteDevice]
+    master_key: JsonObject | None = None
+    self_signing_key: JsonObject | None = None
+
+
+class QueriedKeys(msgspec.Struct):
+    """By user; device keys also by device."""
+
+    device_keys: dict[UserID, dict[DeviceID, JsonObject]]
+    master_keys: dict[UserID, JsonObject] = {}
+    self_signing_keys: dict[UserID, JsonObject] = {}
+
+
+class _ClaimedKeys(msgspec.Struct):
+    one_time_keys: dict[UserID, dict[DeviceID, JsonObject]]
+
+
+class DeviceCalls:
+    """Every method raises what `Transport.send` does. What a server says of users who are not its own is left out."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def devices(self, user_id: UserID) -> DeviceList:
+        """All devices of a user."""
+        destination = server_of(user_id)
+        call = Call(method="GET", path=path_of(_V1 + "/user/devices/{}", user_id))
+        answer = await self._transport.ask(destination, call, DeviceList)
+        if answer.user_id != user_id:
+            raise RemoteFailed(f"{destination} was asked for one user's devices and gave another's")
+        return answer
+
+    async def query_keys(
+        self, destination: ServerName, device_keys: Mapping[UserID, Sequence[DeviceID]]
+    ) -> QueriedKeys:
+        """Keys of devices, all where none are named, and cross-signing keys of their users."""
+        content = {"device_keys": {user_id: list(devices) for user_id, devices in device_keys.items()}}
+        call = Call(method="POST", path=_V1 + "/user/keys/query", content=content)
+        answer = await self._transport.ask(destination, call, QueriedKeys)
+        asked = device_keys.keys()
+        return QueriedKeys(
+            _only(answer.device_keys, asked),
+            _only(answer.master_keys, asked),
+            _only(answer.self_signing_keys, asked),
+        )
+
+    async def claim_keys(
+        self, destination: ServerName, one_time_keys: Mapping[UserID, Mapping[DeviceID, str]]
+    ) -> dict[UserID, dict[DeviceID, JsonObject]]:
+        """One key of the named algorithm for each device that has one left, by user and device."""
+        content = {"one_time_keys": {user_id: dict(asked) for user_id, asked in one_time_keys.items()}}
+        call = Call(method="POST", path=_V1 + "/user/keys/claim", content=content)
+        answer = await self._transport.ask(destination, call, _ClaimedKeys)
+        return _only(answer.one_time_keys, one_time_keys.keys())
+
+
+def _only(answers: Mapping[UserID, T], asked: Collection[UserID]) -> dict[UserID, T]:
+    return {user_id: answer for user_id, answer in answers.items() if user_id in asked}
