@@ -136,6 +136,7 @@ from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.api.creation import RoomCreationEndpoints
 from homeserver.rooms.api.directory import DirectoryEndpoints
 from homeserver.rooms.api.membership import MembershipEndpoints
+from homeserver.rooms.api.previews import PreviewEndpoints
 from homeserver.rooms.api.public_rooms import PublicRoomsEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
 from homeserver.rooms.api.related import ContextEndpoints, RelationEndpoints
@@ -149,12 +150,14 @@ from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.head import Heads
+from homeserver.rooms.hierarchy import Hierarchies
 from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
 from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.previews import Previews
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.related_redactions import RelatedRedactions
@@ -163,6 +166,7 @@ from homeserver.rooms.relations import Relations
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender
+from homeserver.rooms.space_children import SpaceChildren
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.store.transactions import delete_transactions
@@ -666,6 +670,7 @@ class _Rooms:
                     RedactionMarks(self.heads, self.tails),
                     # After the marks, because what they say of redacted events counts.
                     Descriptions(),
+                    SpaceChildren(),
                     published,
                     redacted,
                     Relations(),
@@ -715,11 +720,13 @@ class _Rooms:
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
         views = RoomViews(self.heads, self.members, db)
+        previews = Previews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
             MembershipEndpoints(self.changes, directory),
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, views, core.domains),
+            PreviewEndpoints(previews, Hierarchies(self.heads, previews, db), directory),
             PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
             RoomReadingEndpoints(RoomStates(views, db), Timelines(views, core.journal, db), clock),
             RelationEndpoints(RelatedEvents(views, db), clock),

@@ -42,3 +42,15 @@ def stripped_state(txn: Transaction, member: MemberRow) -> Sequence[msgspec.Raw]
 
 def _stripped(event: TimelineEvent) -> msgspec.Raw:
     return msgspec.Raw(encode_json(_decode(event.client)))
+
+
+class _Dated(_Stripped):
+    origin_server_ts: int
+
+
+_decode_dated = msgspec.json.Decoder(_Dated).decode
+
+
+def dated_stripped_event(event: TimelineEvent) -> msgspec.Raw:
+    """A stripped event with its time, as the children of spaces are shown."""
+    return msgspec.Raw(encode_json(_decode_dated(event.client)))
