@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 from tests.client import Answer
@@ -84,7 +85,7 @@ class HierarchyTests(HierarchyTestCase):
 
     def test_depth(self) -> None:
         spaces = [self.space() for _ in range(4)]
-        for outer, inner in zip(spaces, spaces[1:], strict=False):
+        for outer, inner in pairwise(spaces):
             self.put(inner, outer)
         for depth in range(5):
             self.assertEqual(self.rooms(spaces[0], max_depth=depth), spaces[: depth + 1])
