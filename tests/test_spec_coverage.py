@@ -30,6 +30,20 @@ _UNLIMITED = {
     "PUT /_matrix/client/v3/rooms/{roomId}/typing/{userId}": "there is no setting for it, as in Synapse",
     "POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}": "nor for it",
     "POST /_matrix/client/v3/rooms/{roomId}/read_markers": "nor for it",
+    **dict.fromkeys(
+        [
+            f"{method} /_matrix/client/v3/room_keys/keys{path}"
+            for method in ("GET", "PUT", "DELETE")
+            for path in ("", "/{roomId}", "/{roomId}/{sessionId}")
+        ],
+        "nor for it",
+    ),
+    "POST /_matrix/client/v3/room_keys/version": "nor for it",
+    "GET /_matrix/client/v3/room_keys/version": "nor for it",
+    **dict.fromkeys(
+        [f"{method} /_matrix/client/v3/room_keys/version/{{version}}" for method in ("GET", "PUT", "DELETE")],
+        "nor for it",
+    ),
     "GET /_matrix/client/v1/mutual_rooms": "answered from memory",
 }
 
