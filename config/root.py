@@ -18,6 +18,7 @@ from config.observability import Logging, Metrics
 from config.option import option, section, written
 from config.outbound import Outbound
 from config.passwords import Passwords
+from config.people import People
 from config.rate_limits import RateLimits
 from config.registration import AutoJoin, Registration, Terms
 from config.rooms import Presence, Rooms
@@ -58,6 +59,7 @@ class Config:
     rooms: Rooms = section("Rooms", Rooms)
     room_directory: RoomDirectory = section("Room directory", RoomDirectory)
     presence: Presence = section("Presence", Presence)
+    people: People = section("People", People)
     media: Media = section("Media", Media)
     federation: Federation = section("Federation", Federation)
     outbound: Outbound = section("Outgoing requests", Outbound)

@@ -181,7 +181,10 @@ from homeserver.runtime.tasks import start as start_task
 from homeserver.runtime.threads import Threads
 from homeserver.runtime.version import program_version
 from homeserver.search.api.mutual_rooms import MutualRoomsEndpoints
+from homeserver.search.api.user_directory import UserDirectoryEndpoints
 from homeserver.search.mutual_rooms import MutualRooms
+from homeserver.search.user_directory import UserDirectory
+from homeserver.search.user_index import UserIndex
 from homeserver.storage.database import Database, MakeThreads
 from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.engine import DatabaseUnavailable, Engine
@@ -269,10 +272,11 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     presence = _Presence(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = _Push(core, account_data, receipts)
-    projections: list[Projection] = [presence.tracker, push.notifying, encryption.moves]
+    user_index = UserIndex(core.db, core.domains)
+    projections: list[Projection] = [user_index, presence.tracker, push.notifying, encryption.moves]
     rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections)
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
-    people = _People(core, accounts, rooms)
+    people = _People(core, accounts, rooms, user_index)
     parts = (
         _discovery(core),
         accounts.part(rooms.changes, rooms.auto_joiner),
@@ -686,9 +690,7 @@ class _Rooms:
         signer = EventSigner(core.domains.default, signing_key)
         builder = EventBuilder(lambda _: signer, clock)
         locks: KeyedLocks[RoomID] = KeyedLocks()
-        sender = EventSender(
-            self.heads, replays, RelationRules(db, core.users), builder, ingest, locks
-        )
+        sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
         redactor = Redactor(sender, self.heads, db, core.users)
         self.directory = directory = Directory(db, clock)
         aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)
@@ -867,7 +869,9 @@ class _Talk:
 class _People:
     """How users find each other, and whom they complain to."""
 
-    def __init__(self, core: _Core, accounts: _Accounts, rooms: _Rooms) -> None:
+    def __init__(self, core: _Core, accounts: _Accounts, rooms: _Rooms, user_index: UserIndex) -> None:
+        self._user_index = user_index
+        directory = UserDirectory(core.db, user_index, rooms.members, core.config.people)
         self.reports = StoredReports(core.db, core.clock)
         reporting = Reporting(
             core.db,
@@ -882,10 +886,18 @@ class _People:
         self._endpoints = [
             ReportEndpoints(reporting),
             MutualRoomsEndpoints(MutualRooms(rooms.members, core.users)),
+            UserDirectoryEndpoints(directory),
         ]
 
     def part(self) -> _Part:
-        return _Part(self._endpoints, [Every("old reports", timedelta(days=1), self.reports.forget_old)])
+        return _Part(
+            self._endpoints,
+            [
+                Every("old reports", timedelta(days=1), self.reports.forget_old),
+                Every("user directory", timedelta(minutes=1), self._user_index.catch_up),
+                Every("departed users", timedelta(minutes=10), self._user_index.forget_departed),
+            ],
+        )
 
 
 class Server:

@@ -49,8 +49,8 @@ def upgrade() -> None:
         INSERT INTO account_profile_change (reader, user_nid, changes)
         SELECT 2, user_nid, 1 FROM account_profile;
 
-        -- The user directory, which can be built anew from profiles and rooms. A local user's row ends with the
-        -- account, a remote one's with their last membership here (task). Words are UTF-8, so that
+        -- The user directory, which can be built anew from profiles and rooms. A local user's row stays as
+        -- their profile does, a remote one's ends with the last membership here (task). Words are UTF-8, so that
         -- their order is the same everywhere.
         CREATE TABLE search_user (
             user_nid BIGINT PRIMARY KEY,

@@ -1,0 +1,208 @@
+"""Tables search_user, search_user_word and search_public_room."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.json import decode_json
+from homeserver.storage.engine import Transaction
+
+_OPEN = 2**62
+
+
+class IndexedUser(NamedTuple):
+    """A user as the directory shows them."""
+
+    user_nid: int
+    user_id: UserID
+    is_local: bool
+    displayname: str | None
+    avatar_url: str | None
+
+
+class Found(NamedTuple):
+    """A user with the word by which they were found."""
+
+    word: bytes
+    user: IndexedUser
+
+
+class Sought(NamedTuple):
+    """Who is looked for: users with words that begin as `words` do, the first of them most telling.
+
+    `rooms` are those of the searcher `by`; None where everybody is found.
+    """
+
+    words: Sequence[bytes]
+    by: int
+    rooms: Collection[int] | None
+    only_local: bool
+    locked_too: bool
+
+
+def index_user(txn: Transaction, user: IndexedUser, words: Sequence[str]) -> None:
+    """Replaces what is known of the user."""
+    txn.execute(
+        """
+        INSERT INTO search_user (user_nid, is_local, displayname, avatar_url)
+        VALUES (%(user_nid)s, %(is_local)s, %(displayname)s, %(avatar_url)s)
+        ON CONFLICT (user_nid) DO UPDATE
+            SET displayname = excluded.displayname, avatar_url = excluded.avatar_url
+        """,
+        user_nid=user.user_nid,
+        is_local=int(user.is_local),
+        displayname=user.displayname,
+        avatar_url=user.avatar_url,
+    )
+    txn.execute("DELETE FROM search_user_word WHERE user_nid = %(user_nid)s", user_nid=user.user_nid)
+    txn.execute_many(
+        "INSERT INTO search_user_word (word, user_nid) VALUES (%(word)s, %(user_nid)s) ON CONFLICT DO NOTHING",
+        [{"word": word.encode(), "user_nid": user.user_nid} for word in words],
+    )
+
+
+def is_indexed_as(txn: Transaction, user: IndexedUser) -> bool:
+    row = txn.row(
+        "SELECT displayname, avatar_url FROM search_user WHERE user_nid = %(user_nid)s",
+        user_nid=user.user_nid,
+    )
+    return row == (user.displayname, user.avatar_url)
+
+
+def find_users(txn: Transaction, sought: Sought, after: Found | None, limit: int) -> list[Found]:
+    """Matches in the order of words and users, from behind `after` on; a user may come more than once.
+
+    It walks along one index until there are enough, so it costs what it passes over, not all users.
+    """
+    first, *others = sought.words
+    params: dict[str, object] = {
+        "first": first,
+        "end": first + b"\xff",
+        "word": first if after is None else after.word,
+        "user": 0 if after is None else after.user.user_nid,
+        "by": sought.by,
+        "rooms": list(sought.rooms or ()),
+        "limit": limit,
+    }
+    for number, word in enumerate(others):
+        params |= {f"from{number}": word, f"to{number}": word + b"\xff"}
+    rows = txn.rows(
+        f"""
+        SELECT w.word, w.user_nid, u.user_id, s.is_local, s.displayname, s.avatar_url
+        FROM search_user_word w
+        JOIN search_user s ON s.user_nid = w.user_nid
+        JOIN known_user u ON u.nid = w.user_nid
+        LEFT JOIN account a ON a.user_nid = w.user_nid
+        WHERE w.word >= %(first)s AND w.word < %(end)s AND w.user_nid <> %(by)s
+          AND (w.word > %(word)s OR (w.word = %(word)s AND w.user_nid > %(user)s))
+          AND a.deactivated_at IS NULL
+          {" ".join(_CONDITIONS[name] for name in _wanted(sought))}
+          {" ".join(_also(number) for number in range(len(others)))}
+        ORDER BY w.word, w.user_nid
+        LIMIT %(limit)s
+        """,
+        **params,
+    )
+    return [
+        Found(bytes(word), IndexedUser(nid, UserID(user_id), bool(is_local), displayname, avatar_url))
+        for word, nid, user_id, is_local, displayname, avatar_url in rows
+    ]
+
+
+_CONDITIONS = {
+    "visible": """
+        AND EXISTS (
+            SELECT 1 FROM room_member m
+            WHERE m.user_nid = w.user_nid AND m.membership = 'join' AND (
+                m.room IN %(rooms)s
+                OR EXISTS (SELECT 1 FROM search_public_room p WHERE p.room = m.room)
+            )
+        )
+    """,
+    "local": "AND s.is_local = 1",
+    "unlocked": "AND a.locked_at IS NULL",
+}
+
+
+def _wanted(sought: Sought) -> list[str]:
+    wanted = [] if sought.rooms is None else ["visible"]
+    wanted += ["local"] if sought.only_local else []
+    return wanted if sought.locked_too else [*wanted, "unlocked"]
+
+
+def _also(number: int) -> str:
+    return f"""
+        AND EXISTS (
+            SELECT 1 FROM search_user_word x
+            WHERE x.user_nid = w.user_nid AND x.word >= %(from{number})s AND x.word < %(to{number})s
+        )
+    """
+
+
+def update_public_room(txn: Transaction, room: int) -> None:
+    """Notes whether everybody may find the members of a room, as its current state says."""
+    rows = txn.rows(
+        """
+        SELECT s.type, b.client FROM room_slot s
+        JOIN room_state_span p ON p.room = %(room)s AND p.slot = s.nid AND p.to_line = %(open)s
+        JOIN room_event_body b ON b.nid = p.event
+        WHERE s.type IN %(types)s AND s.state_key = ''
+        """,
+        room=room, open=_OPEN, types=["m.room.join_rules", "m.room.history_visibility"],
+    )  # fmt: skip
+    contents = {type_: decode_json(client)["content"] for type_, client in rows}
+    is_public = contents.get("m.room.join_rules", {}).get("join_rule") == "public"
+    visibility = contents.get("m.room.history_visibility", {}).get("history_visibility")
+    if is_public or visibility == "world_readable":
+        txn.execute(
+            "INSERT INTO search_public_room (room) VALUES (%(room)s) ON CONFLICT DO NOTHING", room=room
+        )
+    else:
+        txn.execute("DELETE FROM search_public_room WHERE room = %(room)s", room=room)
+
+
+def delete_departed(txn: Transaction, limit: int) -> int:
+    """Users of other servers who are in no room here; how many were deleted."""
+    rows = txn.rows(
+        """
+        SELECT s.user_nid FROM search_user s
+        WHERE s.is_local = 0 AND NOT EXISTS (
+            SELECT 1 FROM room_member m WHERE m.user_nid = s.user_nid AND m.membership = 'join'
+        )
+        LIMIT %(limit)s
+        """,
+        limit=limit,
+    )
+    users = [user_nid for (user_nid,) in rows]
+    txn.execute("DELETE FROM search_user_word WHERE user_nid IN %(users)s", users=users)
+    txn.execute("DELETE FROM search_user WHERE user_nid IN %(users)s", users=users)
+    return len(users)
+
+
+def delete_index(txn: Transaction) -> None:
+    """Everything, to be built anew."""
+    txn.execute("DELETE FROM search_user_word")
+    txn.execute("DELETE FROM search_user")
+    txn.execute("DELETE FROM search_public_room")
+
+
+def rooms_after(txn: Transaction, room: int, limit: int) -> list[int]:
+    """Short ids of rooms greater than `room`, in their order."""
+    rows = txn.rows(
+        "SELECT nid FROM room WHERE nid > %(room)s ORDER BY nid LIMIT %(limit)s", room=room, limit=limit
+    )
+    return [nid for (nid,) in rows]
+
+
+def joined_members(txn: Transaction, room: int) -> list[tuple[int, UserID, bytes]]:
+    """Short id, ID and member event (client JSON) of everybody joined to a room."""
+    rows = txn.rows(
+        """
+        SELECT m.user_nid, u.user_id, b.client FROM room_member m
+        JOIN known_user u ON u.nid = m.user_nid
+        JOIN room_event_body b ON b.nid = m.event
+        WHERE m.room = %(room)s AND m.membership = 'join'
+        """,
+        room=room,
+    )
+    return [(user_nid, UserID(user_id), client) for user_nid, user_id, client in rows]
