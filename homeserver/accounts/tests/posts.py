@@ -1,6 +1,7 @@
 """Mail that the server sends, caught before it leaves."""
 
 import re
+from collections.abc import Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import ClassVar
@@ -27,7 +28,10 @@ class CaughtMail:
 
 
 class MailTestCase(WireTestCase):
-    settings = ("email.notif_from=us@test", "rc_3pid_validation={per_second: 1000, burst_count: 1000}")
+    settings: ClassVar[Sequence[str]] = (
+        "email.notif_from=us@test",
+        "rc_3pid_validation={per_second: 1000, burst_count: 1000}",
+    )
 
     def setUp(self) -> None:
         CaughtMail.box.clear()

@@ -1,6 +1,7 @@
 """Logging in with JSON Web Tokens; the tokens are signed here as an operator's own service would."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -19,7 +20,7 @@ def _settings(**more: str) -> tuple[str, ...]:
 
 
 class JwtTestCase(WireTestCase):
-    settings = _settings()
+    settings: ClassVar[Sequence[str]] = _settings()
 
     def log_in_with(self, claims: dict[str, Any], key: Any = _SECRET, algorithm: str = "HS256") -> Answer:
         token = jwt.encode(claims, key, algorithm)
@@ -102,7 +103,7 @@ class AsymmetricTests(JwtTestCase):
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
             secret = public.decode().replace("\n", "\\n")
-            self.settings = _settings(secret=f'"{secret}"', algorithm=algorithm)
+            type(self).settings = _settings(secret=f'"{secret}"', algorithm=algorithm)
             self.restart()
             self.assertEqual(self.log_in_with({"sub": "alice"}, key, algorithm)["user_id"], "@alice:test")
             # Whoever knows the public key must not sign with it.

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import ClassVar
+
 from tests.client import Answer, Json
 from tests.wire import PASSWORD, WireTestCase
 
@@ -5,7 +8,7 @@ _GET_TOKEN = "/_matrix/client/v1/login/get_token"
 
 
 class LoginTokenTestCase(WireTestCase):
-    settings = ("login_via_existing_session={enabled: true, token_timeout: 2m}",)
+    settings: ClassVar[Sequence[str]] = ("login_via_existing_session={enabled: true, token_timeout: 2m}",)
 
     def setUp(self) -> None:
         super().setUp()

@@ -1,8 +1,9 @@
 """Registration as operators may want it: by token, with terms, captcha or an address, and by guests."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import ClassVar, cast
 from unittest.mock import patch
 
 from homeserver.accounts.recaptcha import Recaptcha
@@ -10,7 +11,7 @@ from homeserver.accounts.registration_tokens import RegistrationTokens
 from homeserver.accounts.store.registration_tokens import RegistrationToken
 from homeserver.accounts.tests.posts import MailTestCase
 from homeserver.protocol.errors import InvalidParam, NotFound
-from homeserver.runtime.clock import Clock
+from homeserver.runtime.clock import Clock, ReactorTime
 from tests.client import Answer, Json
 from tests.wire import PASSWORD, WireClient, WireTestCase
 
@@ -37,7 +38,7 @@ class StagesTestCase(WireTestCase):
         return self.anonymous.request("POST", f"/auth/{stage}/fallback/web", body.encode())
 
     def tokens(self) -> RegistrationTokens:
-        return RegistrationTokens(self.server.db, Clock(self.reactor), self.randomness)
+        return RegistrationTokens(self.server.db, Clock(cast(ReactorTime, self.reactor)), self.randomness)
 
 
 class TokenTests(StagesTestCase):
@@ -251,7 +252,7 @@ class CaptchaTests(StagesTestCase):
 
 
 class EmailTests(StagesTestCase, MailTestCase):
-    settings = MailTestCase.settings
+    settings: ClassVar[Sequence[str]] = MailTestCase.settings
 
     def confirm(self, email: str = "alice@example.org") -> Json:
         body = {"client_secret": "secret", "email": email, "send_attempt": 1}
