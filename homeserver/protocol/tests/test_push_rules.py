@@ -93,12 +93,13 @@ class TestChanges:
             lambda kind, rule_id: without_rule(UNCHANGED, kind, rule_id),
             lambda kind, rule_id: shown_rule(UNCHANGED, kind, rule_id, _ALICE),
         ]
+        absent: list[tuple[Kind, str]] = [
+            ("content", "a"),
+            ("content", ".m.rule.message"),
+            ("underride", ".m.rule.x"),
+        ]
         for change in changes:
-            for kind, rule_id in (
-                ("content", "a"),
-                ("content", ".m.rule.message"),
-                ("underride", ".m.rule.x"),
-            ):
+            for kind, rule_id in absent:
                 with pytest.raises(NotFound):
                     change(kind, rule_id)
 
@@ -243,9 +244,10 @@ class TestKinds:
             assert _judged(rules, _event())[0] == rule_id
 
     def test_rooms_and_senders_are_exact(self) -> None:
-        for kind in ("room", "sender"):
+        kinds: tuple[Kind, ...] = ("room", "sender")
+        for kind in kinds:
             for rule_id in ("!*", "!ROOM", "@BOB:test", "@bob:tes?"):
-                rules = with_rule(UNCHANGED, kind, _rule(rule_id))  # type: ignore[arg-type]  # both are kinds
+                rules = with_rule(UNCHANGED, kind, _rule(rule_id))
                 assert _judged(rules, _event())[0] == ".m.rule.message"
 
     def test_only_notifying_highlights(self) -> None:

@@ -68,7 +68,7 @@ class ListTests(NotificationTestCase):
 
     def test_only_highlights(self) -> None:
         self.say()
-        wanted = [self.mention(self.alice), self.say(**{"m.mentions": {"room": True}})]
+        wanted = [self.mention(self.alice), self.say(more={"m.mentions": {"room": True}})]
         self.mention(self.carol)
         self.assertEqual(self.ids(only="highlight"), wanted[::-1])
         page = self.alice.get("/notifications", only="highlight", limit=1)

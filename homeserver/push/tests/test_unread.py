@@ -1,4 +1,5 @@
 from homeserver.push.tests.unread import BY_THREAD, UnreadTestCase, pair
+from tests.client import Json
 
 HIGHLIGHT = {"set_tweak": "highlight"}
 
@@ -22,9 +23,10 @@ class CountingTests(UnreadTestCase):
         self.say(msgtype="m.notice")
         self.say(type="org.example.thing")
         self.say(
-            type="m.reaction", **{"m.relates_to": {"rel_type": "m.annotation", "event_id": first, "key": "x"}}
+            type="m.reaction",
+            more={"m.relates_to": {"rel_type": "m.annotation", "event_id": first, "key": "x"}},
         )
-        self.say(**{"m.relates_to": {"rel_type": "m.replace", "event_id": first}, "m.new_content": {}})
+        self.say(more={"m.relates_to": {"rel_type": "m.replace", "event_id": first}, "m.new_content": {}})
         self.bob.set_state(self.room_id, "m.room.topic", {"topic": "x"})
         self.bob.put(f"/profile/{self.bob.user_id}/displayname", {"displayname": "B"})
         self.assertEqual(self.unread(self.alice), (1, 0))
@@ -36,17 +38,17 @@ class CountingTests(UnreadTestCase):
 
     def test_mentions_of_who_is_not_here(self) -> None:
         dave = self.register("dave")
-        self.say(**{"m.mentions": {"user_ids": [dave.user_id, "@eve:elsewhere", "nobody", 7, "@:"]}})
-        self.say(**{"m.mentions": {"user_ids": "@alice:test"}})
-        self.say(**{"m.mentions": ["@alice:test"]})
+        self.say(more={"m.mentions": {"user_ids": [dave.user_id, "@eve:elsewhere", "nobody", 7, "@:"]}})
+        self.say(more={"m.mentions": {"user_ids": "@alice:test"}})
+        self.say(more={"m.mentions": ["@alice:test"]})
         self.assertEqual(self.unread(self.alice), (3, 0))
         dave.join(self.room_id)
         self.assertEqual(self.unread(dave), (0, 0))
 
     def test_only_some_may_mention_the_room(self) -> None:
-        self.say(self.bob, **{"m.mentions": {"room": True}})
+        self.say(self.bob, more={"m.mentions": {"room": True}})
         self.assertEqual(self.unread(self.alice), (1, 1))
-        self.say(self.carol, **{"m.mentions": {"room": True}})
+        self.say(self.carol, more={"m.mentions": {"room": True}})
         self.assertEqual(self.unread(self.alice), (2, 1))
 
     def test_a_tombstone_highlights_for_all_but_its_sender(self) -> None:
@@ -99,7 +101,7 @@ class RedactionTests(UnreadTestCase):
         plain, mention, whole = (
             self.say(),
             self.mention(self.alice),
-            self.say(**{"m.mentions": {"room": True}}),
+            self.say(more={"m.mentions": {"room": True}}),
         )
         self.assertEqual(self.unread(self.alice), (3, 2))
         for event_id, left in ((plain, (2, 2)), (mention, (1, 1)), (whole, (0, 0))):
@@ -190,7 +192,7 @@ class ThreadTests(UnreadTestCase):
 
     def test_each_thread_counts_alone(self) -> None:
         self.say_in(self.root)
-        self.say_in(self.root, **{"m.mentions": {"user_ids": [self.alice.user_id]}})
+        self.say_in(self.root, more={"m.mentions": {"user_ids": [self.alice.user_id]}})
         self.say()
         self.assertEqual(self.by_thread(self.alice), {"main": (1, 0), self.root: (2, 1)})
         self.assertEqual(self.unread(self.alice), (3, 1))
@@ -231,13 +233,13 @@ class ThreadTests(UnreadTestCase):
         of_root = {"m.relates_to": {"rel_type": "m.reference", "event_id": self.root}}
         of_none = {"m.relates_to": {"rel_type": "m.reference", "event_id": "$none"}}
         for content in (of_thread, of_root, of_none):
-            self.say(**content)
+            self.say(more=content)
         self.assertEqual(self.by_thread(self.alice), {"main": (2, 0), self.root: (2, 0)})
 
     def test_a_thread_is_looked_for_so_far_only(self) -> None:
         event = self.say_in(self.root)
         for _ in range(3):
-            event = self.say(**{"m.relates_to": {"rel_type": "m.reference", "event_id": event}})
+            event = self.say(more={"m.relates_to": {"rel_type": "m.reference", "event_id": event}})
         self.assertEqual(self.by_thread(self.alice), {"main": (1, 0), self.root: (3, 0)})
 
     def test_redacted_in_a_thread(self) -> None:
@@ -402,7 +404,7 @@ class TellingTests(UnreadTestCase):
         self.assertEqual(pair(room["unread_notifications"]), (0, 0))
 
     def test_receipts_wake(self) -> None:
-        quiet = {"room": {"ephemeral": {"types": []}, "timeline": {"types": []}}}
+        quiet: Json = {"room": {"ephemeral": {"types": []}, "timeline": {"types": []}}}
         for type_ in ("m.read", "m.read.private"):
             event = self.say()
             since = self.alice.sync(filter=quiet).next_batch
@@ -413,7 +415,7 @@ class TellingTests(UnreadTestCase):
             self.assertEqual(pair(room["unread_notifications"]), (0, 0))
 
     def test_receipts_of_others_do_not(self) -> None:
-        quiet = {"room": {"ephemeral": {"types": []}}}
+        quiet: Json = {"room": {"ephemeral": {"types": []}}}
         event = self.say()
         waiting = self.alice.start_sync(self.alice.sync().next_batch, filter=quiet)
         self.read(self.carol, event)
@@ -422,7 +424,7 @@ class TellingTests(UnreadTestCase):
 
     def test_silence_wakes(self) -> None:
         self.say()
-        quiet = {"account_data": {"types": []}}
+        quiet: Json = {"account_data": {"types": []}}
         since = self.alice.sync().next_batch
         waiting = self.alice.start_sync(since, filter=quiet)
         self.rule(self.alice, f"room/{self.room_id}")
@@ -445,7 +447,7 @@ class TellingTests(UnreadTestCase):
         self.assertIsNone(answer.room(self.room_id))
 
     def test_after_a_restart_only_news_are_told(self) -> None:
-        quiet = {"room": {"ephemeral": {"types": []}}}
+        quiet: Json = {"room": {"ephemeral": {"types": []}}}
         event = self.say()
         old = self.alice.sync(filter=quiet).next_batch
         self.read(self.alice, event)

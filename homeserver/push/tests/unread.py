@@ -19,25 +19,25 @@ class UnreadTestCase(WireTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.sent = 0
         self.alice, self.bob, self.carol = (self.register(name) for name in ("alice", "bob", "carol"))
         self.room_id = self.bob.create_room(members=[self.alice, self.carol], preset="public_chat")
 
-    def say(self, user: Client | None = None, room_id: str = "", **content: Any) -> str:
-        """Sends a message, as Bob unless said otherwise; its event ID."""
+    def say(self, user: Client | None = None, *, room_id: str = "", more: Json = None, **content: Any) -> str:
+        """Sends a message, as Bob unless said otherwise; its event ID. `more` is content whose names have dots."""
         type_ = content.pop("type", "m.room.message")
-        user = user or self.bob
-        self.txn = getattr(self, "txn", 0) + 1
-        path = f"/rooms/{room_id or self.room_id}/send/{type_}/unread{self.txn}"
-        body = {"msgtype": "m.text", "body": "hello", **content}
-        event_id: str = user.put(path, body)["event_id"]
+        self.sent += 1
+        path = f"/rooms/{room_id or self.room_id}/send/{type_}/unread{self.sent}"
+        body = {"msgtype": "m.text", "body": "hello", **content, **(more or {})}
+        event_id: str = (user or self.bob).put(path, body)["event_id"]
         return event_id
 
-    def say_in(self, root: str, user: Client | None = None, **content: Any) -> str:
+    def say_in(self, root: str, user: Client | None = None, *, more: Json = None) -> str:
         relation = {"rel_type": "m.thread", "event_id": root}
-        return self.say(user, **{"m.relates_to": relation, **content})
+        return self.say(user, more={"m.relates_to": relation, **(more or {})})
 
-    def mention(self, user: Client, by: Client | None = None, **content: Any) -> str:
-        return self.say(by, **{"m.mentions": {"user_ids": [user.user_id]}}, **content)
+    def mention(self, user: Client, by: Client | None = None) -> str:
+        return self.say(by, more={"m.mentions": {"user_ids": [user.user_id]}})
 
     def read(self, user: Client, event_id: str, type_: str = "m.read", thread: str | None = None) -> None:
         body = {} if thread is None else {"thread_id": thread}
