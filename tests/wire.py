@@ -229,6 +229,7 @@ class WireTestCase(SynchronousTestCase):
             overrides=[
                 f"server_name={SERVER_NAME}",
                 "registration_shared_secret=shared",
+                "trusted_key_servers=[]",
                 "enable_registration=true",
                 "enable_registration_without_verification=true",
                 "room_list_publication_rules=[{action: allow}]",
