@@ -20,11 +20,13 @@ from federation.api.public_rooms import FederationPublicRoomsEndpoints
 from federation.api.queries import QueryEndpoints
 from federation.api.version import FederationVersionEndpoints
 from federation.backoff import Backoff
+from federation.client.queries import QueryCalls
 from federation.discovery import Discovery
 from federation.key_fetching import KeyFetcher
 from federation.keyring import Keyring
 from federation.notary import Notary
 from federation.own_keys import OwnKeys
+from federation.remote_profiles import RemoteProfileLookup
 from federation.request_authentication import RequestAuthentication
 from federation.server_names import AllowedServers, matches_any
 from federation.service_records import Resolver, ServiceRecords, TwistedResolver
@@ -73,6 +75,7 @@ from homeserver.accounts.recaptcha import Recaptcha
 from homeserver.accounts.registration import Admission, Usernames
 from homeserver.accounts.registration_flows import RegistrationStages, registration_flows
 from homeserver.accounts.registration_tokens import RegistrationTokens
+from homeserver.accounts.remote_profiles import RemoteProfiles
 from homeserver.accounts.sessions import Sessions
 from homeserver.accounts.stages import EmailStage, RecaptchaStage, RegistrationTokenStage, TermsStage
 from homeserver.accounts.token_cache import TokenCache
@@ -158,6 +161,7 @@ from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.previews import Previews
+from homeserver.rooms.profile_news import ProfileNews
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.related_redactions import RelatedRedactions
@@ -279,7 +283,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     people = _People(core, accounts, rooms, user_index)
     parts = (
         _discovery(core),
-        accounts.part(rooms.changes, rooms.auto_joiner),
+        accounts.part(rooms.profile_news, rooms.auto_joiner, federation.profiles),
         rooms.part(),
         push.part(),
         encryption.part(accounts.reauthentication),
@@ -426,6 +430,7 @@ class _Federation:
             clock,
             core.budget(_KEYS),
         )
+        self.profiles = RemoteProfileLookup(QueryCalls(self.transport), core.domains)
         self.authentication = RequestAuthentication(core.domains.default, self.keyring, allowed, backoff)
 
     def part(self, profiles: Profiles, rooms: "_Rooms") -> _Part:
@@ -507,7 +512,7 @@ class _Accounts:
         self._pages = Pages(self._templates, randomness)
         self._registration_tokens = RegistrationTokens(db, clock, randomness)
 
-    def part(self, listener: ProfileListener, welcome: Welcome) -> _Part:
+    def part(self, listener: ProfileListener, welcome: Welcome, remote_profiles: RemoteProfiles) -> _Part:
         """`listener` is told of every new name and picture; `welcome` shows new users in."""
         config, randomness = self._core.config, self._core.around.randomness
         reauthentication = self.reauthentication
@@ -527,7 +532,7 @@ class _Accounts:
                 *self._registration_endpoints(admission, usernames, newcomers),
                 *self._address_endpoints(admission, reauthentication),
                 DeviceEndpoints(self._devices, reauthentication),
-                ProfileEndpoints(self.profiles, editor),
+                ProfileEndpoints(self.profiles, editor, remote_profiles),
                 SharedSecretEndpoints(by_secret, nonces, self._sessions),
                 AccountModerationEndpoints(AccountModeration(self.accounts, self._core.domains)),
             ],
@@ -697,6 +702,7 @@ class _Rooms:
         self.joining = Joining(self.heads, self.members, core.domains, db)
         limits = core.config.rate_limits
         inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
+        self.profile_news = ProfileNews(sender, self.members, profiles, db)
         self.changes = MembershipChanges(
             sender,
             self.heads,
@@ -746,6 +752,7 @@ class _Rooms:
                 Every("old transaction IDs", timedelta(hours=1), self._forget_old),
                 Every("redacted content", timedelta(minutes=10), self._redacted_content.drop_old),
                 Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
+                Every("profiles in rooms", timedelta(minutes=1), self.profile_news.tell),
             ],
         )
 

@@ -16,9 +16,10 @@ _ENTRY_BYTES = 500
 
 
 class ProfileListener(Protocol):
-    """Is told when the name or picture of a user changed. Implemented by `homeserver.rooms`."""
+    """Is told that the name or picture of a user changed. Implemented by `homeserver.rooms`."""
 
-    async def profile_changed(self, user_id: UserID, user_nid: int) -> None: ...
+    def profile_changed(self) -> None:
+        """Who it was is stored (table account_profile_change)."""
 
 
 class Profiles:
@@ -49,7 +50,7 @@ class Profiles:
 
 
 class ProfileEditor:
-    """Changes fields of profiles. Rooms learn of new names and pictures before it returns."""
+    """Changes fields of profiles. Rooms learn of new names and pictures soon."""
 
     def __init__(self, db: Database, profiles: Profiles, listener: ProfileListener) -> None:
         self._db = db
@@ -59,29 +60,29 @@ class ProfileEditor:
     async def set_field(self, user_id: UserID, key: str, value: JsonValue) -> None:
         """Raises NotFound, InvalidParam, KeyTooLarge or ProfileTooLarge."""
         check_key(key)
-        await self._told(user_id, key, await self._db.write(_set_field, user_id, key, value))
+        await self._db.write(_set_field, user_id, key, value)
+        self._tell(user_id, key)
 
     async def remove_field(self, user_id: UserID, key: str) -> None:
         """Removing what is not there is fine. Raises NotFound, InvalidParam or KeyTooLarge."""
         check_key(key)
-        await self._told(user_id, key, await self._db.write(_remove_field, user_id, key))
+        await self._db.write(_remove_field, user_id, key)
+        self._tell(user_id, key)
 
-    async def _told(self, user_id: UserID, key: str, user_nid: int) -> None:
+    def _tell(self, user_id: UserID, key: str) -> None:
         self._profiles.forget(user_id)
         if key in (DISPLAYNAME, AVATAR_URL):
-            await self._listener.profile_changed(user_id, user_nid)
+            self._listener.profile_changed()
 
 
-def _set_field(txn: Transaction, user_id: UserID, key: str, value: JsonValue) -> int:
+def _set_field(txn: Transaction, user_id: UserID, key: str, value: JsonValue) -> None:
     user_nid, profile = _require(txn, user_id)
     put_profile(txn, user_nid, profile.with_field(key, value))
-    return user_nid
 
 
-def _remove_field(txn: Transaction, user_id: UserID, key: str) -> int:
+def _remove_field(txn: Transaction, user_id: UserID, key: str) -> None:
     user_nid, profile = _require(txn, user_id)
     put_profile(txn, user_nid, profile.without_field(key))
-    return user_nid
 
 
 def _require(txn: Transaction, user_id: UserID) -> tuple[int, Profile]:

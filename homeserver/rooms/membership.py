@@ -129,13 +129,6 @@ class MembershipChanges:
                 # The next run tries again; the others must not wait for it.
                 log.warning("%s could not be taken out of %s: %s", user_id, room_id, error)
 
-    async def profile_changed(self, user_id: UserID, user_nid: int) -> None:
-        """Shows a user's new name and avatar in every room that the user is joined to."""
-        profile = await self._profiles.get(user_id)
-        room_ids = await self._members.room_ids(user_nid, "join")
-        for room_id in room_ids:
-            await self._send(room_id, user_id, user_id, member_content("join", profile))
-
     async def _joinable(
         self, room_id: RoomID, user_id: UserID, content: JsonObject, is_guest: bool
     ) -> JsonObject:

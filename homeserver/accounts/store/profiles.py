@@ -42,6 +42,10 @@ def profile_of(txn: Transaction, user_id: UserID) -> Profile | None:
 
 
 def put_profile(txn: Transaction, user_nid: int, profile: Profile) -> None:
+    before = txn.row(
+        "SELECT displayname, avatar_url FROM account_profile WHERE user_nid = %(user_nid)s",
+        user_nid=user_nid,
+    )
     txn.execute(
         """
         INSERT INTO account_profile (user_nid, displayname, avatar_url, fields)
@@ -54,13 +58,19 @@ def put_profile(txn: Transaction, user_nid: int, profile: Profile) -> None:
         avatar_url=profile.avatar_url,
         fields=encode_json(profile.fields),
     )
-    # Written together with the profile, so that no reader misses a change, whatever happens in between.
+    if before != (profile.displayname, profile.avatar_url):
+        # Who is new is in no room.
+        _mark(txn, user_nid, [ProfileReader.USER_DIRECTORY] if before is None else list(ProfileReader))
+
+
+def _mark(txn: Transaction, user_nid: int, readers: Sequence[ProfileReader]) -> None:
+    """In the transaction of the change, so that no reader misses it, whatever happens in between."""
     txn.execute_many(
         """
         INSERT INTO account_profile_change (reader, user_nid, changes) VALUES (%(reader)s, %(user_nid)s, 1)
         ON CONFLICT (reader, user_nid) DO UPDATE SET changes = account_profile_change.changes + 1
         """,
-        [{"reader": int(reader), "user_nid": user_nid} for reader in ProfileReader],
+        [{"reader": int(reader), "user_nid": user_nid} for reader in readers],
     )
 
 

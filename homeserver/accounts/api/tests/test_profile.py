@@ -60,11 +60,7 @@ class ChangingTests(ProfileTestCase):
     def test_rooms_are_told_of_names_and_pictures_only(self) -> None:
         for key in ("displayname", "avatar_url", "m.tz"):
             self.put(key, "something")
-        self.assertEqual(len(self.told.changes), 2)
-        user_id, user_nid = self.told.changes[0]
-        account = self.result_of(self.accounts.find(self.alice))
-        assert account is not None
-        self.assertEqual((user_id, user_nid), (self.alice, account.user_nid))
+        self.assertEqual(self.told.changes, 2)
 
     def test_removing(self) -> None:
         for key in ("displayname", "avatar_url", "m.tz"):
@@ -73,7 +69,7 @@ class ChangingTests(ProfileTestCase):
             reply = self.request("DELETE", f"/profile/{self.alice}/{key}", token=self.token)
             self.assertEqual((reply.status, reply.json), (200, {}))
         self.assertEqual(self.profile(), {})
-        self.assertEqual(len(self.told.changes), 4)
+        self.assertEqual(self.told.changes, 4)
 
     def test_empty_text_removes_too(self) -> None:
         self.put("displayname", "")
@@ -101,7 +97,7 @@ class ChangingTests(ProfileTestCase):
             reply = self.request("PUT", f"/profile/{self.alice}/{key}", body, token=self.token)
             self.assertEqual(reply.error, (400, error), key)
         self.assertEqual(self.profile(), {"displayname": "alice"})
-        self.assertEqual(self.told.changes, [])
+        self.assertEqual(self.told.changes, 0)
 
     def test_small_fields_add_up(self) -> None:
         statuses = [self.put(f"m.field{n}", "x" * 20_000).status for n in range(4)]

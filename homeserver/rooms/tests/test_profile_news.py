@@ -1,0 +1,60 @@
+from unittest.mock import patch
+
+from homeserver.rooms.send import EventSender
+from homeserver.storage.engine import Row, Transaction
+from tests.wire import WireTestCase
+
+
+def _pending(txn: Transaction) -> list[Row]:
+    return txn.rows("SELECT user_nid FROM account_profile_change WHERE reader = 1")
+
+
+class ProfileNewsTests(WireTestCase):
+    """https://spec.matrix.org/v1.19/client-server-api/#events-on-change-of-profile-information"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.alice, self.bob = self.register("alice"), self.register("bob")
+        self.rooms = [self.alice.create_room(members=[self.bob]) for _ in range(12)]
+
+    def set_name(self, name: str) -> None:
+        path = f"/profile/{self.bob.user_id}/displayname"
+        self.assertEqual(self.bob.put(path, {"displayname": name}).status, 200)
+
+    def names(self) -> list[str | None]:
+        contents = [self.alice.state(room, "m.room.member", self.bob.user_id).json for room in self.rooms]
+        return [content.get("displayname") for content in contents]
+
+    def pending(self) -> list[Row]:
+        return self.successResultOf(self.server.db.read(_pending))
+
+    def test_every_room_is_told(self) -> None:
+        self.set_name("Robert")
+        self.assertEqual(self.names(), ["Robert"] * 12)
+        self.assertEqual(self.pending(), [])
+        self.bob.delete(f"/profile/{self.bob.user_id}/displayname")
+        self.assertEqual(self.names(), [None] * 12)
+
+    def test_what_a_stop_interrupted_is_told_after_it(self) -> None:
+        async def stopped(*_: object) -> None:
+            raise RuntimeError("the process ended")
+
+        with patch.object(EventSender, "send", stopped):
+            self.set_name("Robert")
+        self.assertEqual(self.names(), ["bob"] * 12)
+        self.assertEqual(len(self.pending()), 1)
+        self.restart()
+        self.advance(60)
+        self.assertEqual(self.names(), ["Robert"] * 12)
+        self.assertEqual(self.pending(), [])
+
+    def test_nobody_is_told_twice(self) -> None:
+        self.set_name("Robert")
+        since = self.alice.sync().next_batch
+        self.set_name("Robert")
+        self.assertEqual(self.alice.sync(since).timeline(self.rooms[0]), [])
+
+    def test_rooms_where_the_user_is_not_joined_are_not_told(self) -> None:
+        self.bob.leave(self.rooms[0])
+        self.set_name("Robert")
+        self.assertEqual(self.names(), [None, *["Robert"] * 11])
