@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from homeserver.http.endpoint import Auth, Endpoint
+from homeserver.http.endpoint import Auth, Endpoint, Form
 from tests.wire import WireClient, WireTestCase
 
-NEEDS_TOKEN = (Auth.GUEST, Auth.USER, Auth.ADMIN)
+NEEDS_TOKEN = (Auth.GUEST, Auth.USER, Auth.ADMIN, Auth.LEAVING)
+_OTHER_LISTENERS = ("/metrics", "/_matrix/consent")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Target:
         """The type of the body; None where the endpoint reads none."""
         return self.endpoint.parameters.get("body")
 
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is what an HTML form sends, and the answer a page."""
+        return isinstance(self.body, type) and issubclass(self.body, Form)
+
     def required(self) -> list[str]:
         """What the body must have."""
         if self.body is None or get_origin(self.body) is dict:
@@ -51,6 +57,7 @@ class TargetTestCase(WireTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.alice = self.register("alice")
+        self.admin = self.register_admin("admin")
         self.remote = self.other_server()
         self.values = {
             "user_id": self.alice.user_id,
@@ -71,7 +78,7 @@ class TargetTestCase(WireTestCase):
             Target(endpoint, template, self.values)
             for endpoint in self.server.dispatcher.endpoints
             for template in endpoint.paths
-            if not template.endswith("/metrics")
+            if not template.endswith(_OTHER_LISTENERS)
         ]
 
     def newest(self) -> Sequence[Target]:
@@ -79,9 +86,11 @@ class TargetTestCase(WireTestCase):
         return [target for target in self.targets if target.template == target.endpoint.paths[0]]
 
     def for_caller(self, target: Target) -> WireClient:
-        """Who may call it: Alice, another server, or nobody in particular."""
+        """Who may call it: Alice, an administrator, another server, or nobody in particular."""
         if target.endpoint.auth is Auth.SERVER:
             return self.remote
+        if target.endpoint.auth is Auth.ADMIN:
+            return self.admin
         return self.alice if target.endpoint.auth in NEEDS_TOKEN else self.anonymous
 
 

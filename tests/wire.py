@@ -51,6 +51,7 @@ PASSWORD = "correct horse"
 LIMITS = (
     "rc_message",
     "rc_registration",
+    "rc_registration_token_validity",
     "rc_login.address",
     "rc_login.account",
     "rc_login.failed_attempts",

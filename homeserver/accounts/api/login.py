@@ -11,7 +11,7 @@ from homeserver.accounts.reauthentication import Reauthentication
 from homeserver.accounts.signed_in import SignedIn, signed_in
 from homeserver.http.endpoint import Auth, Caller, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import Unrecognized
+from homeserver.protocol.errors import Unknown
 from homeserver.protocol.json import JsonObject
 
 
@@ -60,7 +60,7 @@ class LoginTokenEndpoints:
     async def get_token(self, requester: Requester, body: TokenWish) -> LoginToken:
         """Gives a token that logs the requester in once, on another device."""
         if self._tokens is None:
-            raise Unrecognized("Login tokens are not given out on this server")
+            raise Unknown("Login tokens are not given out on this server")
         if self._reauthentication is not None:
             await self._reauthentication.require(requester, "POST /login/get_token", body, body.auth)
         return LoginToken(*await self._tokens.issue(requester.user_nid))

@@ -10,7 +10,7 @@ import msgspec
 from homeserver.accounts.openid import LIFETIME, OpenIdTokens
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import Forbidden, MissingToken
+from homeserver.protocol.errors import Forbidden, UnknownToken
 from homeserver.protocol.identifiers import ServerName, UserID, server_of
 from homeserver.protocol.json import JsonObject
 
@@ -54,5 +54,5 @@ class OpenIdEndpoints:
     async def user_info(self, query: UserInfoQuery) -> UserInfo:
         """Tells whose token it is."""
         if query.access_token is None:
-            raise MissingToken("access_token is needed")
+            raise UnknownToken("access_token is needed")
         return UserInfo(await self._tokens.user_of(query.access_token))

@@ -82,5 +82,6 @@ class UnbindTests(IdentityServerTestCase):
         self.assertEqual(decode_json(body), {"mxid": _ALICE, "threepid": _ADDRESS._asdict()})
 
     def test_servers_that_do_not(self) -> None:
-        for answers in ({}, {_UNBIND: (404, {})}, {_UNBIND: (501, b"")}):
+        refusals: tuple[dict[str, Any], ...] = ({}, {_UNBIND: (404, {})}, {_UNBIND: (501, b"")})
+        for answers in refusals:
             self.assertIs(self.outcome(self.servers(answers).unbind("id.test", _ALICE, _ADDRESS)), False)

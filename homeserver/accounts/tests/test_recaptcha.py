@@ -13,7 +13,7 @@ _URL = "https://captcha.test/verify"
 
 class RecaptchaTests(SynchronousTestCase):
     def ask(self, *answer: Any) -> Any:
-        self.outbound = PlayedOutbound({_URL: answer} if answer else {})  # type: ignore[dict-item]  # status, body
+        self.outbound = PlayedOutbound({_URL: answer} if answer else {})
         outcomes: list[Any] = []
         asking = Deferred.fromCoroutine(Recaptcha(self.outbound, _URL, "key").is_human("a&b"))
         asking.addBoth(lambda outcome: outcomes.append(getattr(outcome, "value", outcome)))
@@ -25,7 +25,8 @@ class RecaptchaTests(SynchronousTestCase):
         self.assertEqual((method, url), ("POST", _URL))
         self.assertEqual(headers["Content-Type"], "application/x-www-form-urlencoded")
         self.assertEqual(parse_qs(body.decode()), {"secret": ["key"], "response": ["a&b"]})
-        for answer in ({"success": False}, {}, {"success": "true"}, [], None):
+        answers: tuple[Any, ...] = ({"success": False}, {}, {"success": "true"}, [], None)
+        for answer in answers:
             self.assertIs(self.ask(200, answer), False)
 
     def test_nobody_to_ask(self) -> None:

@@ -76,7 +76,7 @@ class WithoutLoginTokensTests(LoginTokenTestCase):
     settings = ()
 
     def test_none_are_given(self) -> None:
-        self.assertEqual(self.alice.post(_GET_TOKEN).error, (404, "M_UNRECOGNIZED"))
+        self.assertEqual(self.alice.post(_GET_TOKEN).error, (400, "M_UNKNOWN"))
         self.assertEqual(self.log_in_with("x").error, (400, "M_UNKNOWN"))
         self.assertEqual(self.anonymous.get("/login").json, {"flows": [{"type": "m.login.password"}]})
         capabilities = self.alice.get("/capabilities")["capabilities"]

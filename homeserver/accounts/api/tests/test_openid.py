@@ -34,7 +34,7 @@ class OpenIdTests(WireTestCase):
     def test_nor_is_an_access_token_good_for_this(self) -> None:
         answer = self.anonymous.get(_USERINFO, access_token=self.alice.access_token)
         self.assertEqual(answer.error, (401, "M_UNKNOWN_TOKEN"))
-        self.assertEqual(self.anonymous.get(_USERINFO).error, (401, "M_MISSING_TOKEN"))
+        self.assertEqual(self.anonymous.get(_USERINFO).error, (401, "M_UNKNOWN_TOKEN"))
 
     def test_only_for_oneself(self) -> None:
         answer = self.bob.post(f"/user/{self.alice.user_id}/openid/request_token")
