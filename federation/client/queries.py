@@ -6,11 +6,14 @@ https://spec.matrix.org/v1.19/server-server-api/#querying-for-information and th
 import msgspec
 
 from federation.transport import Call, Query, Transport, path_of
+from homeserver.http.outbound import Bounds
 from homeserver.protocol.errors import RemoteFailed, Unrecognized
 from homeserver.protocol.identifiers import RoomAlias, RoomID, ServerName, UserID, server_of
 from homeserver.protocol.json import JsonObject
 
 _V1 = "/_matrix/federation/v1"
+# A profile has 64 KiB, as canonical JSON.
+_PROFILE_BOUNDS = Bounds(seconds=30, body=256 * 1024)
 
 
 class ResolvedAlias(msgspec.Struct):
@@ -55,7 +58,7 @@ class QueryCalls:
     async def profile(self, user_id: UserID, field: str | None = None) -> JsonObject:
         """A user's profile as their server tells it, or one field of it, {} where it is not set. Raises NotFound."""
         query = {"user_id": user_id, "field": field}
-        call = Call(method="GET", path=_V1 + "/query/profile", query=query)
+        call = Call(method="GET", path=_V1 + "/query/profile", query=query, bounds=_PROFILE_BOUNDS)
         return await self._transport.ask(server_of(user_id), call, JsonObject)
 
     async def directory(self, alias: RoomAlias) -> ResolvedAlias:

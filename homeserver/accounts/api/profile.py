@@ -5,21 +5,26 @@ https://spec.matrix.org/v1.19/client-server-api/#profiles
 
 from homeserver.accounts.profile import check_key
 from homeserver.accounts.profiles import ProfileEditor, Profiles
+from homeserver.accounts.remote_profiles import NoRemoteProfiles, RemoteProfiles
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, MissingParam, NotFound
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
 
+NOWHERE_ELSE = NoRemoteProfiles()
 _FIELD = "/_matrix/client/(v3|r0)/profile/{user_id}/{key}"
 
 
 class ProfileEndpoints:
     """Everybody may look at profiles; users change their own."""
 
-    def __init__(self, profiles: Profiles, editor: ProfileEditor) -> None:
+    def __init__(
+        self, profiles: Profiles, editor: ProfileEditor, elsewhere: RemoteProfiles = NOWHERE_ELSE
+    ) -> None:
         self._profiles = profiles
         self._editor = editor
+        self._elsewhere = elsewhere
 
     @endpoint("GET", "/_matrix/client/(v3|r0)/profile/{user_id}", auth=Auth.OPTIONAL, limit=Limit.PROFILE)
     async def profile(self, user_id: UserID) -> JsonObject:
@@ -55,9 +60,7 @@ class ProfileEndpoints:
 
     async def _profile(self, user_id: UserID) -> JsonObject:
         profile = await self._profiles.get(user_id)
-        if profile is None:
-            raise NotFound("There is no profile of this user here")
-        return profile.as_json()
+        return await self._elsewhere.profile(user_id) if profile is None else profile.as_json()
 
 
 def _check_own(requester: Requester, user_id: UserID) -> None:
