@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import LoopingCall
+
 from config.database import PostgresDatabase
 from config.root import Config
 from federation.api.keys import ServerKeyEndpoints
@@ -203,7 +205,6 @@ from homeserver.sync.sync import LazyMembers, Syncer
 from homeserver.sync.unread import UnreadNews
 from homeserver.templates.pages import Pages
 from homeserver.templates.rendering import Templates
-from twisted.internet.task import LoopingCall
 
 log = logging.getLogger(__name__)
 

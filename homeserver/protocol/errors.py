@@ -170,6 +170,10 @@ class BadState(MatrixError):
     errcode, status = "M_BAD_STATE", 400
 
 
+class DuplicateAnnotation(MatrixError):
+    errcode, status = "M_DUPLICATE_ANNOTATION", 400
+
+
 class BadAlias(MatrixError):
     errcode, status = "M_BAD_ALIAS", 400
 

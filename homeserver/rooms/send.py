@@ -15,6 +15,7 @@ from homeserver.rooms.appends import AlreadySent, StaleHead
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.store.transactions import TransactionKey
 from homeserver.runtime.clock import Clock
@@ -88,10 +89,17 @@ class EventSender:
     """Sends one event at a time; many may be on their way to the disk together."""
 
     def __init__(
-        self, heads: Heads, replays: Replays, builder: EventBuilder, ingest: Ingest, locks: RoomLocks
+        self,
+        heads: Heads,
+        replays: Replays,
+        rules: RelationRules,
+        builder: EventBuilder,
+        ingest: Ingest,
+        locks: RoomLocks,
     ) -> None:
         self._heads = heads
         self._replays = replays
+        self._rules = rules
         self._builder = builder
         self._ingest = ingest
         self._locks = locks
@@ -99,7 +107,8 @@ class EventSender:
     async def send(self, draft: Draft) -> Sent:
         """Stores the event and returns when it is on the disk.
 
-        A state event that changes nothing is not sent again. Raises Forbidden, BadJson, TooLarge, NotFound.
+        A state event that changes nothing is not sent again. Raises Forbidden, BadJson, TooLarge, NotFound, and what
+        `RelationRules` does.
         """
         add_to_log_context(room=draft.room_id)
         for _ in range(_ATTEMPTS):
@@ -126,6 +135,7 @@ class EventSender:
         transaction = _transaction_key(head, draft)
         if transaction is not None and (made := await self._replays.made(transaction)) is not None:
             return Sent(made, new=False)
+        await self._rules.check(draft)
         slots = [("m.room.create", ""), *slots_to_authorise(head, draft)]
         if draft.state_key is not None:
             slots.append((draft.type, draft.state_key))

@@ -10,6 +10,7 @@ from homeserver.protocol.json import JsonObject
 from homeserver.rooms.draft import Draft
 from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.redactions import Redactor
+from homeserver.rooms.related_redactions import RelatedRedactions
 from homeserver.rooms.send import EventSender
 
 _ROOM = "/_matrix/client/(v3|r0)/rooms/{room_id}"
@@ -19,17 +20,26 @@ class SentEvent(msgspec.Struct):
     event_id: EventID
 
 
-class RedactionReason(msgspec.Struct):
+class RedactionWish(msgspec.Struct):
+    """What relates to the event in one of the given ways is redacted too; "*" stands for any way (MSC3912)."""
+
     reason: str | None = None
+    with_rel_types: list[str] = []
+    unstable_with_relations: list[str] = msgspec.field(
+        name="org.matrix.msc3912.with_relations", default_factory=list
+    )
 
 
 class SendEndpoints:
     """https://spec.matrix.org/v1.19/client-server-api/#sending-events-to-a-room"""
 
-    def __init__(self, sender: EventSender, states: StateSetter, redactor: Redactor) -> None:
+    def __init__(
+        self, sender: EventSender, states: StateSetter, redactor: Redactor, related: RelatedRedactions
+    ) -> None:
         self._sender = sender
         self._states = states
         self._redactor = redactor
+        self._related = related
 
     @endpoint(
         "PUT",
@@ -95,7 +105,7 @@ class SendEndpoints:
         replay_by="txn_id",
     )
     async def redact(
-        self, requester: Requester, room_id: RoomID, event_id: str, txn_id: str, body: RedactionReason
+        self, requester: Requester, room_id: RoomID, event_id: str, txn_id: str, body: RedactionWish
     ) -> SentEvent:
         """Strips an event of its content."""
         draft = Draft(
@@ -105,12 +115,17 @@ class SendEndpoints:
             content={} if body.reason is None else {"reason": body.reason},
             transaction=_transaction(requester, f"redact/{event_id}", txn_id),
         )
-        return await self._redact(draft, event_id, own_only=requester.is_suspended)
+        own_only = requester.is_suspended
+        sent = await self._redactor.redact(draft, parse_event_id(event_id), own_only=own_only)
+        rel_types = body.with_rel_types or body.unstable_with_relations
+        if rel_types and sent.new:
+            await self._related.redact(draft, EventID(event_id), rel_types, own_only=own_only)
+        return SentEvent(sent.event_id)
 
-    async def _redact(self, draft: Draft, target: object, *, own_only: bool = False) -> SentEvent:
+    async def _redact(self, draft: Draft, target: object) -> SentEvent:
         if not isinstance(target, str):
             raise BadJson("content.redacts must name the event to redact")
-        sent = await self._redactor.redact(draft, parse_event_id(target), own_only=own_only)
+        sent = await self._redactor.redact(draft, parse_event_id(target))
         return SentEvent(sent.event_id)
 
 

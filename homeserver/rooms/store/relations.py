@@ -325,3 +325,31 @@ def has_annotated(txn: Transaction, parent: EventID, sender: int, type_: str, ke
         parent=parent, sender=sender, type=type_, key=key,
     )  # fmt: skip
     return row is not None
+
+
+def has_relation(txn: Transaction, event_id: EventID) -> bool:
+    """Whether the event relates to another one."""
+    row = txn.row(
+        """
+        SELECT 1 FROM room_event e JOIN room_relation r ON r.child = e.nid WHERE e.event_id = %(event_id)s
+        """,
+        event_id=event_id,
+    )
+    return row is not None
+
+
+def child_ids(
+    txn: Transaction, room: int, parent: EventID, rel_types: Sequence[str] | None, limit: int
+) -> list[EventID]:
+    """The oldest children of an event, of the given types or of any."""
+    of_types = "" if rel_types is None else "AND r.rel_type IN %(rel_types)s"
+    rows = txn.rows(
+        f"""
+        SELECT e.event_id FROM room_relation r JOIN room_event e ON e.nid = r.child
+        WHERE r.parent = %(parent)s AND r.room = %(room)s {of_types}
+        ORDER BY r.position
+        LIMIT %(limit)s
+        """,
+        parent=parent, room=room, rel_types=list(rel_types or ()), limit=limit,
+    )  # fmt: skip
+    return [EventID(event_id) for (event_id,) in rows]

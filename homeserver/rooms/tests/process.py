@@ -26,6 +26,7 @@ from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.members import Members
 from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.send import EventBuilder, EventSender
 from homeserver.rooms.store.spans import Slot
@@ -85,7 +86,9 @@ class Process:
         )
         signer = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
         self.builder = EventBuilder(lambda _: signer, self.clock)
-        self.sender = EventSender(self.heads, replays, self.builder, self.ingest, KeyedLocks())
+        self.sender = EventSender(
+            self.heads, replays, RelationRules(self.db, self.users), self.builder, self.ingest, KeyedLocks()
+        )
         self.redactor = Redactor(self.sender, self.heads, self.db, self.users)
 
     async def start(self) -> None:
