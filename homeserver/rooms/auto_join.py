@@ -48,7 +48,7 @@ class AutoJoiner:
         room_id = await self._room(alias, maker)
         if inviter is not None and self._settings.preset != "public_chat" and inviter != user_id:
             await self._changes.invite(inviter, room_id, user_id)
-        await self._changes.join(user_id, room_id)
+        await self._changes.join(user_id, room_id, is_guest=is_guest)
 
     async def _room(self, alias: RoomAlias, maker: UserID | None) -> RoomID:
         """Raises NotFound where there is none and none is made."""
