@@ -49,6 +49,7 @@ _UNLIMITED = {
         "nor for it",
     ),
     "GET /_matrix/client/v1/mutual_rooms": "answered from memory",
+    "PUT /_matrix/client/v3/pushrules/global/{kind}/{ruleId}": "there is no setting for it, as in Synapse",
 }
 
 
