@@ -35,6 +35,18 @@ class People:
         "Whether only those may look at a profile who share a room with its user.",
         key="limit_profile_requests_to_users_who_share_rooms",
     )
+    set_displayname: bool = option(
+        True, "Whether users can change their names.", key="enable_set_displayname"
+    )
+    set_avatar_url: bool = option(
+        True, "Whether users can change their pictures.", key="enable_set_avatar_url"
+    )
+
+    @property
+    def fixed_fields(self) -> tuple[str, ...]:
+        """Fields of profiles that users cannot change."""
+        changeable = {"displayname": self.set_displayname, "avatar_url": self.set_avatar_url}
+        return tuple(key for key, may_change in changeable.items() if not may_change)
 
     def conflicts(self) -> Iterator[str]:
         if self.profiles_need_room and not self.profiles_need_login:

@@ -77,8 +77,6 @@ UNUSED = frozenset(
         "enable_local_media_storage",
         "enable_media_repo",
         "enable_search",
-        "enable_set_avatar_url",
-        "enable_set_displayname",
         "event_cache_size",
         "exclude_rooms_from_presence",
         "exclude_rooms_from_sync",

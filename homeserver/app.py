@@ -69,6 +69,7 @@ from homeserver.accounts.openid import OpenIdTokens
 from homeserver.accounts.password_login import PasswordLogin
 from homeserver.accounts.password_reset import PasswordReset
 from homeserver.accounts.passwords import PasswordHasher
+from homeserver.accounts.profile_rules import Acquaintance, ProfileRules
 from homeserver.accounts.profiles import ProfileEditor, ProfileListener, Profiles
 from homeserver.accounts.reauthentication import Reauthentication
 from homeserver.accounts.recaptcha import Recaptcha
@@ -283,7 +284,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     people = _People(core, accounts, rooms, user_index)
     parts = (
         _discovery(core),
-        accounts.part(rooms.profile_news, rooms.auto_joiner, federation.profiles),
+        accounts.part(rooms.profile_news, rooms.auto_joiner, federation.profiles, memberships.members),
         rooms.part(),
         push.part(),
         encryption.part(accounts.reauthentication),
@@ -343,7 +344,10 @@ def _discovery(core: _Core) -> _Part:
         serve_server_wellknown=core.config.server.serve_server_wellknown,
         default_room_version=core.config.rooms.default_version,
         room_versions=CREATABLE_VERSIONS,
+        fixed_profile_fields=core.config.people.fixed_fields,
         switches={
+            "m.set_displayname": core.config.people.set_displayname,
+            "m.set_avatar_url": core.config.people.set_avatar_url,
             "m.change_password": core.config.passwords.for_reauth,
             "m.3pid_changes": core.config.addresses.can_change,
             "m.get_login_token": core.config.login_tokens.enabled,
@@ -512,7 +516,13 @@ class _Accounts:
         self._pages = Pages(self._templates, randomness)
         self._registration_tokens = RegistrationTokens(db, clock, randomness)
 
-    def part(self, listener: ProfileListener, welcome: Welcome, remote_profiles: RemoteProfiles) -> _Part:
+    def part(
+        self,
+        listener: ProfileListener,
+        welcome: Welcome,
+        remote_profiles: RemoteProfiles,
+        acquaintance: Acquaintance,
+    ) -> _Part:
         """`listener` is told of every new name and picture; `welcome` shows new users in."""
         config, randomness = self._core.config, self._core.around.randomness
         reauthentication = self.reauthentication
@@ -532,7 +542,12 @@ class _Accounts:
                 *self._registration_endpoints(admission, usernames, newcomers),
                 *self._address_endpoints(admission, reauthentication),
                 DeviceEndpoints(self._devices, reauthentication),
-                ProfileEndpoints(self.profiles, editor, remote_profiles),
+                ProfileEndpoints(
+                    self.profiles,
+                    editor,
+                    ProfileRules(config.people, self._core.users, acquaintance),
+                    remote_profiles,
+                ),
                 SharedSecretEndpoints(by_secret, nonces, self._sessions),
                 AccountModerationEndpoints(AccountModeration(self.accounts, self._core.domains)),
             ],

@@ -16,19 +16,17 @@ _UNSTABLE_FEATURES = {
     "org.matrix.e2e_cross_signing": True,
     "org.matrix.msc3026.busy_presence": True,
     "org.matrix.msc3030": True,  # /timestamp_to_event
-    "org.matrix.msc3030": True,  # /timestamp_to_event
     "org.matrix.msc3391": True,  # account data can be deleted
-    "org.matrix.msc3440.stable": True,  # threads
-    "org.matrix.msc3856": True,  # the list of threads
-    "org.matrix.msc3912": True,  # redactions of what relates to an event
-    "org.matrix.msc3981": True,  # relations of relations
-    "org.matrix.msc4169": True,  # redactions by /send
     "org.matrix.msc3440.stable": True,  # threads
     "org.matrix.msc3814": True,  # dehydrated devices
     "org.matrix.msc3856": True,  # the list of threads
     "org.matrix.msc3912": True,  # redactions of what relates to an event
     "org.matrix.msc3981": True,  # relations of relations
     "org.matrix.msc4169": True,  # redactions by /send
+    "uk.half-shot.msc2666.query_mutual_rooms": True,
+    "uk.half-shot.msc2666.query_mutual_rooms.stable": True,
+    "uk.tcpip.msc4133": True,  # custom fields of profiles
+    "uk.tcpip.msc4133.stable": True,
     "uk.timedout.msc4323": True,  # administrators lock and suspend accounts
 }
 
@@ -65,12 +63,16 @@ class DiscoveryEndpoints:
         serve_server_wellknown: bool,
         default_room_version: str,
         room_versions: Sequence[str],
+        fixed_profile_fields: Sequence[str],
         switches: Mapping[str, bool],
     ) -> None:
         """`base_url` is where clients reach the server, None where the operator did not say.
 
         `switches` are capabilities that the configuration switches on or off.
         """
+        self._profile_fields: JsonObject = {"enabled": True}
+        if fixed_profile_fields:
+            self._profile_fields["disallowed"] = list(fixed_profile_fields)
         self._switches: JsonObject = {name: {"enabled": is_on} for name, is_on in switches.items()}
         self._server_name = server_name
         self._base_url = base_url
@@ -106,9 +108,7 @@ class DiscoveryEndpoints:
         return Capabilities(
             {
                 "m.room_versions": self._room_versions,
-                "m.set_displayname": {"enabled": True},
-                "m.set_avatar_url": {"enabled": True},
-                "m.profile_fields": {"enabled": True},
+                "m.profile_fields": self._profile_fields,
                 **self._switches,
                 **({"m.account_moderation": {"suspend": True, "lock": True}} if requester.is_admin else {}),
             }

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from config.email import Addresses
 from config.passwords import Passwords
+from config.people import People
 from config.rate_limits import RateLimit, RateLimits
 from config.registration import Registration
 from config.sessions import Sessions as Lifetimes
@@ -35,6 +36,7 @@ from homeserver.accounts.newcomers import Newcomers
 from homeserver.accounts.password_login import PasswordLogin
 from homeserver.accounts.password_reset import PasswordReset
 from homeserver.accounts.passwords import PasswordHasher
+from homeserver.accounts.profile_rules import ProfileRules
 from homeserver.accounts.profiles import ProfileEditor, Profiles
 from homeserver.accounts.reauthentication import Reauthentication
 from homeserver.accounts.registration import Admission, Usernames
@@ -52,6 +54,7 @@ from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.threads import InlineThreads
 from homeserver.storage.database import Database
+from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.engine import Transaction
 from homeserver.storage.migrate import migrate
 from homeserver.storage.sqlite import MEMORY, Sqlite
@@ -109,6 +112,13 @@ class NotedProfileChanges:
 
     def profile_changed(self) -> None:
         self.changes += 1
+
+
+class Strangers:
+    """Nobody knows anybody."""
+
+    async def share_a_room(self, user_nid: int, other_nid: int) -> bool:
+        return False
 
 
 class NoIdentityServers(IdentityServers):
@@ -203,7 +213,11 @@ class AccountsTestCase(SynchronousTestCase):
                 PasswordReset(self.db, self.interactive_auth, None),
                 policy,
             ),
-            ProfileEndpoints(self.profiles, ProfileEditor(self.db, self.profiles, self.told)),
+            ProfileEndpoints(
+                self.profiles,
+                ProfileEditor(self.db, self.profiles, self.told),
+                ProfileRules(People(), Dictionary(self.db, "known_user", ("user_id",), 100), Strangers()),
+            ),
         )
 
     def serve(self, *owners: object) -> None:
