@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from OpenSSL import SSL
 from treq.client import HTTPClient  # noqa: TID251 -- the one module that speaks to others
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -216,6 +217,9 @@ def _cause(error: BaseException | None) -> BaseException | None:
 
 
 def _told(error: BaseException | None) -> str:
+    if isinstance(error, SSL.Error) and error.args and error.args[0]:
+        # A list of (library, function, reason).
+        return str(error.args[0][-1][-1])
     return str(error) or type(error).__name__
 
 

@@ -21,7 +21,9 @@ def write_certificate(
     It is signed by itself and written over the one of that stem.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    # An authority is found by its name, so that certificates that are trusted together need different ones.
+    names = {NameOID.COMMON_NAME: name, NameOID.SERIAL_NUMBER: str(serial)}
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in names.items()])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
