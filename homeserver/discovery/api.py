@@ -18,9 +18,12 @@ _UNSTABLE_FEATURES = {
     "org.matrix.msc3030": True,  # /timestamp_to_event
     "org.matrix.msc3391": True,  # account data can be deleted
     "org.matrix.msc3440.stable": True,  # threads
+    "org.matrix.msc3771": True,  # receipts for threads
+    "org.matrix.msc3773": True,  # unread counts for threads
     "org.matrix.msc3814": True,  # dehydrated devices
     "org.matrix.msc3856": True,  # the list of threads
     "org.matrix.msc3912": True,  # redactions of what relates to an event
+    "org.matrix.msc3952_intentional_mentions": True,
     "org.matrix.msc3981": True,  # relations of relations
     "org.matrix.msc4169": True,  # redactions by /send
     "uk.half-shot.msc2666.query_mutual_rooms": True,

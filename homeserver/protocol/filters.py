@@ -58,6 +58,10 @@ class RoomEventFilter(EventFilter, frozen=True, kw_only=True):
     lazy_load_members: bool = False
     include_redundant_members: bool = False
     unread_thread_notifications: bool = False
+    unread_thread_notifications_msc3773: bool = msgspec.field(
+        name="org.matrix.msc3773.unread_thread_notifications", default=False
+    )
+    """The same, as clients name it that know it from the proposal."""
     related_by_senders: tuple[str, ...] | None = None
     """Only events to which one of these users made a relation (MSC3440); the caller knows relations."""
     related_by_rel_types: tuple[str, ...] | None = None
@@ -73,6 +77,11 @@ class RoomEventFilter(EventFilter, frozen=True, kw_only=True):
     def asks_relations(self) -> bool:
         """Whether it depends on what relates to an event if it passes."""
         return self.related_by_rel_types is not None or self.related_by_senders is not None
+
+    @property
+    def counts_threads(self) -> bool:
+        """Whether unread events are to be counted for each thread."""
+        return self.unread_thread_notifications or self.unread_thread_notifications_msc3773
 
     def includes(self, room_id: str) -> bool:
         """Whether events of the room are wanted."""

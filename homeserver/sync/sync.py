@@ -218,7 +218,7 @@ class Syncer:
 
     async def _add_unread(self, requester: Requester, wish: SyncWish, parts: Parts) -> None:
         rooms = [delta.member.room for delta in parts.joined]
-        each_thread = wish.filter.room.timeline.unread_thread_notifications
+        each_thread = wish.filter.room.timeline.counts_threads
         parts.unread = await self._unread.shown(requester.user_nid, rooms, each_thread=each_thread)
 
     def _sort_out(

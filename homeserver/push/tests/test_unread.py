@@ -242,6 +242,15 @@ class ThreadTests(UnreadTestCase):
             event = self.say(more={"m.relates_to": {"rel_type": "m.reference", "event_id": event}})
         self.assertEqual(self.by_thread(self.alice), {"main": (1, 0), self.root: (3, 0)})
 
+    def test_by_the_name_of_the_proposal(self) -> None:
+        self.say_in(self.root)
+        wish = {"org.matrix.msc3773.unread_thread_notifications": True}
+        room = self.alice.sync(filter={"room": {"timeline": wish}}).room(self.room_id)
+        self.assertEqual(pair(room["unread_thread_notifications"][self.root]), (1, 0))
+        flags = self.anonymous.get("/_matrix/client/versions")["unstable_features"]
+        for flag in ("org.matrix.msc3771", "org.matrix.msc3773", "org.matrix.msc3952_intentional_mentions"):
+            self.assertIs(flags[flag], True)
+
     def test_redacted_in_a_thread(self) -> None:
         event = self.say_in(self.root)
         self.say_in(self.root)
