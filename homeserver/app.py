@@ -161,6 +161,7 @@ from homeserver.rooms.joining import Joining
 from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.previews import Previews
 from homeserver.rooms.profile_news import ProfileNews
 from homeserver.rooms.public_rooms import PublishedRooms
@@ -729,16 +730,9 @@ class _Rooms:
             limits,
             db,
         )
+        new_rooms = NewRooms(builder, ingest, clock, core.around.randomness)
         creator = RoomCreator(
-            builder,
-            ingest,
-            profiles,
-            directory,
-            aliases,
-            inviting,
-            clock,
-            core.around.randomness,
-            core.config.rooms.default_version,
+            new_rooms, profiles, directory, aliases, inviting, core.config.rooms.default_version
         )
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)

@@ -9,9 +9,7 @@ import msgspec
 
 from homeserver.accounts.profiles import Profiles
 from homeserver.protocol.errors import (
-    Forbidden,
     InvalidParam,
-    InvalidRoomState,
     ThreepidDenied,
     UnsupportedRoomVersion,
 )
@@ -27,15 +25,10 @@ from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import RoomVersion, room_version
 from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.directory import Directory
-from homeserver.rooms.draft import Draft
 from homeserver.rooms.first_state import power_levels_content, preset_state
-from homeserver.rooms.head import Head
-from homeserver.rooms.ingest import Ingest, NewRoom
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.member_content import member_content
-from homeserver.rooms.send import EventBuilder, slots_to_authorise
-from homeserver.runtime.clock import Clock
-from homeserver.runtime.randomness import Randomness
+from homeserver.rooms.new_rooms import NewRooms
 
 CREATABLE_VERSIONS = ("11", "12")
 """Versions that new rooms can have here."""
@@ -67,29 +60,22 @@ class CreateRoom(msgspec.Struct):
 
 
 class RoomCreator:
-    """Makes rooms: all their first events in one transaction."""
+    """Makes rooms as users wish them."""
 
     def __init__(
         self,
-        builder: EventBuilder,
-        ingest: Ingest,
+        rooms: NewRooms,
         profiles: Profiles,
         directory: Directory,
         aliases: Aliases,
         inviting: Inviting,
-        clock: Clock,
-        randomness: Randomness,
         default_version: str,
     ) -> None:
-        self._builder = builder
-        self._ingest = ingest
+        self._rooms = rooms
         self._profiles = profiles
         self._directory = directory
         self._aliases = aliases
         self._inviting = inviting
-        self._clock = clock
-        self._newest_time = 0
-        self._randomness = randomness
         self._default_version = default_version
 
     async def create(self, creator: UserID, wish: CreateRoom) -> RoomID:
@@ -98,23 +84,19 @@ class RoomCreator:
         Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes
         contradict the room's own rules, Forbidden, InviteBlocked, LimitExceeded, InvalidParam, BadJson.
         """
-        version = _version(self._default_version if wish.room_version is None else wish.room_version)
+        version = creatable_version(self._default_version if wish.room_version is None else wish.room_version)
         alias = _alias(creator, wish)
         invited = await self._invited(creator, wish)
-        room = NewRoom(Head(0, self._room_id(creator), version, 0, 0, ()))
-        first = self._draft(room, creator, "m.room.create", _create_content(creator, wish, version, invited))
-        first.origin_server_ts = self._unused_time()
-        await self._add(room, first)
-        # From room version 12 on, the create event decides the room's ID.
-        room.head.room_id = room.events[0].event.room_id
+        create = _create_content(creator, wish, version, invited)
+        room = await self._rooms.begin(creator, version, create)
         for type_, state_key, content in await self._first_state(creator, wish, version, alias, invited):
-            await self._add(room, self._draft(room, creator, type_, content, state_key))
+            await self._rooms.add(room, creator, type_, content, state_key)
         if wish.visibility == "public":
             await self._aliases.check_publication(creator, room.head.room_id, [alias] if alias else ())
         if alias is not None:
             self._aliases.check_creation(creator, alias, room.head.room_id)
             await self._directory.claim(alias, room.head.room_id, creator)
-        await self._ingest.accept_room(room)
+        await self._rooms.store(room)
         if wish.visibility == "public":
             await self._directory.publish(room.head.nid)
         return room.head.room_id
@@ -153,33 +135,6 @@ class RoomCreator:
             state["m.room.member", str(user_id)] = content | ({"is_direct": True} if wish.is_direct else {})
         return [(type_, state_key, content) for (type_, state_key), content in state.items()]
 
-    def _draft(
-        self, room: NewRoom, creator: UserID, type_: str, content: JsonObject, state_key: str = ""
-    ) -> Draft:
-        return Draft(
-            room_id=room.head.room_id, type=type_, state_key=state_key, sender=creator, content=content
-        )
-
-    async def _add(self, room: NewRoom, draft: Draft) -> None:
-        head = room.head
-        for slot in [
-            *slots_to_authorise(head, draft),
-            (draft.type, draft.state_key or ""),
-            ("m.room.create", ""),
-        ]:
-            # Nothing is stored yet, so what is not in memory does not exist.
-            head.state.setdefault(slot, None)
-        try:
-            event = self._builder.build(head, draft)
-        except Forbidden as error:
-            raise InvalidRoomState(f"{draft.type}: {error}") from error
-        await self._ingest.add(room, event)
-
-    def _unused_time(self) -> int:
-        """From room version 12 on, two equal create events would be one room, so their times must differ."""
-        self._newest_time = max(self._clock.now_ms(), self._newest_time + 1)
-        return self._newest_time
-
     async def _invited(self, creator: UserID, wish: CreateRoom) -> list[UserID]:
         if wish.invite_3pid:
             raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
@@ -188,11 +143,9 @@ class RoomCreator:
             await self._inviting.check_target(creator, user_id)
         return invited
 
-    def _room_id(self, creator: UserID) -> RoomID:
-        return RoomID(f"!{self._randomness.token(18)}:{server_of(creator)}")
 
-
-def _version(identifier: str) -> RoomVersion:
+def creatable_version(identifier: str) -> RoomVersion:
+    """Raises UnsupportedRoomVersion."""
     if identifier not in CREATABLE_VERSIONS:
         raise UnsupportedRoomVersion(f"Rooms of version {identifier} cannot be created here")
     return room_version(identifier)

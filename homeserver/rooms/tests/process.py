@@ -25,6 +25,7 @@ from homeserver.rooms.head import Heads
 from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.members import Members
+from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.replays import Replays
@@ -98,21 +99,14 @@ class Process:
     async def create_room(self, **wish: Any) -> RoomID:
         """Alice's."""
         directory, domains = Directory(self.db, self.clock), LocalDomains(ServerName("test"))
+        limiter = RateLimiter(self.clock)
+        account_data = AccountData(self.db, self.journal)
         creator = RoomCreator(
-            self.builder,
-            self.ingest,
+            NewRooms(self.builder, self.ingest, self.clock, self._randomness),
             Profiles(self.db, _BYTES),
             directory,
             Aliases(directory, self.sender, self.heads, domains, RoomDirectory()),
-            Inviting(
-                AccountData(self.db, self.journal),
-                self.users,
-                domains,
-                RateLimiter(self.clock),
-                RateLimits(),
-            ),
-            self.clock,
-            self._randomness,
+            Inviting(account_data, self.users, domains, limiter, RateLimits()),
             "11",
         )
         return await creator.create(ALICE, CreateRoom(**wish))
