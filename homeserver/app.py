@@ -145,6 +145,7 @@ from homeserver.rooms.api.public_rooms import PublicRoomsEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
 from homeserver.rooms.api.related import ContextEndpoints, RelationEndpoints
 from homeserver.rooms.api.sending import SendEndpoints
+from homeserver.rooms.api.upgrade import UpgradeEndpoints
 from homeserver.rooms.appends import Projection, RoomAppends
 from homeserver.rooms.auto_join import AutoJoiner
 from homeserver.rooms.children import RelatedEvents
@@ -153,6 +154,7 @@ from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
 from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.event_lookup import EventLookup
+from homeserver.rooms.following import Following, RoomSettings
 from homeserver.rooms.head import Heads
 from homeserver.rooms.hierarchy import Hierarchies
 from homeserver.rooms.ingest import Ingest
@@ -178,6 +180,7 @@ from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.store.transactions import delete_transactions
 from homeserver.rooms.tails import Tails
 from homeserver.rooms.timeline import Timelines
+from homeserver.rooms.upgrade import RoomUpgrade
 from homeserver.rooms.view import RoomViews
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.locks import KeyedLocks
@@ -280,7 +283,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     push = _Push(core, account_data, receipts)
     user_index = UserIndex(core.db, core.domains)
     projections: list[Projection] = [user_index, presence.tracker, push.notifying, encryption.moves]
-    rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections)
+    rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections, [push.rules])
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
     people = _People(core, accounts, rooms, user_index)
     parts = (
@@ -673,8 +676,9 @@ class _Rooms:
         account_data: AccountData,
         signing_key: SigningKey,
         projections: Sequence[Projection],
+        room_settings: Sequence[RoomSettings],
     ) -> None:
-        """`projections` are those of other parts."""
+        """`projections` are those of other parts, as are `room_settings`."""
         self._core = core
         db, clock = core.db, core.clock
         self.heads, self.members = memberships.heads, memberships.members
@@ -719,6 +723,7 @@ class _Rooms:
         limits = core.config.rate_limits
         inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
         self.profile_news = ProfileNews(sender, self.members, profiles, db)
+        following = Following(account_data, core.users, self.heads, self.members, room_settings)
         self.changes = MembershipChanges(
             sender,
             self.heads,
@@ -726,6 +731,7 @@ class _Rooms:
             profiles,
             self.joining,
             inviting,
+            following,
             core.limiter,
             limits,
             db,
@@ -743,6 +749,7 @@ class _Rooms:
             MembershipEndpoints(self.changes, directory),
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, views, core.domains),
+            UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
             PreviewEndpoints(previews, Hierarchies(self.heads, previews, db), directory),
             PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
             RoomReadingEndpoints(RoomStates(views, db), Timelines(views, core.journal, db), clock),

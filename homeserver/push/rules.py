@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import MatrixError, TooLarge
+from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import JsonObject, encode_json
-from homeserver.protocol.push_rules import PushRules, shown_rules
+from homeserver.protocol.push_rules import PushRules, carried_over, shown_rules
 from homeserver.push.audience import write_audience_of
 from homeserver.push.store.rules import rules_changed_after, rules_of, upsert_rules
 from homeserver.storage.database import Database
@@ -96,6 +97,10 @@ class UserRules:
             return None
         rules = await self._db.read(rules_changed_after, requester.user_nid, position)
         return None if rules is None else _content(rules, requester)
+
+    async def carry_over(self, user_nid: int, old: RoomID, new: RoomID) -> None:
+        """The rules for one room also hold for the room that replaces it."""
+        await self.change(user_nid, lambda rules: carried_over(rules, old, new))
 
     async def change(self, user_nid: int, change: Change) -> None:
         """Raises what `change` raises, and TooLarge."""

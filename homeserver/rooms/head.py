@@ -104,6 +104,13 @@ class Heads:
         head = self._cache.get(room_id)
         return head if head is not None else self.put(_from_row(row))
 
+    async def is_known(self, room_id: RoomID) -> bool:
+        try:
+            await self.get(room_id)
+        except NotFound:
+            return False
+        return True
+
     async def nid_of(self, room_id: RoomID) -> int:
         """The room's short id. Raises NotFound."""
         return (await self.get(room_id)).nid

@@ -12,6 +12,7 @@ from homeserver.protocol.errors import Forbidden, MatrixError, Unknown
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.draft import Draft, Sent
+from homeserver.rooms.following import Following
 from homeserver.rooms.head import Heads
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
@@ -41,6 +42,7 @@ class MembershipChanges:
         profiles: Profiles,
         joining: Joining,
         inviting: Inviting,
+        following: Following,
         limiter: RateLimiter,
         limits: RateLimits,
         db: Database,
@@ -51,6 +53,7 @@ class MembershipChanges:
         self._profiles = profiles
         self._joining = joining
         self._inviting = inviting
+        self._following = following
         self._limiter = limiter
         self._limits = limits
         self._db = db
@@ -83,11 +86,11 @@ class MembershipChanges:
         """Sends a member event of any content, which is what all other ways to change a membership come to."""
         membership = content.get("membership")
         if membership == "join" and sender == target:
-            content = await self._joinable(room_id, sender, content, is_guest)
-        elif membership == "invite":
+            return await self._join(sender, room_id, content, is_guest)
+        if membership == "invite":
             await self._inviting.check(sender, room_id, target)
-        if membership in ("join", "knock", "invite"):
-            content = {**member_content("", await self._profiles.get(target)), **content}
+        if membership in ("knock", "invite"):
+            content = await self._with_profile(target, content)
         return await self._send(room_id, sender, target, content)
 
     async def leave(self, user_id: UserID, room_id: RoomID, reason: str | None = None) -> Sent:
@@ -129,15 +132,21 @@ class MembershipChanges:
                 # The next run tries again; the others must not wait for it.
                 log.warning("%s could not be taken out of %s: %s", user_id, room_id, error)
 
-    async def _joinable(
-        self, room_id: RoomID, user_id: UserID, content: JsonObject, is_guest: bool
-    ) -> JsonObject:
+    async def _join(self, user_id: UserID, room_id: RoomID, content: JsonObject, is_guest: bool) -> Sent:
         head = await self._heads.get(room_id)
         if is_guest:
             await self._joining.check_guest(head)
-        if await self._joining.membership(head, user_id) != "join":
+        is_there = await self._joining.membership(head, user_id) == "join"
+        if not is_there:
             self._limiter.check("joins_per_room", self._limits.joins_per_room, room_id)
-        return await self._joining.authorised(head, user_id, content)
+        content = await self._joining.authorised(head, user_id, content)
+        sent = await self._send(room_id, user_id, user_id, await self._with_profile(user_id, content))
+        if not is_there:
+            await self._following.follow(user_id, head)
+        return sent
+
+    async def _with_profile(self, user_id: UserID, content: JsonObject) -> JsonObject:
+        return {**member_content("", await self._profiles.get(user_id)), **content}
 
     async def _membership(self, room_id: RoomID, user_id: UserID) -> str | None:
         return await self._joining.membership(await self._heads.get(room_id), user_id)

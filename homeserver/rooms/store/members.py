@@ -90,6 +90,15 @@ def joined_member_events(txn: Transaction, room: int) -> list[tuple[UserID, byte
     return [(UserID(user_id), client) for user_id, client in rows]
 
 
+def member_events(txn: Transaction, room: int, membership: str) -> list[int]:
+    """The short ids of the member events of all who have the membership."""
+    rows = txn.rows(
+        "SELECT event FROM room_member WHERE room = %(room)s AND membership = %(membership)s",
+        room=room, membership=membership,
+    )  # fmt: skip
+    return [event for (event,) in rows]
+
+
 def joined_users(txn: Transaction, room: int, server_name: str, limit: int = 100) -> list[UserID]:
     """Some joined users of a server, those first who have been there longest."""
     rows = txn.rows(
