@@ -16,6 +16,7 @@ from homeserver.accounts.devices import NobodyListens
 from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.passwords import PasswordHasher, check_new_password
 from homeserver.accounts.profiles import Profiles
+from homeserver.accounts.registration_tokens import RegistrationTokens
 from homeserver.accounts.store.accounts import Account
 from homeserver.accounts.token_cache import TokenCache
 from homeserver.cli.database import at_once, opened
@@ -23,11 +24,13 @@ from homeserver.cli.installation import prepare
 from homeserver.cli.settings import declare_settings, load_settings
 from homeserver.protocol.identifiers import ServerName, UserID, localpart_of, new_user_id
 from homeserver.runtime.clock import Clock
+from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.refusal import Refusal
 from homeserver.runtime.threads import InlineThreads
 from homeserver.storage.database import Database
 
 _PAGE = 500
+_DAY_MS = 24 * 3600 * 1000
 # Tells the time here. Its type is an interface of Zope's, which says nothing to mypy.
 reactor: Any = _reactor
 
@@ -38,7 +41,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "  folkmoot user add alice --admin\n"
         '  echo "$PASSWORD" | folkmoot user add bot --password-stdin\n'
         "  folkmoot user list\n"
-        "  folkmoot user admin bob --revoke"
+        "  folkmoot user admin bob --revoke\n"
+        "  folkmoot user lock bob\n"
+        "  folkmoot user token --uses 1 --days 7"
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
     add = actions.add_parser("add", help="make an account; the first one is an administrator")
@@ -49,20 +54,37 @@ def declare(parser: argparse.ArgumentParser) -> None:
     admin.add_argument("--revoke", action="store_true", help="make them an ordinary user again")
     deactivate = actions.add_parser("deactivate", help="end an account and its sessions for good")
     deactivate.add_argument("--erase", action="store_true", help="empty the profile too")
+    lock = actions.add_parser("lock", help="let somebody do nothing but log out")
+    suspend = actions.add_parser("suspend", help="let somebody read, but tell others nothing")
+    for action in (lock, suspend):
+        action.add_argument("--undo", action="store_true", help="let them go on as before")
     listing = actions.add_parser("list", help="print all accounts")
+    token = actions.add_parser("token", help="make a registration token, which lets strangers register")
+    token.add_argument("--uses", type=_positive, metavar="N", help="how many accounts; unlimited by default")
+    token.add_argument("--days", type=_positive, metavar="N", help="how long it is good; for ever by default")
     for action in (add, password):
         action.add_argument("--password-stdin", action="store_true", help="read it from standard input")
-    for action in (add, password, admin, deactivate):
+    for action in (add, password, admin, deactivate, lock, suspend):
         action.add_argument("user", metavar="USER", help="localpart or full user ID")
     for action, act in (
         (add, Desk.add),
         (password, Desk.set_password),
         (admin, Desk.set_admin),
         (deactivate, Desk.deactivate),
+        (lock, Desk.set_locked),
+        (suspend, Desk.set_suspended),
         (listing, Desk.print_all),
+        (token, Desk.make_token),
     ):
         declare_settings(action)
         action.set_defaults(act=act)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,7 +100,10 @@ class Desk:
 
     def __init__(self, config: Config, db: Database) -> None:
         hasher = PasswordHasher(InlineThreads(), config.passwords)
-        self._accounts = Accounts(db, hasher, Profiles(db, budget=0), TokenCache(), NobodyListens(), Clock(reactor))
+        self._accounts = Accounts(
+            db, hasher, Profiles(db, budget=0), TokenCache(), NobodyListens(), Clock(reactor)
+        )
+        self._tokens = RegistrationTokens(db, Clock(reactor), Randomness())
         self._policy = config.passwords.policy
         self._domains = LocalDomains(ServerName(config.server.server_name))
 
@@ -105,6 +130,22 @@ class Desk:
         user_id = self._named(arguments)
         await self._accounts.deactivate(user_id, erase=arguments.erase)
         print(f"{user_id} is deactivated.")
+
+    async def set_locked(self, arguments: argparse.Namespace) -> None:
+        user_id = self._named(arguments)
+        await self._accounts.set_locked(user_id, not arguments.undo)
+        print(f"{user_id} is {'no longer' if arguments.undo else 'now'} locked.")
+
+    async def set_suspended(self, arguments: argparse.Namespace) -> None:
+        user_id = self._named(arguments)
+        await self._accounts.set_suspended(user_id, not arguments.undo)
+        print(f"{user_id} is {'no longer' if arguments.undo else 'now'} suspended.")
+
+    async def make_token(self, arguments: argparse.Namespace) -> None:
+        now = Clock(reactor).now_ms()
+        expires_at = None if arguments.days is None else now + arguments.days * _DAY_MS
+        made = await self._tokens.create(uses_allowed=arguments.uses, expires_at=expires_at)
+        print(made.token)
 
     async def print_all(self, _: argparse.Namespace) -> None:
         after = 0
@@ -134,6 +175,12 @@ def _asked_twice() -> str:
 
 def _line(account: Account) -> str:
     made = datetime.fromtimestamp(account.created_at / 1000, UTC).date()
-    if account.deactivated_at is not None:
-        return f"{made} {account.user_id} (deactivated)"
-    return f"{made} {account.user_id}{' (administrator)' if account.is_admin else ''}"
+    marks = {
+        "deactivated": account.deactivated_at is not None,
+        "administrator": account.is_admin,
+        "guest": account.is_guest,
+        "locked": account.locked_at is not None,
+        "suspended": account.suspended_at is not None,
+    }
+    told = ", ".join(mark for mark, is_set in marks.items() if is_set)
+    return f"{made} {account.user_id}{f' ({told})' if told else ''}"

@@ -135,3 +135,46 @@ def test_long_lists_are_printed_whole(
     for name in names:
         users("add", name, "--password-stdin")
     assert [line.split(" ")[0] for line in listed(users, capsys)] == [f"@{name}:localhost" for name in names]
+
+
+def test_locked_and_suspended_users_are_marked(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
+    users("add", "alice", "--password-stdin")
+    users("add", "bob", "--password-stdin")
+    assert users("lock", "bob") == 0
+    assert users("suspend", "bob") == 0
+    assert listed(users, capsys) == ["@alice:localhost (administrator)", "@bob:localhost (locked, suspended)"]
+    assert users("lock", "bob", "--undo") == 0
+    assert users("suspend", "bob", "--undo") == 0
+    assert listed(users, capsys)[1] == "@bob:localhost"
+    for action in ("lock", "suspend"):
+        assert users(action, "nobody") == 2
+
+
+def test_who_is_locked_out(users: Users, tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        users("add", "alice", "--password-stdin")
+        users("lock", "alice")
+        assert login_status(server, "alice", PASSWORD) == 401
+        users("lock", "alice", "--undo")
+        assert login_status(server, "alice", PASSWORD) == 200
+
+
+def test_registration_tokens(users: Users, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert users("token", "--uses", "1", "--days", "7") == 0
+    assert users("token") == 0
+    tokens = capsys.readouterr().out.split()
+    assert len(set(tokens)) == 2
+    with running(
+        tmp_path, ["-o", "enable_registration=true", "-o", "registration_requires_token=true"]
+    ) as server:
+        for token in tokens:
+            path = f"/_matrix/client/v1/register/m.login.registration_token/validity?token={token}"
+            assert server.request("GET", path) == (200, {"valid": True})
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_impossible_numbers_are_refused(users: Users, number: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        users("token", "--uses", number)
+    assert ended.value.code == 2
