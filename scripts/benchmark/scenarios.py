@@ -124,6 +124,14 @@ async def send_32_rooms(stage: Stage) -> Work:
     return Work([timed(partial(room.say, room.members[0])) for room in rooms], partial(has_key, "event_id"))
 
 
+@scenario(turns=300)
+async def notify_1000(stage: Stage) -> Work:
+    """One message that notifies all 1,000 members of a room, none of whom is listening: the server works out what
+    it means for each of them, and counts it. One sender, one after the other."""
+    crowd = await stage.crowd()
+    return Work([timed(partial(crowd.say, crowd.members[0]))], partial(has_key, "event_id"))
+
+
 @scenario(turns=20)
 async def fan_out(stage: Stage) -> Work:
     """One message delivered to one of the 100 members of a room, each waiting in a long /sync: from before

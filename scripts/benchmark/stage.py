@@ -12,6 +12,7 @@ PREPARING_AT_ONCE = 8
 REGISTERING_AT_ONCE = 4
 SENDERS = 32
 LISTENERS = 100
+CROWD = 1000
 LEAST_SECONDS = 3.0
 
 Item = TypeVar("Item")
@@ -40,6 +41,7 @@ class Stage:
         self._senders: list[User] = []
         self._hall: Room | None = None
         self._market: Room | None = None
+        self._crowd: Room | None = None
 
     @property
     def least_seconds(self) -> float:
@@ -75,6 +77,11 @@ class Stage:
         """The room with 100 members (or fewer, by scale) who mostly listen."""
         self._hall = self._hall or await self.room(await self.users(self.scaled(LISTENERS, 2)))
         return self._hall
+
+    async def crowd(self) -> Room:
+        """The room with 1,000 members (or fewer, by scale), nearly all of whom are away."""
+        self._crowd = self._crowd or await self.room(await self.users(self.scaled(CROWD, 2)))
+        return self._crowd
 
     async def market(self) -> Room:
         """The room where all 32 senders talk."""
