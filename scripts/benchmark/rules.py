@@ -49,12 +49,12 @@ class LargeRoom:
         self.state: dict[Slot, EventID] = {}
         self._last: EventID | None = None
         creator: JsonObject = {} if version.implicit_creator else {"creator": CREATOR}
-        self._add(Draft("m.room.create", "", CREATOR, {"room_version": version.identifier, **creator}))
-        self._add(member(CREATOR, "join"))
-        self._add(self._levels({}))
-        self._add(Draft("m.room.join_rules", "", CREATOR, {"join_rule": "public"}))
+        self.add(Draft("m.room.create", "", CREATOR, {"room_version": version.identifier, **creator}))
+        self.add(member(CREATOR, "join"))
+        self.add(self._levels({}))
+        self.add(Draft("m.room.join_rules", "", CREATOR, {"join_rule": "public"}))
         for number in range(1, members):
-            self._add(member(_user(number), "join"))
+            self.add(member(user(number), "join"))
 
     def branch(self) -> "LargeRoom":
         other = copy(self)
@@ -64,22 +64,23 @@ class LargeRoom:
     def change(self, first: int) -> None:
         """A hundred events: mostly of members from number `first` on, who move, leave, are banned, or come."""
         for number in range(first, first + 60):
-            self._add(member(_user(number), "join", displayname=f"Number {number} of {first}"))
+            self.add(member(user(number), "join", displayname=f"Number {number} of {first}"))
         for number in range(first + 60, first + 70):
-            self._add(member(_user(number), "leave", _user(1)))
-            self._add(member(_user(number + 20), "ban", _user(2)))
-            self._add(member(_user(1_000_000 + number), "join"))
+            self.add(member(user(number), "leave", user(1)))
+            self.add(member(user(number + 20), "ban", user(2)))
+            self.add(member(user(1_000_000 + number), "join"))
         for number in range(5):
-            self._add(self._levels({_user(first + number): 25}))
-            self._add(Draft("m.room.topic", "", _user(3), {"topic": f"{first} {number}"}))
+            self.add(self._levels({user(first + number): 25}))
+            self.add(Draft("m.room.topic", "", user(3), {"topic": f"{first} {number}"}))
 
     def _levels(self, others: Mapping[UserID, int]) -> Draft:
-        users = {_user(number): 50 for number in range(1, 6)} | dict(others)
+        users = {user(number): 50 for number in range(1, 6)} | dict(others)
         if not self.version.privileged_creators:
             users[CREATOR] = 100
         return Draft("m.room.power_levels", "", CREATOR, {"users": users})
 
-    def _add(self, wanted: Draft) -> None:
+    def add(self, wanted: Draft) -> Event:
+        """The event that follows the last one."""
         number = len(self.events)
         slots = auth_slots(
             type=wanted.type,
@@ -101,6 +102,7 @@ class LargeRoom:
         self._last = event.event_id
         self.events[event.event_id] = event
         self.state[event.slot] = event.event_id
+        return event
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _user(number: int) -> UserID:
+def user(number: int) -> UserID:
     return UserID(f"@user{number}:server{number % 50}.example")
 
 

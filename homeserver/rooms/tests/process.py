@@ -70,7 +70,7 @@ class Process:
         self.clock = Clock(cast(ReactorTime, FakeReactor()))
         self.db = Database(engine, make_threads)
         self.journal = Journal(self.db, Waiting(self.clock))
-        self.users: Dictionary[UserID] = Dictionary(self.db, "known_user", ("user_id",), 100)
+        self.users: Dictionary[UserID] = Dictionary(self.db, "known_user", ("user_id",), 20_000)
         self.heads = Heads(self.db, _BYTES)
         self.tails = Tails(_BYTES)
         self.members = Members(self.db, self.users, self.heads, _BYTES)
@@ -82,7 +82,7 @@ class Process:
             RoomAppends(self.clock, [self.tails, self.members, marks, replays, *projections]),
             self.heads,
             self.users,
-            Dictionary[Slot](self.db, "room_slot", ("type", "state_key"), 100),
+            Dictionary[Slot](self.db, "room_slot", ("type", "state_key"), 20_000),
             Dictionary[str](self.db, "room_event_type", ("type",), 100),
         )
         signer = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
