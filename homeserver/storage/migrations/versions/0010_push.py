@@ -55,7 +55,7 @@ def upgrade() -> None:
         CREATE INDEX push_event_threads ON push_event (room, thread, position);
         CREATE INDEX push_event_rooms ON push_event (room, position);
         CREATE INDEX push_event_highlights ON push_event (room, position) WHERE highlight = 1;
-        CREATE INDEX push_event_redacted ON push_event (room, position) WHERE redacted = 1;
+        CREATE INDEX push_event_redacted ON push_event (room, thread, position) WHERE redacted = 1;
 
         -- How many there were in each thread so far, up to the last one's position. Ends with its last event.
         CREATE TABLE push_thread (
