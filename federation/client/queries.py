@@ -8,7 +8,7 @@ import msgspec
 from federation.transport import Call, Query, Transport, path_of
 from homeserver.http.outbound import Bounds
 from homeserver.protocol.errors import RemoteFailed, Unrecognized
-from homeserver.protocol.identifiers import RoomAlias, RoomID, ServerName, UserID, server_of
+from homeserver.protocol.identifiers import USER_ID, RoomAlias, RoomID, ServerName, UserID, server_of
 from homeserver.protocol.json import JsonObject
 
 _V1 = "/_matrix/federation/v1"
@@ -37,7 +37,7 @@ class RoomHierarchy(msgspec.Struct):
 
 
 class _Subject(msgspec.Struct):
-    sub: UserID
+    sub: str
 
 
 class _Implementation(msgspec.Struct):
@@ -111,10 +111,10 @@ class QueryCalls:
         """Whom an OpenID token, which `destination` gave out, belongs to. Not signed, as anybody may ask."""
         query = {"access_token": access_token}
         call = Call(method="GET", path=_V1 + "/openid/userinfo", query=query, signed=False)
-        user_id = (await self._transport.ask(destination, call, _Subject)).sub
-        if server_of(user_id) != destination:
-            raise RemoteFailed(f"{destination} speaks for a user of another server")
-        return user_id
+        subject = (await self._transport.ask(destination, call, _Subject)).sub
+        if USER_ID.fullmatch(subject) is None or server_of(subject) != destination:
+            raise RemoteFailed(f"{destination} speaks for somebody who is no user of it")
+        return UserID(subject)
 
     async def version(self, destination: ServerName) -> tuple[str, str]:
         """Name and version of the program; empty where the server keeps them to itself."""
