@@ -3,8 +3,9 @@
 from typing import Protocol
 
 from config.people import People
+from homeserver.accounts.profile import DISPLAYNAME
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import Forbidden, MissingToken
+from homeserver.protocol.errors import Forbidden, GuestAccessForbidden, MissingToken
 from homeserver.protocol.identifiers import UserID
 from homeserver.storage.dictionary import Dictionary
 
@@ -37,6 +38,8 @@ class ProfileRules:
             raise Forbidden("You share no room with this user")
 
     def check_may_change(self, requester: Requester, key: str) -> None:
-        """Raises Forbidden."""
+        """Raises Forbidden, and GuestAccessForbidden for all but the name of a guest."""
+        if requester.is_guest and key != DISPLAYNAME:
+            raise GuestAccessForbidden("Guests may only change their name")
         if key in self._settings.fixed_fields and not requester.is_admin:
             raise Forbidden(f"{key} cannot be changed on this server")

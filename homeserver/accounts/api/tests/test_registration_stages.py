@@ -322,6 +322,15 @@ class GuestTests(StagesTestCase):
         ):
             self.assertEqual(guest.request(method, path, body).error, (403, "M_GUEST_ACCESS_FORBIDDEN"))
 
+    def test_guests_have_a_name_and_no_more(self) -> None:
+        guest = self.guest()
+        path = f"/profile/{guest.user_id}"
+        self.assertEqual(guest.put(f"{path}/displayname", {"displayname": "Gast"}).status, 200)
+        self.assertEqual(guest.delete(f"{path}/displayname").status, 200)
+        for key in ("avatar_url", "org.example.colour"):
+            answer = guest.put(f"{path}/{key}", {key: "mxc://test/a"})
+            self.assertEqual(answer.error, (403, "M_GUEST_ACCESS_FORBIDDEN"))
+
     def test_a_guest_becomes_a_user(self) -> None:
         guest = self.guest()
         localpart = guest.user_id[1:].partition(":")[0]
