@@ -13,6 +13,7 @@ from homeserver.protocol.json import JsonObject
 _VERSIONS = ["v1.1", "v1.2", "v1.3"]
 # What clients ask for before they use it, by the names they know it by.
 _UNSTABLE_FEATURES = {
+    "com.beeper.msc4446": True,  # the fully read marker can move back
     "org.matrix.e2e_cross_signing": True,
     "org.matrix.msc3026.busy_presence": True,
     "org.matrix.msc3030": True,  # /timestamp_to_event

@@ -22,6 +22,8 @@ from homeserver.storage.dictionary import Dictionary
 
 _DEFAULT_TIMEOUT_MS = 30_000
 _LONGEST_TIMEOUT_MS = 120_000
+# MSC4446, by its name until it is accepted.
+_ALLOW_BACKWARD = "com.beeper.allow_backward"
 
 
 class Activity(Protocol):
@@ -65,6 +67,7 @@ class TypingEndpoints:
 class ReceiptBody(msgspec.Struct, frozen=True):
     # Of any type, because a wrong one is M_INVALID_PARAM here and not M_BAD_JSON.
     thread_id: JsonValue | msgspec.UnsetType = msgspec.UNSET
+    allow_backward: bool = msgspec.field(name=_ALLOW_BACKWARD, default=False)
 
 
 class ReadMarkerBody(msgspec.Struct, frozen=True):
@@ -73,6 +76,7 @@ class ReadMarkerBody(msgspec.Struct, frozen=True):
     fully_read: str | None = msgspec.field(name=FULLY_READ, default=None)
     read: str | None = msgspec.field(name=READ, default=None)
     read_private: str | None = msgspec.field(name=READ_PRIVATE, default=None)
+    allow_backward: bool = msgspec.field(name=_ALLOW_BACKWARD, default=False)
 
 
 class ReceiptEndpoints:
@@ -95,7 +99,7 @@ class ReceiptEndpoints:
         if receipt_type not in RECEIPT_TYPES:
             raise InvalidParam(f"The receipt type must be one of {', '.join(RECEIPT_TYPES)}")
         thread = UNTHREADED if body.thread_id is msgspec.UNSET else _thread(receipt_type, body.thread_id)
-        mark = Mark(receipt_type, parse_event_id(event_id), thread)
+        mark = Mark(receipt_type, parse_event_id(event_id), thread, body.allow_backward)
         await self._move(requester, room_id, [mark])
         return {}
 
@@ -107,7 +111,11 @@ class ReceiptEndpoints:
     ) -> JsonObject:
         """Moves the fully read marker and, if named, the receipts."""
         given = ((FULLY_READ, body.fully_read), (READ, body.read), (READ_PRIVATE, body.read_private))
-        marks = [Mark(type_, parse_event_id(event_id)) for type_, event_id in given if event_id]
+        marks = [
+            Mark(type_, parse_event_id(event_id), may_go_back=body.allow_backward)
+            for type_, event_id in given
+            if event_id
+        ]
         await self._move(requester, room_id, marks)
         return {}
 

@@ -25,15 +25,19 @@ RECEIPT_TYPES = (READ, READ_PRIVATE, FULLY_READ)
 
 
 class Mark(NamedTuple):
-    """`type` is one of RECEIPT_TYPES, `thread` UNTHREADED, MAIN or the event ID of a thread's root."""
+    """`type` is one of RECEIPT_TYPES, `thread` UNTHREADED, MAIN or the event ID of a thread's root.
+
+    With `may_go_back` the fully read marker moves to an earlier event too (MSC4446).
+    """
 
     type: str
     event_id: EventID
     thread: str = UNTHREADED
+    may_go_back: bool = False
 
 
 class ReadMarkers:
-    """Moves the requester's markers in a room; none ever moves back."""
+    """Moves the requester's markers in a room; none moves back, unless its user says so."""
 
     def __init__(
         self,
@@ -58,10 +62,11 @@ class ReadMarkers:
         room_nid = await self._membership.require_joined(room_id, requester.user_id)
         places = [await self._place(room_id, mark) for mark in marks]
         moves = [
-            self._move(requester.user_nid, room_nid, mark, place)
+            move
             for mark, place in zip(marks, places, strict=True)
             # COMPAT(synapse 1.157): a receipt at an event that the server does not have is ignored.
             if place is not None
+            for move in self._moves(requester.user_nid, room_nid, mark, place)
         ]
         try:
             await gatherResults(moves, consumeErrors=True)
@@ -79,9 +84,11 @@ class ReadMarkers:
             raise NotFound("The room has no such event")
         return place
 
-    def _move(self, user_nid: int, room_nid: int, mark: Mark, place: int) -> Deferred[Position]:
-        if mark.type == FULLY_READ:
-            key = ContentKey(user_nid, room_nid, FULLY_READ)
-            return self._account_data.put(key, {"event_id": mark.event_id}, rank=place)
-        receipt = ReceiptKey(room_nid, user_nid, mark.type, mark.thread)
-        return self._receipts.move(receipt, mark.event_id, place, self._clock.now_ms())
+    def _moves(self, user_nid: int, room_nid: int, mark: Mark, place: int) -> list[Deferred[Position]]:
+        if mark.type != FULLY_READ:
+            receipt = ReceiptKey(room_nid, user_nid, mark.type, mark.thread)
+            return [self._receipts.move(receipt, mark.event_id, place, self._clock.now_ms())]
+        key, content = ContentKey(user_nid, room_nid, FULLY_READ), {"event_id": mark.event_id}
+        # Without a rank it replaces whatever is there; with one, later moves are compared with it.
+        ranks = [0, place] if mark.may_go_back else [place]
+        return [self._account_data.put(key, content, rank=rank) for rank in ranks]

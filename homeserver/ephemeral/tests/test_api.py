@@ -170,6 +170,24 @@ class ReadMarkersEndpointTests(ReceiptApiTestCase):
         self.post("read_markers", {"m.fully_read": "$3"})
         self.assertEqual(self.fully_read(), {"event_id": "$3"})
 
+    def test_the_marker_moves_back_where_its_user_says_so(self) -> None:
+        back = {"com.beeper.allow_backward": True}
+        for path, body in (("read_markers", {"m.fully_read": "$1"}), ("receipt/m.fully_read/$1", {})):
+            self.post("read_markers", {"m.fully_read": "$3"})
+            self.post(path, body)
+            self.assertEqual(self.fully_read(), {"event_id": "$3"})
+            self.assertEqual(self.post(path, {**body, **back}), (200, {}))
+            self.assertEqual(self.fully_read(), {"event_id": "$1"})
+        # From there on it moves as before.
+        self.post("read_markers", {"m.fully_read": "$2"})
+        self.post("read_markers", {"m.fully_read": "$1"})
+        self.assertEqual(self.fully_read(), {"event_id": "$2"})
+
+    def test_receipts_never_move_back(self) -> None:
+        self.post("read_markers", {"m.read": "$2"})
+        self.post("read_markers", {"m.read": "$1", "com.beeper.allow_backward": True})
+        self.assertEqual(list(self.seen_by(BOB)), ["$2"])
+
     def test_the_marker_wakes_its_user(self) -> None:
         alice, bob = self.waiter(("user", self.alice)), self.waiter(("user", self.bob))
         self.post("read_markers", {"m.fully_read": "$2"})
