@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from nio import AsyncClient, AsyncClientConfig, ErrorResponse, MatrixRoom, RoomMessageText
+from nio import AsyncClient, AsyncClientConfig, ErrorResponse, MatrixRoom, MegolmEvent, RoomMessageText
 
 PATIENCE = 30  # seconds, on a machine that is busy with other things
 PASSWORD = "correct horse battery staple"
@@ -34,12 +35,18 @@ def success(answer: Any) -> Any:
 class Talker:
     """Used as a context manager, after `register` or `log_in`."""
 
-    def __init__(self, url: str, localpart: str) -> None:
-        self.client = AsyncClient(url, localpart, config=_CONFIG)
+    def __init__(self, url: str, localpart: str, store: Path | None = None) -> None:
+        """With a directory to keep keys in, it encrypts and decrypts."""
+        config = replace(_CONFIG, encryption_enabled=store is not None)
+        self.client = AsyncClient(
+            url, localpart, store_path="" if store is None else str(store), config=config
+        )
         self.heard: list[Heard] = []
+        self.unreadable: list[MegolmEvent] = []
         self._localpart = localpart
         self._syncing: asyncio.Task[None] | None = None
         self.client.add_event_callback(self._on_message, RoomMessageText)
+        self.client.add_event_callback(self._on_unreadable, MegolmEvent)
 
     @property
     def user_id(self) -> str:
@@ -78,7 +85,8 @@ class Talker:
     async def say(self, room_id: str, body: str) -> str:
         """The event ID of the message, once the server has acknowledged it."""
         content = {"msgtype": "m.text", "body": body}
-        return str(success(await self.client.room_send(room_id, "m.room.message", content)).event_id)
+        sent = await self.client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
+        return str(success(sent).event_id)
 
     async def hears(self, bodies: Sequence[str]) -> None:
         """Waits for the last of these messages; all of them must have come in this order."""
@@ -98,6 +106,9 @@ class Talker:
 
     async def _on_message(self, _: MatrixRoom, event: RoomMessageText) -> None:
         self.heard.append(_heard(event))
+
+    async def _on_unreadable(self, _: MatrixRoom, event: MegolmEvent) -> None:
+        self.unreadable.append(event)
 
 
 def _heard(event: RoomMessageText) -> Heard:
