@@ -4,8 +4,8 @@ https://spec.matrix.org/v1.19/server-server-api/#retrieving-server-keys
 """
 
 import logging
-from collections.abc import Collection, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
@@ -22,6 +22,8 @@ from homeserver.runtime.shared_calls import SharedCalls
 
 log = logging.getLogger(__name__)
 
+Asked: TypeAlias = KeyAnswer | None
+
 _DIRECT_BOUNDS = Bounds(seconds=15, body=64 * 1024)
 _NOTARY_BOUNDS = Bounds(seconds=30, body=16 * 1024 * 1024)
 _AT_ONCE = 50
@@ -37,31 +39,44 @@ class KeyFetcher:
         self._notaries = notaries
         self._clock = clock
         self._turns = DeferredSemaphore(_AT_ONCE)
-        self._under_way: SharedCalls[ServerName, KeyAnswer | None] = SharedCalls()
+        self._under_way: SharedCalls[ServerName, Asked] = SharedCalls()
 
     async def fetch(self, servers: Collection[ServerName]) -> list[KeyAnswer]:
-        """The answers of those servers of which there is one; failures are logged."""
-        ways = (self.fetch_directly, self._from_notaries)
-        found: list[KeyAnswer] = []
-        for way in reversed(ways) if len(servers) >= _CROWD else ways:
-            missing = set(servers) - {answer.server_name for answer in found}
-            if missing:
-                found += await way(missing)
-        return found
+        """The answers of those servers of which there is one; failures are logged.
 
-    async def fetch_directly(self, servers: Collection[ServerName]) -> list[KeyAnswer]:
+        A server that failed lately is not asked itself.
+        """
+        if len(servers) >= _CROWD:
+            found = await self._from_notaries(servers)
+            return found + await self.fetch_directly(_without(servers, found))
+        found = await self.fetch_directly(servers)
+        return found + await self._from_notaries(_without(servers, found))
+
+    async def fetch_from_sender(self, server: ServerName) -> list[KeyAnswer]:
+        """The same for one who has just sent something: that is a sign of life, whatever failed before."""
+        found = await self.fetch_directly([server], only_if_alive=False)
+        return found or await self._from_notaries([server])
+
+    async def fetch_directly(
+        self, servers: Collection[ServerName], *, only_if_alive: bool = True
+    ) -> list[KeyAnswer]:
         """From the servers themselves; each is asked once although many may want to know."""
-        answers = await gatherResults([self._under_way.run(name, self._asking(name)) for name in servers])
+        answers = await gatherResults(
+            [self._under_way.run(name, self._asking(name, only_if_alive)) for name in servers]
+        )
         return [answer for answer in answers if answer is not None]
 
-    def _asking(self, name: ServerName) -> Any:
-        def start() -> Coroutine[Any, Any, KeyAnswer | None]:
-            return self._direct(name)
+    def _asking(self, name: ServerName, only_if_alive: bool) -> Callable[[], Coroutine[Any, Any, Asked]]:
+        return lambda: self._direct(name, only_if_alive)
 
-        return start
-
-    async def _direct(self, name: ServerName) -> KeyAnswer | None:
-        call = Call(method="GET", path="/_matrix/key/v2/server", bounds=_DIRECT_BOUNDS, signed=False)
+    async def _direct(self, name: ServerName, only_if_alive: bool) -> Asked:
+        call = Call(
+            method="GET",
+            path="/_matrix/key/v2/server",
+            bounds=_DIRECT_BOUNDS,
+            signed=False,
+            only_if_alive=only_if_alive,
+        )
         try:
             response = await self._turns.run(lambda: Deferred.fromCoroutine(self._transport.send(name, call)))
             answer = read_key_answer(response.json(), self._clock.now_ms())
@@ -110,6 +125,10 @@ class KeyFetcher:
                 continue
             if answer.server_name in servers:
                 yield answer
+
+
+def _without(servers: Collection[ServerName], found: Sequence[KeyAnswer]) -> set[ServerName]:
+    return set(servers) - {answer.server_name for answer in found}
 
 
 def _check_notary(notary: KeyServer, value: JsonValue) -> None:

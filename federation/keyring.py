@@ -3,8 +3,8 @@
 https://spec.matrix.org/v1.19/server-server-api/#validating-hashes-and-signatures-on-received-events
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -33,6 +33,7 @@ _MOST_SIGNATURES = 5
 
 Keys: TypeAlias = Mapping[str, ServerKey]
 """Of one server, by ID."""
+Fetch: TypeAlias = Callable[[Collection[ServerName]], Coroutine[Any, Any, list[KeyAnswer]]]
 Needs: TypeAlias = dict[tuple[ServerName, str], int]
 """Server and key, with the time in ms at which the key must have been valid; 0 where that does not matter."""
 
@@ -67,7 +68,9 @@ class Keyring:
     async def verify_request(self, server_name: ServerName, signed: JsonObject, key_id: str) -> None:
         """Raises SignatureInvalid unless the server has just signed the object, with a key that is valid now."""
         now_ms = self._clock.now_ms()
-        keys = await self._keys({(server_name, key_id): now_ms})
+        keys = await self._keys(
+            {(server_name, key_id): now_ms}, lambda _: self._fetcher.fetch_from_sender(server_name)
+        )
         key = keys[server_name].get(key_id)
         if key is None:
             raise KeyUnknown(f"{server_name} has no key {key_id}, or cannot be asked for it")
@@ -80,7 +83,7 @@ class Keyring:
 
         All keys that are needed are had together, and checking is done in threads.
         """
-        keys = await self._keys(_needs(events))
+        keys = await self._keys(_needs(events), self._fetcher.fetch)
         batches = [events[start : start + _BATCH] for start in range(0, len(events), _BATCH)]
         outcomes = await gatherResults([self._threads.run(_check_all, batch, keys) for batch in batches])
         return [outcome for batch in outcomes for outcome in batch]
@@ -95,7 +98,7 @@ class Keyring:
         """Deletes keys that nobody has asked for, for a year."""
         await self._db.write(delete_fetched_before, self._clock.now_ms() - _YEAR_MS)
 
-    async def _keys(self, needs: Needs) -> dict[ServerName, Keys]:
+    async def _keys(self, needs: Needs, fetch: Fetch) -> dict[ServerName, Keys]:
         """What there is to be known of the keys of these servers."""
         servers = {name for name, _ in needs}
         found = {name: keys for name in servers if (keys := self._in_memory(name)) is not None}
@@ -103,18 +106,18 @@ class Keyring:
         lacking = {name for (name, key_id), ts in needs.items() if _lacks(found[name].get(key_id), ts)}
         lacking.discard(self._own_name)
         if lacking:
-            await self._ask(lacking)
+            await self._ask(lacking, fetch)
             await self._read(lacking, found)
         return found
 
-    async def _ask(self, servers: Collection[ServerName]) -> None:
+    async def _ask(self, servers: Collection[ServerName], fetch: Fetch) -> None:
         """Returns when all of them were asked, by this call or by others."""
         by_others = [self._asked_by_others(name) for name in servers if name in self._under_way]
         asked = self._to_ask(name for name in servers if name not in self._under_way)
         if asked:
             self._under_way.update({name: [] for name in asked})
             try:
-                await self._keep(await self._fetcher.fetch(asked))
+                await self._keep(await fetch(asked))
             finally:
                 for name in asked:
                     for waiting in self._under_way.pop(name):

@@ -139,6 +139,12 @@ class RequestTests(KeyringTestCase):
         self.reactor.advance(30)
         self.result_of(self.request(A))
 
+    def test_who_sends_something_is_alive(self) -> None:
+        """And is asked for keys, even if it could not be reached a moment ago."""
+        self.peers.publish(A)
+        self.result_of(self.request(A))
+        self.assertEqual([call.only_if_alive for _, call in self.peers.calls], [False])
+
     def test_old_keys_sign_no_requests(self) -> None:
         old = {OLD.key.key_id: {"key": encode_base64(OLD.key.public_key), "expired_ts": NOW_MS + DAY_MS}}
         self.peers.publish(A, old_verify_keys=old)
