@@ -189,14 +189,18 @@ from homeserver.runtime.tasks import Every
 from homeserver.runtime.tasks import start as start_task
 from homeserver.runtime.threads import Threads
 from homeserver.runtime.version import program_version
+from homeserver.search.api.messages import MessageSearchEndpoints
 from homeserver.search.api.mutual_rooms import MutualRoomsEndpoints
 from homeserver.search.api.user_directory import UserDirectoryEndpoints
+from homeserver.search.message_index import MessageIndex
+from homeserver.search.messages import MessageSearch
 from homeserver.search.mutual_rooms import MutualRooms
 from homeserver.search.user_directory import UserDirectory
 from homeserver.search.user_index import UserIndex
 from homeserver.storage.database import Database, MakeThreads
 from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.engine import DatabaseUnavailable, Engine
+from homeserver.storage.full_text import full_text
 from homeserver.storage.postgres import Postgres
 from homeserver.storage.sqlite import Sqlite
 from homeserver.streams.journal import Journal
@@ -282,7 +286,8 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = _Push(core, account_data, receipts)
     user_index = UserIndex(core.db, core.domains)
-    projections: list[Projection] = [user_index, presence.tracker, push.notifying, encryption.moves]
+    message_index = [MessageIndex()] if config.search.enabled else []
+    projections: list[Projection] = [*message_index, user_index, presence.tracker, push.notifying, encryption.moves]
     rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections, [push.rules])
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
     people = _People(core, accounts, rooms, user_index)
@@ -534,9 +539,7 @@ class _Accounts:
         usernames = Usernames(self.accounts, self._core.domains, randomness, config.registration)
         admission = Admission(config.registration, self._core.limiter, config.rate_limits.registration)
         nonces = Nonces(self._core.clock, randomness)
-        by_secret = SharedSecretRegistration(
-            config.registration.shared_secret, nonces, usernames, self.accounts
-        )
+        by_secret = SharedSecretRegistration(config.registration.shared_secret, nonces, usernames, newcomers)
         editor = ProfileEditor(self._core.db, self.profiles, listener)
         return _Part(
             [
@@ -742,7 +745,7 @@ class _Rooms:
         )
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
-        views = RoomViews(self.heads, self.members, db)
+        self.views = views = RoomViews(self.heads, self.members, db)
         previews = Previews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
@@ -910,7 +913,13 @@ class _People:
             ReportEndpoints(reporting),
             MutualRoomsEndpoints(MutualRooms(rooms.members, core.users)),
             UserDirectoryEndpoints(directory),
+            MessageSearchEndpoints(self._message_search(core, rooms), core.clock),
         ]
+
+    def _message_search(self, core: _Core, rooms: _Rooms) -> MessageSearch:
+        enabled = core.config.search.enabled
+        index = full_text(core.db.engine_name, "search_message", "event") if enabled else None
+        return MessageSearch(index, rooms.members, rooms.views, core.users, core.journal, core.db)
 
     def part(self) -> _Part:
         return _Part(

@@ -87,9 +87,25 @@ class Newcomers:
         await self._accounts.create(user_id, None, is_guest=True, session=session)
         self._receive(user_id, is_guest=True)
 
-    async def add(self, user_id: UserID, *, displayname: str | None) -> int:
+    async def add(
+        self,
+        user_id: UserID,
+        *,
+        displayname: str | None,
+        password: str | None = None,
+        is_admin: bool = False,
+        user_type: str | None = None,
+        session: PreparedSession | None = None,
+    ) -> int:
         """An account for somebody whom others vouch for. Returns the user's short id; raises UserInUse."""
-        user_nid = await self._accounts.create(user_id, None, displayname=displayname)
+        user_nid = await self._accounts.create(
+            user_id,
+            password,
+            displayname=displayname,
+            is_admin=is_admin,
+            user_type=user_type,
+            session=session,
+        )
         self._receive(user_id)
         return user_nid
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from homeserver.accounts.accounts import Accounts
+from homeserver.accounts.newcomers import Newcomers
 from homeserver.accounts.passwords import MAX_PASSWORD
 from homeserver.accounts.registration import Usernames
 from homeserver.accounts.sessions import PreparedSession
@@ -83,11 +83,13 @@ class Nonces:
 class SharedSecretRegistration:
     """Accounts, administrators' included, for whoever knows `secret`; None switches it off."""
 
-    def __init__(self, secret: str | None, nonces: Nonces, usernames: Usernames, accounts: Accounts) -> None:
+    def __init__(
+        self, secret: str | None, nonces: Nonces, usernames: Usernames, newcomers: Newcomers
+    ) -> None:
         self._secret = secret
         self._nonces = nonces
         self._usernames = usernames
-        self._accounts = accounts
+        self._newcomers = newcomers
 
     def check_enabled(self) -> None:
         """Raises Unknown where there is no secret."""
@@ -100,10 +102,10 @@ class SharedSecretRegistration:
         self._nonces.use(request.nonce)
         self._check(request)
         user_id = await self._usernames.claim(request.username)
-        await self._accounts.create(
+        await self._newcomers.add(
             user_id,
-            request.password,
             displayname=request.displayname or localpart_of(user_id),
+            password=request.password,
             is_admin=request.is_admin,
             user_type=request.user_type,
             session=session,

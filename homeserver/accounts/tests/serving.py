@@ -175,6 +175,7 @@ class AccountsTestCase(SynchronousTestCase):
         self.devices = Devices(db, cache, self.last_seen, NobodyListens())
         self.profiles = Profiles(db, 100_000)
         self.accounts = Accounts(db, self.hasher, self.profiles, cache, NobodyListens(), self.clock)
+        self.newcomers = Newcomers(self.accounts, Silent(), self.clock)
         self.usernames = Usernames(self.accounts, self.domains, self.randomness, self.registration)
         self.password_login = PasswordLogin(db, self.hasher, self.domains, self.limiter, self.rate_limits)
         self.interactive_auth = InteractiveAuth(db, self.clock, self.randomness)
@@ -199,7 +200,7 @@ class AccountsTestCase(SynchronousTestCase):
                 self.usernames,
                 self.interactive_auth,
                 [[DummyStage()]],
-                Newcomers(self.accounts, Silent(), self.clock),
+                self.newcomers,
                 self.sessions,
                 self.authenticator,
                 policy,

@@ -1,4 +1,6 @@
-from tests.wire import SERVER_NAME, WireClient, WireTestCase, each
+from typing import Any
+
+from tests.wire import SERVER_NAME, WireClient, WireTestCase
 
 _PATHS = (("lock", "locked"), ("suspend", "suspended"))
 _CLIENT = "/_matrix/client"
@@ -49,7 +51,7 @@ class AccountModerationTests(WireTestCase):
         others_event = self.admin.send(room_id, "theirs")
         self.set("suspend", True)
         profile = f"/profile/{self.bob.user_id}/displayname"
-        refused = (
+        refused: tuple[tuple[str, str, Any], ...] = (
             ("PUT", f"/rooms/{room_id}/send/m.room.message/1", {"body": "x", "msgtype": "m.text"}),
             ("PUT", f"/rooms/{room_id}/state/m.room.name/", {"name": "x"}),
             ("PUT", f"/rooms/{room_id}/redact/{others_event}/2", {}),
@@ -77,15 +79,13 @@ class AccountModerationTests(WireTestCase):
         auth = {**self.password_login(), "identifier": {"type": "m.id.user", "user": gone.user_id}}
         gone.post("/account/deactivate", {"auth": auth})
         for what, _ in _PATHS:
-            each(
-                lambda case, what=what: self.assertEqual(self.set(what, True, case[0]), case[1]),
-                [
-                    (self.admin.user_id, (403, "M_FORBIDDEN")),
-                    ("@x:elsewhere", (400, "M_INVALID_PARAM")),
-                    (f"@nobody:{SERVER_NAME}", (404, "M_NOT_FOUND")),
-                    (gone.user_id, (404, "M_NOT_FOUND")),
-                ],
-            )
+            for user, error in (
+                (self.admin.user_id, (403, "M_FORBIDDEN")),
+                ("@x:elsewhere", (400, "M_INVALID_PARAM")),
+                (f"@nobody:{SERVER_NAME}", (404, "M_NOT_FOUND")),
+                (gone.user_id, (404, "M_NOT_FOUND")),
+            ):
+                self.assertEqual((user, self.set(what, True, user)), (user, error))
 
     def test_users_learn_nothing(self) -> None:
         for what, _ in _PATHS:

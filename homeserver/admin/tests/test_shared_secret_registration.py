@@ -20,7 +20,7 @@ class SharedSecretTestCase(AccountsTestCase):
     def endpoints(self) -> Sequence[object]:
         nonces = Nonces(self.clock, self.randomness)
         registration = SharedSecretRegistration(
-            self.registration.shared_secret, nonces, self.usernames, self.accounts
+            self.registration.shared_secret, nonces, self.usernames, self.newcomers
         )
         return [*super().endpoints(), SharedSecretEndpoints(registration, nonces, self.sessions)]
 

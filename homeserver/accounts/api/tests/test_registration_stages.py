@@ -152,7 +152,10 @@ class TokenTests(StagesTestCase):
 
 
 class SlowTokenTests(StagesTestCase):
-    settings = ("registration_requires_token=true",)
+    settings = (
+        "registration_requires_token=true",
+        "rc_registration_token_validity={per_second: 0.1, burst_count: 5}",
+    )
 
     def test_guessing_is_slowed_down(self) -> None:
         statuses = [self.anonymous.get(_VALIDITY, token="x").status for _ in range(6)]
