@@ -42,8 +42,18 @@ ensure_environment() {
     fi
 }
 
+# What python-olm is compiled with: programs that show it is there, and Debian's packages that bring them.
+ensure_compilers() {
+    local program missing=()
+    for program in cmake make g++ python3-config; do
+        command -v "$program" >/dev/null || missing+=("${program/python3-config/python3-dev}")
+    done
+    [[ ${#missing[@]} -eq 0 ]] || install_debian_packages "${missing[@]}"
+}
+
 build_environment() {
     local python lock
+    [[ $1 != test ]] || ensure_compilers
     # The programs in an environment know its place and its Python; if either has moved, they are of no use.
     if [[ ! -x .venv/bin/python ]] || ! grep -qsF "$PWD/.venv/bin/python" .venv/bin/pip; then
         find_python >/dev/null || install_debian_packages python3-venv
