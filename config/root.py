@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from config.caches import Caches
+from config.calls import Turn
 from config.database import DATABASE, Database
 from config.directory import RoomDirectory
 from config.email import Addresses, Email, Templates
@@ -24,6 +25,7 @@ from config.registration import AutoJoin, Registration, Terms
 from config.rooms import Presence, Rooms
 from config.server import Server
 from config.sessions import Sessions
+from config.support import Support
 from config.tls import Tls
 
 
@@ -36,6 +38,7 @@ class Config:
 
     data_dir: Path
     server: Server = section("Server")
+    support: Support = section("Support", Support)
     listeners: Annotated[tuple[Listener, ...], LISTENERS] = option(
         DEFAULT_LISTENERS, "Where the server listens."
     )
@@ -60,6 +63,7 @@ class Config:
     room_directory: RoomDirectory = section("Room directory", RoomDirectory)
     presence: Presence = section("Presence", Presence)
     people: People = section("People", People)
+    turn: Turn = section("Calls", Turn)
     media: Media = section("Media", Media)
     federation: Federation = section("Federation", Federation)
     outbound: Outbound = section("Outgoing requests", Outbound)

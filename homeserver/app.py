@@ -86,6 +86,8 @@ from homeserver.admin.api.moderation import AccountModerationEndpoints
 from homeserver.admin.api.registration import SharedSecretEndpoints
 from homeserver.admin.shared_secret_registration import Nonces, SharedSecretRegistration
 from homeserver.discovery.api import DiscoveryEndpoints
+from homeserver.discovery.calls import CallEndpoints
+from homeserver.discovery.third_party import NoNetworks, ThirdPartyEndpoints
 from homeserver.e2ee.api.backup import BackupKeyEndpoints, BackupVersionEndpoints
 from homeserver.e2ee.api.cross_signing import CrossSigningEndpoints
 from homeserver.e2ee.api.dehydration import DehydrationEndpoints
@@ -351,6 +353,7 @@ def _discovery(core: _Core) -> _Part:
         server_name=core.config.server.server_name,
         base_url=core.config.server.public_baseurl,
         serve_server_wellknown=core.config.server.serve_server_wellknown,
+        support=core.config.support,
         default_room_version=core.config.rooms.default_version,
         room_versions=CREATABLE_VERSIONS,
         fixed_profile_fields=core.config.people.fixed_fields,
@@ -362,7 +365,8 @@ def _discovery(core: _Core) -> _Part:
             "m.get_login_token": core.config.login_tokens.enabled,
         },
     )
-    return _Part([discovery, ProbeEndpoints()])
+    calls = CallEndpoints(core.config.turn, core.clock)
+    return _Part([discovery, calls, ThirdPartyEndpoints(NoNetworks()), ProbeEndpoints()])
 
 
 class _Memberships:

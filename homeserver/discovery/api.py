@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from config.support import Support
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import NotFound
@@ -26,6 +27,9 @@ _UNSTABLE_FEATURES = {
     "org.matrix.msc3912": True,  # redactions of what relates to an event
     "org.matrix.msc3952_intentional_mentions": True,
     "org.matrix.msc3981": True,  # relations of relations
+    "org.matrix.msc3827.stable": True,  # types of rooms in the list of public ones
+    "org.matrix.msc4155": True,  # whom users want to be invited by
+    "org.matrix.msc4380.stable": True,
     "org.matrix.msc4169": True,  # redactions by /send
     "uk.half-shot.msc2666.query_mutual_rooms": True,
     "uk.half-shot.msc2666.query_mutual_rooms.stable": True,
@@ -52,6 +56,17 @@ class ServerWellKnown(msgspec.Struct):
     server: str = msgspec.field(name="m.server")
 
 
+class SupportContact(msgspec.Struct, omit_defaults=True):
+    role: str
+    matrix_id: str | None = None
+    email_address: str | None = None
+
+
+class SupportWellKnown(msgspec.Struct, omit_defaults=True):
+    contacts: list[SupportContact] = []
+    support_page: str | None = None
+
+
 class Capabilities(msgspec.Struct):
     capabilities: JsonObject
 
@@ -65,6 +80,7 @@ class DiscoveryEndpoints:
         server_name: str,
         base_url: str | None,
         serve_server_wellknown: bool,
+        support: Support,
         default_room_version: str,
         room_versions: Sequence[str],
         fixed_profile_fields: Sequence[str],
@@ -81,6 +97,7 @@ class DiscoveryEndpoints:
         self._server_name = server_name
         self._base_url = base_url
         self._serve_server_wellknown = serve_server_wellknown
+        self._support = support
         self._room_versions: JsonObject = {
             "default": default_room_version,
             "available": dict.fromkeys(room_versions, "stable"),
@@ -105,6 +122,17 @@ class DiscoveryEndpoints:
             raise NotFound("serve_server_wellknown is not set on this server")
         host = self._server_name if self._server_name.endswith("]") else self._server_name.rsplit(":", 1)[0]
         return ServerWellKnown(f"{host}:443")
+
+    @endpoint("GET", "/.well-known/matrix/support", auth=Auth.NONE, limit=Limit.NONE)
+    async def support(self) -> SupportWellKnown:
+        """Whom to turn to about this server."""
+        if not self._support.contacts and self._support.page is None:
+            raise NotFound("Nobody is named to turn to about this server")
+        contacts = [
+            SupportContact(contact.role, contact.matrix_id, contact.email_address)
+            for contact in self._support.contacts
+        ]
+        return SupportWellKnown(contacts, self._support.page)
 
     @endpoint("GET", "/_matrix/client/(v3|r0)/capabilities", auth=Auth.GUEST, limit=Limit.NONE)
     async def capabilities(self, requester: Requester) -> Capabilities:
