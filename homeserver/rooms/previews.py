@@ -52,12 +52,15 @@ class Previews:
         self._members = members
         self._db = db
 
-    async def visitor(self, requester: Requester) -> Visitor:
+    async def visitor(self, requester: Requester | None) -> Visitor:
+        """None is for somebody who is not signed in."""
+        if requester is None:
+            return Visitor({}, frozenset())
         rooms = await self._members.rooms_of(requester.user_nid)
         joined = frozenset(row.room_id for row in rooms.values() if row.membership == "join")
         return Visitor(rooms, joined)
 
-    async def summary(self, requester: Requester, room_id: RoomID) -> Summary:
+    async def summary(self, requester: Requester | None, room_id: RoomID) -> Summary:
         """Raises NotFound, also for rooms of which the requester may know nothing."""
         room = await self._heads.nid_of(room_id)
         visitor = await self.visitor(requester)

@@ -18,7 +18,7 @@ class NoNetworkTests(WireTestCase):
             self.assertEqual(self.alice.get(f"/thirdparty/{path}", **query).error, (404, "M_NOT_FOUND"))
 
     def test_what_is_asked_wrongly(self) -> None:
-        for path, query in (("location", {"alias": "a"}), ("user", {"userid": "a"})):
-            path = f"/thirdparty/{path}"
+        for kind, query in (("location", {"alias": "a"}), ("user", {"userid": "a"})):
+            path = f"/thirdparty/{kind}"
             self.assertEqual(self.alice.get(path).error, (400, "M_MISSING_PARAM"))
             self.assertEqual(self.alice.get(path, **query).error, (400, "M_INVALID_PARAM"))

@@ -59,10 +59,10 @@ class PreviewEndpoints:
         "/_matrix/client/v1/room_summary/{room_id_or_alias}",
         "/_matrix/client/unstable/im.nheko.summary/summary/{room_id_or_alias}",
         "/_matrix/client/unstable/im.nheko.summary/rooms/{room_id_or_alias}/summary",
-        auth=Auth.GUEST,
+        auth=Auth.OPTIONAL,
         limit=Limit.NONE,
     )
-    async def summary(self, requester: Requester, room_id_or_alias: str) -> RoomSummary:
+    async def summary(self, requester: Requester | None, room_id_or_alias: str) -> RoomSummary:
         """What a room says of itself."""
         if room_id_or_alias.startswith("#"):
             room_id = await self._directory.room_of(parse_room_alias(room_id_or_alias))

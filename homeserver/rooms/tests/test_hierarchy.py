@@ -232,11 +232,13 @@ class SummaryTests(HierarchyTestCase):
         self.assertEqual(self.summary(self.bob, "%23tea:test").json, expected)
         unstable = f"/_matrix/client/unstable/im.nheko.summary/rooms/{room_id}/summary"
         self.assertEqual(self.bob.get(unstable).json, expected)
+        self.assertEqual(self.summary(self.anonymous, room_id).json, expected)
         self.bob.join(room_id)
         self.assertEqual(self.summary(self.bob, room_id)["membership"], "join")
 
     def test_closed_and_unknown_rooms(self) -> None:
         room_id = self.alice.create_room()
         for room in (room_id, "!none:test", "%23none:test"):
-            self.assertEqual(self.summary(self.bob, room).error, (404, "M_NOT_FOUND"))
+            for client in (self.bob, self.anonymous):
+                self.assertEqual(self.summary(client, room).error, (404, "M_NOT_FOUND"))
         self.assertEqual(self.summary(self.alice, room_id)["membership"], "join")
