@@ -23,6 +23,7 @@ from config.people import People
 from config.rate_limits import RateLimits
 from config.registration import AutoJoin, Registration, Terms
 from config.rooms import Presence, Rooms
+from config.search import Search
 from config.server import Server
 from config.sessions import Sessions
 from config.support import Support
@@ -61,6 +62,7 @@ class Config:
     rate_limits: RateLimits = section("Rate limits", RateLimits)
     rooms: Rooms = section("Rooms", Rooms)
     room_directory: RoomDirectory = section("Room directory", RoomDirectory)
+    search: Search = section("Searching", Search)
     presence: Presence = section("Presence", Presence)
     people: People = section("People", People)
     turn: Turn = section("Calls", Turn)

@@ -33,6 +33,7 @@ class Database:
 
     def __init__(self, engine: Engine, make_threads: MakeThreads) -> None:
         self._engine = engine
+        self.engine_name = engine.name
         self._writer_threads = make_threads("database-writer", 1)
         writer = engine.connect()
         self._connections: list[Connection] = [writer]
