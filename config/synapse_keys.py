@@ -75,7 +75,6 @@ UNUSED = frozenset(
         "enable_group_creation",
         "enable_local_media_storage",
         "enable_media_repo",
-        "enable_search",
         "event_cache_size",
         "exclude_rooms_from_presence",
         "exclude_rooms_from_sync",

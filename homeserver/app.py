@@ -289,7 +289,13 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     push = _Push(core, account_data, receipts)
     user_index = UserIndex(core.db, core.domains)
     message_index = [MessageIndex()] if config.search.enabled else []
-    projections: list[Projection] = [*message_index, user_index, presence.tracker, push.notifying, encryption.moves]
+    projections: list[Projection] = [
+        *message_index,
+        user_index,
+        presence.tracker,
+        push.notifying,
+        encryption.moves,
+    ]
     rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections, [push.rules])
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
     people = _People(core, accounts, rooms, user_index)
