@@ -62,6 +62,9 @@ LIMITS = (
     "rc_invites.per_user",
     "rc_room_creation",
     "rc_profile",
+    "rc_presence.per_user",
+    "rc_reports",
+    "rc_user_directory",
 )
 NO_LIMITS = [f"{name}={{per_second: 1000000, burst_count: 1000000}}" for name in LIMITS]
 

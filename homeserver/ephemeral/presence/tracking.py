@@ -138,9 +138,7 @@ class PresenceTracker:
     async def active(self, user_nid: int, user_id: UserID, device_nid: int | None) -> None:
         """The user did something that only somebody does who is there."""
         if self._is_on:
-            tracked = await self._track(user_nid, user_id)
-            tracked.devices.active(device_nid, self._clock.seconds())
-            self._settle(tracked, is_activity=True)
+            self._note(await self._track(user_nid, user_id), device_nid)
 
     async def of(self, user_nid: int) -> UserPresence | None:
         """A user's presence, that of users of other servers too; None for who was never seen."""
@@ -179,11 +177,20 @@ class PresenceTracker:
             for change in event.changes:
                 if change.target is not None:
                     self._moved(change.target, event, is_member=_is_join(change))
-            if event.transaction is not None and self._domains.is_local(event.event.sender):
-                sender, device = event.short_ids.sender, event.transaction.device
-                work = self.active(sender, event.event.sender, device)
-                run_in_background("presence of who sent something", work)
+            if event.transaction is not None and self._is_on:
+                self._sent(event.short_ids.sender, event.event.sender, event.transaction.device)
         return ()
+
+    def _sent(self, user_nid: int, user_id: UserID, device_nid: int) -> None:
+        tracked = self._tracked.get(user_nid)
+        if tracked is not None:
+            self._note(tracked, device_nid)
+        else:
+            run_in_background("presence of who sent something", self.active(user_nid, user_id, device_nid))
+
+    def _note(self, tracked: _Tracked, device_nid: int | None) -> None:
+        tracked.devices.active(device_nid, self._clock.seconds())
+        self._settle(tracked, is_activity=True)
 
     def _moved(self, user_nid: int, event: Accepted, *, is_member: bool) -> None:
         if is_member:

@@ -12,8 +12,6 @@ def _rows(txn: Transaction) -> list[Row]:
 
 
 class ReportTests(WireTestCase):
-    settings = ("rc_reports={per_second: 1000, burst_count: 1000}",)
-
     def setUp(self) -> None:
         super().setUp()
         self.alice, self.bob = self.register("alice"), self.register("bob")

@@ -8,8 +8,6 @@ Json = Any
 class IgnoringTests(WireTestCase):
     """https://spec.matrix.org/v1.19/client-server-api/#ignoring-users"""
 
-    settings = ("rc_presence.per_user={per_second: 1000, burst_count: 1000}",)
-
     def setUp(self) -> None:
         super().setUp()
         self.alice, self.bob, self.eve = (self.register(name) for name in ("alice", "bob", "eve"))

@@ -23,8 +23,6 @@ def shown(answer: SyncAnswer) -> dict[str, Json]:
 
 
 class PresenceTestCase(WireTestCase):
-    settings: ClassVar[Sequence[str]] = ("rc_presence.per_user={per_second: 1000, burst_count: 1000}",)
-
     def setUp(self) -> None:
         super().setUp()
         self.alice, self.bob = self.register("alice"), self.register("bob")
@@ -45,6 +43,16 @@ class PresenceTestCase(WireTestCase):
         answer = self.bob.sync(self.since, set_presence="offline", **query)
         self.since = answer.next_batch
         return shown(answer)
+
+
+class LimitTests(WireTestCase):
+    settings: ClassVar[Sequence[str]] = ("rc_presence.per_user={per_second: 0.1, burst_count: 1}",)
+
+    def test_changes_are_limited(self) -> None:
+        alice = self.register("alice")
+        path = f"/presence/{alice.user_id}/status"
+        answers = [alice.put(path, {"presence": "online"}).status for _ in range(2)]
+        self.assertEqual(answers, [200, 429])
 
 
 class StatusTests(PresenceTestCase):
@@ -283,7 +291,7 @@ class TimeTests(PresenceTestCase):
 
 
 class SwitchedOffTests(PresenceTestCase):
-    settings = (*PresenceTestCase.settings, "presence.enabled=false")
+    settings: ClassVar[Sequence[str]] = ("presence.enabled=false",)
 
     def test_everybody_is_offline(self) -> None:
         self.set_state(self.alice, "online")
@@ -293,7 +301,7 @@ class SwitchedOffTests(PresenceTestCase):
 
 
 class UntrackedTests(PresenceTestCase):
-    settings = (*PresenceTestCase.settings, "presence.enabled=untracked")
+    settings: ClassVar[Sequence[str]] = ("presence.enabled=untracked",)
 
     def test_updates_are_dropped(self) -> None:
         self.set_state(self.alice, "online")
