@@ -84,6 +84,7 @@ from homeserver.accounts.validations import Validations
 from homeserver.admin.account_moderation import AccountModeration
 from homeserver.admin.api.moderation import AccountModerationEndpoints
 from homeserver.admin.api.registration import SharedSecretEndpoints
+from homeserver.admin.api.whois import WhoisEndpoints
 from homeserver.admin.shared_secret_registration import Nonces, SharedSecretRegistration
 from homeserver.discovery.api import DiscoveryEndpoints
 from homeserver.discovery.calls import CallEndpoints
@@ -550,6 +551,7 @@ class _Accounts:
         admission = Admission(config.registration, self._core.limiter, config.rate_limits.registration)
         nonces = Nonces(self._core.clock, randomness)
         by_secret = SharedSecretRegistration(config.registration.shared_secret, nonces, usernames, newcomers)
+        moderation = AccountModeration(self.accounts, self._core.domains)
         editor = ProfileEditor(self._core.db, self.profiles, listener)
         return _Part(
             [
@@ -566,7 +568,8 @@ class _Accounts:
                     remote_profiles,
                 ),
                 SharedSecretEndpoints(by_secret, nonces, self._sessions),
-                AccountModerationEndpoints(AccountModeration(self.accounts, self._core.domains)),
+                AccountModerationEndpoints(moderation),
+                WhoisEndpoints(moderation, self._devices),
             ],
             [
                 Every("last seen", timedelta(minutes=2), self._last_seen.flush),

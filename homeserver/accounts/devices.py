@@ -81,7 +81,9 @@ class Devices:
 
     def _up_to_date(self, stored: Device) -> Device:
         seen = self._last_seen.of(stored.nid)
-        return stored if seen is None else stored._replace(last_seen_at=seen.at, last_seen_ip=seen.ip)
+        if seen is None:
+            return stored
+        return stored._replace(last_seen_at=seen.at, last_seen_ip=seen.ip, last_seen_agent=seen.user_agent)
 
 
 def _delete(txn: Transaction, user_nid: int, device_ids: Sequence[DeviceID]) -> Sequence[bytes]:

@@ -15,6 +15,7 @@ class Device(NamedTuple):
     display_name: str | None
     last_seen_at: int | None
     last_seen_ip: str | None
+    last_seen_agent: str | None
 
 
 class Seen(NamedTuple):
@@ -26,7 +27,9 @@ class Seen(NamedTuple):
     user_agent: str
 
 
-_SELECT = "SELECT nid, device_id, display_name, last_seen_at, last_seen_ip FROM account_device"
+_SELECT = """
+    SELECT nid, device_id, display_name, last_seen_at, last_seen_ip, last_seen_agent FROM account_device
+"""
 
 
 def devices_of(txn: Transaction, user_nid: int) -> list[Device]:
