@@ -142,7 +142,7 @@ class Sqlite:
 
     def raw_connection(self) -> sqlite3.Connection:
         # Threads take turns with a connection, so sqlite3's own check of the thread is not wanted.
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             self._target,
             timeout=_BUSY_SECONDS,
             isolation_level=None,
@@ -150,6 +150,9 @@ class Sqlite:
             cached_statements=500,
             uri=self.path == MEMORY,
         )
+        # For a new file. An event takes some 700 bytes, of which pages of 4 KiB would leave much unused.
+        connection.execute("PRAGMA page_size = 8192")
+        return connection
 
     def check(self) -> None:
         if self.path == MEMORY:

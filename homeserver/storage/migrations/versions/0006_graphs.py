@@ -50,7 +50,8 @@ def upgrade() -> None:
         );
 
         -- Events that others name as their predecessors and that are not here: where history can be fetched.
-        -- position is that of the first event that names it. A row ends when its event comes; each room keeps its newest 100.
+        -- position is that of the first event that names it. A row ends when its event comes; each room keeps the 100
+        -- newest.
         CREATE TABLE room_missing_event (
             room BIGINT NOT NULL,
             event_id TEXT NOT NULL,
