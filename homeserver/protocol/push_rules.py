@@ -10,7 +10,7 @@ import msgspec
 
 from homeserver.protocol.errors import InvalidParam, NotFound, Unknown
 from homeserver.protocol.globs import Glob
-from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject, JsonValue
 from homeserver.protocol.push_conditions import OWN_USER_ID
 from homeserver.protocol.push_defaults import DEFAULT_RULES, MASTER, DefaultRule
@@ -132,11 +132,14 @@ def with_actions(rules: PushRules, kind: Kind, rule_id: str, actions: Actions) -
     return _with_changed_default(rules, rule_id, actions=None if actions == default.actions else actions)
 
 
-def carried_over(rules: PushRules, from_room: str, to_room: str) -> PushRules:
-    """With the rules of one room also for another, as after an upgrade of the room."""
-    for rule in rules.own.get("room", ()):
-        if rule.rule_id == from_room:
-            rules = with_rule(rules, "room", msgspec.structs.replace(rule, rule_id=to_room))
+def carried_over(rules: PushRules, old: RoomID, new: RoomID) -> PushRules:
+    """With the rules about one room also for the room that replaces it, where there is none yet."""
+    for kind, own in rules.own.items():
+        there = {rule.rule_id for rule in own}
+        for rule in reversed(own):
+            copy = _carried_over(kind, rule, old, new)
+            if copy is not None and copy.rule_id not in there:
+                rules = with_rule(rules, kind, copy, before=rule.rule_id)
     return rules
 
 
@@ -169,6 +172,23 @@ def _rule_within(kind: Kind, rule: OwnRule, room_id: str) -> OwnRule | None:
     if not all(isinstance(pattern, str) and Glob(pattern).matches(room_id) for pattern in patterns):
         return None
     return msgspec.structs.replace(rule, rule_id=THIS_ROOM, conditions=tuple(left))
+
+
+def _carried_over(kind: Kind, rule: OwnRule, old: RoomID, new: RoomID) -> OwnRule | None:
+    """The same rule about another room; None where it is not about the first."""
+    if kind == "room":
+        return msgspec.structs.replace(rule, rule_id=new) if rule.rule_id == old else None
+    if not any(
+        _is_about_rooms(condition) and condition.get("pattern") == old for condition in rule.conditions
+    ):
+        return None
+    conditions = tuple(
+        {**condition, "pattern": new} if _is_about_rooms(condition) else condition
+        for condition in rule.conditions
+    )
+    # Clients name such rules after the room.
+    rule_id = rule.rule_id.replace(old, new) if old in rule.rule_id else f"{rule.rule_id} {new}"
+    return msgspec.structs.replace(rule, rule_id=rule_id, conditions=conditions)
 
 
 def _is_about_rooms(condition: JsonObject) -> bool:

@@ -4,6 +4,7 @@ https://spec.matrix.org/v1.19/client-server-api/#push-rules
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from homeserver.http.requester import Requester
@@ -43,11 +44,13 @@ class _Edits:
     def store(self, txn: Transaction, batch: Sequence[Placed[_Edit]]) -> None:
         for placed in batch:
             user_nid = placed.entry.user_nid
+            stored = rules_of(txn, user_nid)
             try:
-                rules = _checked(placed.entry.change(rules_of(txn, user_nid)))
+                rules = _checked(placed.entry.change(stored))
             except MatrixError as error:
                 placed.refused = error
-            else:
+                continue
+            if rules != stored:
                 upsert_rules(txn, user_nid, rules, placed.position)
                 write_audience_of(txn, user_nid, rules, placed.position)
 
@@ -100,7 +103,12 @@ class UserRules:
 
     async def carry_over(self, user_nid: int, old: RoomID, new: RoomID) -> None:
         """The rules for one room also hold for the room that replaces it."""
-        await self.change(user_nid, lambda rules: carried_over(rules, old, new))
+        rules = await self.of(user_nid)
+        if carried_over(rules, old, new) == rules:
+            return
+        with suppress(TooLarge):
+            # Who has no room for another rule can still change rooms.
+            await self.change(user_nid, lambda stored: carried_over(stored, old, new))
 
     async def change(self, user_nid: int, change: Change) -> None:
         """Raises what `change` raises, and TooLarge."""

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from homeserver.protocol.errors import InvalidParam, NotFound, Unknown
-from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.push_conditions import PushedEvent, Recipient
 from homeserver.protocol.push_evaluation import NOTHING, Ruleset
@@ -122,12 +122,29 @@ class TestChanges:
                 checked_actions([bad])
 
     def test_carried_over_to_another_room(self) -> None:
-        rules = with_rule(UNCHANGED, "room", _rule("!old"))
+        old, new = RoomID("!old"), RoomID("!new")
+        rules = with_rule(UNCHANGED, "room", _rule(old))
         rules = with_rule(rules, "room", _rule("!other", "notify"))
-        carried = carried_over(rules, "!old", "!new")
-        assert _ids(carried, "room") == ["!new", "!other", "!old"]
+        carried = carried_over(rules, old, new)
+        assert _ids(carried, "room") == ["!other", "!new", "!old"]
         assert shown_rule(carried, "room", "!new", _ALICE)["actions"] == []
-        assert carried_over(rules, "!none", "!new") == rules
+        assert carried_over(rules, RoomID("!none"), new) == rules
+        assert carried_over(carried, old, new) == carried
+
+    def test_mutes_are_carried_over(self) -> None:
+        def about(room_id: str) -> JsonObject:
+            return {"kind": "event_match", "key": "room_id", "pattern": room_id}
+
+        few = {"kind": "room_member_count", "is": "<9"}
+        rules = with_rule(UNCHANGED, "override", _rule("!old", conditions=(about("!old"),), enabled=False))
+        rules = with_rule(rules, "override", _rule("mine", conditions=(few, about("!old"))))
+        rules = with_rule(rules, "override", _rule("!other", conditions=(about("!other"),)))
+        carried = carried_over(rules, RoomID("!old"), RoomID("!new"))
+        assert _ids(carried, "override") == ["!other", "mine !new", "mine", "!new", "!old"]
+        mute = shown_rule(carried, "override", "!new", _ALICE)
+        assert (mute["conditions"], mute["enabled"]) == ([about("!new")], False)
+        assert shown_rule(carried, "override", "mine !new", _ALICE)["conditions"] == [few, about("!new")]
+        assert carried_over(carried, RoomID("!old"), RoomID("!new")) == carried
 
 
 class TestWithinARoom:
