@@ -143,6 +143,7 @@ from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.api.creation import RoomCreationEndpoints
 from homeserver.rooms.api.directory import DirectoryEndpoints
 from homeserver.rooms.api.membership import MembershipEndpoints
+from homeserver.rooms.api.peeking import PeekingEndpoints
 from homeserver.rooms.api.previews import PreviewEndpoints
 from homeserver.rooms.api.public_rooms import PublicRoomsEndpoints
 from homeserver.rooms.api.reading import RoomReadingEndpoints
@@ -158,6 +159,7 @@ from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.following import Following, RoomSettings
+from homeserver.rooms.guests import GuestDepartures
 from homeserver.rooms.head import Heads
 from homeserver.rooms.hierarchy import Hierarchies
 from homeserver.rooms.ingest import Ingest
@@ -167,6 +169,7 @@ from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.members import Members
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.new_rooms import NewRooms
+from homeserver.rooms.peeking import Peeking
 from homeserver.rooms.previews import Previews
 from homeserver.rooms.profile_news import ProfileNews
 from homeserver.rooms.public_rooms import PublishedRooms
@@ -752,6 +755,7 @@ class _Rooms:
             limits,
             db,
         )
+        self._guests = GuestDepartures(self.changes, db)
         new_rooms = NewRooms(builder, ingest, clock, core.around.randomness)
         creator = RoomCreator(
             new_rooms, profiles, directory, aliases, inviting, core.config.rooms.default_version
@@ -759,6 +763,8 @@ class _Rooms:
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
         self.views = views = RoomViews(self.heads, self.members, db)
+        seen_states, timelines = RoomStates(views, db), Timelines(views, core.journal, db)
+        peeking = Peeking(seen_states, timelines, directory, core.journal, core.waiting, clock, db)
         previews = Previews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
@@ -766,9 +772,10 @@ class _Rooms:
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, views, core.domains),
             UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
+            PeekingEndpoints(peeking, clock),
             PreviewEndpoints(previews, Hierarchies(self.heads, previews, db), directory),
             PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
-            RoomReadingEndpoints(RoomStates(views, db), Timelines(views, core.journal, db), clock),
+            RoomReadingEndpoints(seen_states, timelines, clock),
             RelationEndpoints(RelatedEvents(views, db), clock),
             ContextEndpoints(Contexts(views, core.journal, db), clock),
         ]
@@ -784,6 +791,7 @@ class _Rooms:
                 Every("old transaction IDs", timedelta(hours=1), self._forget_old),
                 Every("redacted content", timedelta(minutes=10), self._redacted_content.drop_old),
                 Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
+                Every("departing guests", timedelta(seconds=10), self._guests.take_out),
                 Every("profiles in rooms", timedelta(minutes=1), self.profile_news.tell),
             ],
         )
