@@ -58,7 +58,7 @@ class PeekingEndpoints:
 
     @endpoint(
         "GET",
-        "/_matrix/client/(v3|r0|api/v1)/rooms/{room_id}/initialSync",
+        "/_matrix/client/(v3|r0)/rooms/{room_id}/initialSync",
         auth=Auth.GUEST,
         limit=Limit.NONE,
     )
@@ -81,7 +81,7 @@ class PeekingEndpoints:
             ],
         )
 
-    @endpoint("GET", "/_matrix/client/(v3|r0|api/v1)/events", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
+    @endpoint("GET", "/_matrix/client/(v3|r0)/events", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
     async def events(self, requester: Requester, query: EventsQuery) -> Events:
         """What happens in one room; waits up to `timeout` milliseconds for something."""
         room_id = parse_room_id(query.room_id)
