@@ -83,7 +83,7 @@ def _put(txn: Transaction, owner: KeyOwner, new: NewDehydratedDevice) -> bool:
     nid = upsert_device(txn, owner.user_nid, new.device_id, new.display_name, None)
     put_dehydrated_device(txn, owner.user_nid, DehydratedDevice(nid, new.device_id, new.data))
     new.keys.publish(txn, owner, nid, new.device_id)
-    new.keys.add_to_stock(txn, nid)
+    new.keys.add_to_stock(txn, nid, counts={})
     return True
 
 

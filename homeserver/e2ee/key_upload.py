@@ -10,21 +10,24 @@ from functools import partial
 import msgspec
 
 from homeserver.e2ee.device_lists import DeviceLists, KeyOwner
-from homeserver.e2ee.key_stock import KeyStock, Stock
+from homeserver.e2ee.key_stock import KeyStock
 from homeserver.e2ee.signed_keys import is_canonical, merged
 from homeserver.e2ee.store.device_keys import DeviceKeysRow, device_keys, put_device_keys
 from homeserver.e2ee.store.one_time_keys import (
     UploadedKey,
     delete_one_time_keys,
     insert_one_time_keys,
-    keys_of_device,
     put_fallback_keys,
+    same_named_keys,
+    unclaimed_counts,
 )
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import BadJson, InvalidParam, Unknown
+from homeserver.protocol.errors import BadJson, InvalidParam, TooLarge, Unknown
 from homeserver.protocol.identifiers import MAX_IDENTIFIER_BYTES, DeviceID, UserID, exceeds_bytes
 from homeserver.protocol.json import JsonObject, canonical_json, decode_json
 from homeserver.storage.engine import Transaction
+
+_MOST_KEYS = 500
 
 NamedKeys = Mapping[str, msgspec.Raw]
 """Keys by `algorithm:key_id`."""
@@ -76,11 +79,19 @@ class Upload:
         put_device_keys(txn, DeviceKeysRow(device_nid, owner.user_nid, device_id, keys))
         return True
 
-    def add_to_stock(self, txn: Transaction, device_nid: int) -> Collection[int]:
-        """Stores the other keys. Raises Unknown where a key ID is taken by another key."""
+    def add_to_stock(self, txn: Transaction, device_nid: int, counts: dict[str, int]) -> Collection[int]:
+        """Stores the other keys, and sets `counts` to what is left of one-time keys.
+
+        Raises Unknown where a key ID is taken by another key, TooLarge where the device has more than enough.
+        """
         if self.one_time_keys:
             _add_one_time_keys(txn, device_nid, self.one_time_keys)
-        put_fallback_keys(txn, device_nid, self.fallback_keys)
+        if self.fallback_keys:
+            put_fallback_keys(txn, device_nid, self.fallback_keys)
+        counts.clear()
+        counts.update(unclaimed_counts(txn, device_nid))
+        if max(counts.values(), default=0) > _MOST_KEYS:
+            raise TooLarge(f"A device may have {_MOST_KEYS} one-time keys of an algorithm")
         return [device_nid]
 
 
@@ -91,8 +102,8 @@ class KeyUpload:
         self._lists = lists
         self._stock = stock
 
-    async def upload(self, requester: Requester, upload: Upload) -> Stock:
-        """What is left of the device's keys. Raises InvalidParam, BadJson, Unknown."""
+    async def upload(self, requester: Requester, upload: Upload) -> dict[str, int]:
+        """How many one-time keys are left, by algorithm. Raises InvalidParam, BadJson, Unknown, TooLarge."""
         device_nid, device_id = requester.device_nid, requester.device_id
         if device_nid is None or device_id is None:
             raise InvalidParam("Keys belong to a device, but this access token belongs to none")
@@ -102,8 +113,10 @@ class KeyUpload:
             publish = partial(upload.publish, owner=owner, device_nid=device_nid, device_id=device_id)
             await self._lists.change(owner, publish)
         if upload.one_time_keys or upload.fallback_keys:
-            await self._stock.change(partial(upload.add_to_stock, device_nid=device_nid))
-        return await self._stock.of(device_nid)
+            counts: dict[str, int] = {}
+            await self._stock.change(partial(upload.add_to_stock, device_nid=device_nid, counts=counts))
+            return counts
+        return (await self._stock.of(device_nid)).counts
 
 
 def _check_device_keys(given: JsonObject, user_id: UserID, device_id: DeviceID) -> None:
@@ -138,7 +151,7 @@ def _parse_key(name: str, key: bytes) -> UploadedKey:
 
 
 def _add_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
-    known = keys_of_device(txn, device_nid, [key.key_id for key in keys])
+    known = same_named_keys(txn, device_nid, keys)
     new, outdated = [], []
     for key in keys:
         stored = known.get((key.algorithm, key.key_id))

@@ -19,6 +19,7 @@ LONG_POLL_MS = "20000"
 PAGE = 100
 QUARTERS = 8
 CHAT_MESSAGES = 20
+RUSH = 20
 _END = re.compile(rb'"end"\s*:\s*"([^"]+)"')
 
 
@@ -87,6 +88,25 @@ async def register(stage: Stage) -> Work:
 
     steps = [timed(partial(make, registration)) for registration in stage.registrations]
     return Work(steps, partial(has_key, "access_token"))
+
+
+@scenario(turns=10)
+async def login_rush(stage: Stage) -> Work:
+    """One GET /versions while 20 users log in at once with their passwords: does hashing hold up the others?"""
+    *users, onlooker = (await stage.senders())[: RUSH + 1]
+
+    async def rush() -> Sequence[Trip]:
+        logins = [asyncio.ensure_future(user.another_device()) for user in users]
+        trips = []
+        while not all(login.done() for login in logins):
+            started = time.perf_counter()
+            answer = await onlooker.connection.request("GET", "/_matrix/client/versions")
+            trips.append(Trip(time.perf_counter() - started, answer))
+        for device in await asyncio.gather(*logins):
+            device.connection.close()
+        return trips
+
+    return Work([rush], lambda answer: isinstance(answer.json()["versions"], list))
 
 
 @scenario(turns=40)

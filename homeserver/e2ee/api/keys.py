@@ -71,7 +71,7 @@ class KeyEndpoints:
     async def upload_keys(self, requester: Requester, body: KeyUploadBody) -> KeyCounts:
         """Publishes keys of the device."""
         upload = Upload.of(body.device_keys, body.one_time_keys or {}, body.fallback_keys or {})
-        return KeyCounts((await self._upload.upload(requester, upload)).counts)
+        return KeyCounts(await self._upload.upload(requester, upload))
 
     @endpoint("POST", _KEYS + "/query", auth=Auth.GUEST, limit=Limit.NONE)
     async def query_keys(self, requester: Requester, body: KeyQueryBody) -> KeyQueryAnswer:

@@ -26,16 +26,17 @@ class ClaimedKey(NamedTuple):
     key: bytes
 
 
-def keys_of_device(
-    txn: Transaction, device_nid: int, key_ids: Sequence[str]
+def same_named_keys(
+    txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]
 ) -> dict[tuple[str, str], StoredKey]:
-    """Those of the named one-time keys that the device has or had, by algorithm and key ID."""
+    """One-time keys that the device has or had, called like these, by algorithm and key ID."""
     rows = txn.rows(
         """
         SELECT algorithm, key_id, nid, key, claimed_at IS NOT NULL FROM e2ee_one_time_key
-        WHERE device_nid = %(device_nid)s AND key_id IN %(key_ids)s
+        WHERE device_nid = %(device_nid)s AND algorithm IN %(algorithms)s AND key_id IN %(key_ids)s
         """,
-        device_nid=device_nid, key_ids=list(key_ids),
+        device_nid=device_nid,
+        algorithms=sorted({key.algorithm for key in keys}), key_ids=[key.key_id for key in keys],
     )  # fmt: skip
     return {
         (algorithm, key_id): StoredKey(nid, bytes(key), bool(claimed))

@@ -81,6 +81,16 @@ class UploadTests(KeyTestCase):
             claim(self.bob, self.alice)["@alice:test"][self.alice.device_id], new["one_time_keys"]
         )
 
+    def test_more_keys_than_enough(self) -> None:
+        keys = keys_of(self.alice)
+        body = {"one_time_keys": keys.one_time_keys(*(f"A{number}" for number in range(500)))}
+        self.assertEqual(
+            self.alice.post("/keys/upload", body)["one_time_key_counts"], {"signed_curve25519": 500}
+        )
+        answer = self.alice.post("/keys/upload", {"one_time_keys": keys.one_time_keys("B")})
+        self.assertEqual(answer.error, (413, "M_TOO_LARGE"))
+        self.assertEqual(self.alice.post("/keys/upload")["one_time_key_counts"], {"signed_curve25519": 500})
+
     def test_keys_of_others(self) -> None:
         other = keys_of(self.alice)
         other.device_id = "OTHER"
