@@ -46,16 +46,18 @@ class Resolver(Protocol):
 
 
 class TwistedResolver:
-    """The nameservers of /etc/resolv.conf."""
+    """The nameservers of /etc/resolv.conf, or others."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, nameservers: Sequence[Place] = ()) -> None:
         self._reactor = reactor
+        self._nameservers = list(nameservers)
         self._resolver: client.Resolver | None = None
 
     async def service(self, name: str) -> Sequence[ServiceRecord]:
         if self._resolver is None:
             # Not sooner, because it starts to watch the file.
-            self._resolver = client.Resolver(resolv="/etc/resolv.conf", reactor=self._reactor)
+            resolv = None if self._nameservers else "/etc/resolv.conf"
+            self._resolver = client.Resolver(resolv, self._nameservers, reactor=self._reactor)
         try:
             answers, _, _ = await self._resolver.lookupService(name, timeout=_TIMEOUTS)
         except DNSNameError:

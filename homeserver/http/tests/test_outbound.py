@@ -8,6 +8,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
+from prometheus_client import REGISTRY
 from twisted.internet import reactor as _reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -90,6 +91,11 @@ class Names:
         return None
 
 
+def _counted(status: str) -> float:
+    labels = {"purpose": "test", "status": status}
+    return REGISTRY.get_sample_value("folkmoot_outbound_seconds_count", labels) or 0
+
+
 class OutboundTestCase(TestCase):
     def setUp(self) -> None:
         self.directory = Path(mkdtemp(prefix="folkmoot-test-"))
@@ -166,6 +172,11 @@ class DecentServerTests(OutboundTestCase):
         for _ in range(3):
             await self.get(server)
         self.assertEqual((len(server.requests), len(server.connections)), (3, 1))
+
+    async def test_they_are_measured(self) -> None:
+        before = _counted("404")
+        await self.get(self.serve(says(b"", status="404 Not Found")))
+        self.assertEqual(_counted("404"), before + 1)
 
     async def test_cookies_are_not_kept(self) -> None:
         server = self.serve(says(b"x", "Set-Cookie: a=b"))
