@@ -218,6 +218,7 @@ from homeserver.sync.ignoring import IgnoredUsers
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.sync import LazyMembers, Syncer
 from homeserver.sync.unread import UnreadNews
+from homeserver.sync.unwanted_invites import UnwantedInvites
 from homeserver.templates.pages import Pages
 from homeserver.templates.rendering import Templates
 
@@ -886,6 +887,7 @@ class _Talk:
             unread,
             presence_news,
             IgnoredUsers(core.db, core.journal, account_data),
+            UnwantedInvites(account_data),
             encryption.news,
             LazyMembers(core.budget(_LAZY_MEMBERS)),
             core.clock,

@@ -1,4 +1,4 @@
-"""What users said of who may invite them, and of whom they want to hear nothing.
+"""What users said of who may invite them.
 
 https://spec.matrix.org/v1.19/client-server-api/#invite-permission
 """
@@ -10,7 +10,6 @@ from homeserver.protocol.json import JsonObject, JsonValue
 _LISTS = "org.matrix.msc4155.invite_permission_config"
 PERMISSION_TYPES = ("m.invite_permission_config", "org.matrix.msc4380.invite_permission_config", _LISTS)
 """The types of account data that say it: the specification's, and those of proposals that clients follow."""
-IGNORED_USERS = "m.ignored_user_list"
 
 
 def blocks(type_: str, content: JsonObject, sender: str) -> bool:
@@ -21,10 +20,7 @@ def blocks(type_: str, content: JsonObject, sender: str) -> bool:
 
 
 def hides(type_: str, content: JsonObject, sender: str) -> bool:
-    """Whether account data of one of those types, or of ignored users, keeps an invitation from being shown."""
-    if type_ == IGNORED_USERS:
-        ignored = content.get("ignored_users")
-        return isinstance(ignored, dict) and sender in ignored
+    """Whether account data of one of those types keeps an invitation from being shown."""
     if type_ == _LISTS:
         return _listed_action(content, sender) in ("block", "ignore")
     return blocks(type_, content, sender)

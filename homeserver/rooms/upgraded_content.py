@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from homeserver.protocol.event import Event
 from homeserver.protocol.identifiers import RoomAlias, UserID
-from homeserver.protocol.json import JsonObject
-from homeserver.protocol.power_levels import creators, read_level
+from homeserver.protocol.json import JsonObject, JsonValue
+from homeserver.protocol.power_levels import creators, levels_by_key, read_level
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.rooms.head import Head
 
@@ -60,7 +60,7 @@ def carried_power_levels(
     that are to stand above them lose theirs.
     """
     carried = _with_integers(content, create.version)
-    users: dict[str, JsonObject] = dict(carried.get("users") or {})
+    users: dict[str, JsonValue] = dict(levels_by_key(carried, "users"))
     if create.version.privileged_creators and not version.privileged_creators:
         highest = max([100, *(level for level in users.values() if isinstance(level, int))])
         users |= dict.fromkeys(creators(create), highest)
@@ -94,7 +94,7 @@ def carried_aliases(content: JsonObject, moved: Collection[RoomAlias]) -> JsonOb
 
 
 def _with_integers(content: JsonObject, version: RoomVersion) -> JsonObject:
-    def whole(value: object) -> object:
+    def whole(value: JsonValue) -> JsonValue:
         level = read_level(value, version)
         return value if level is None else level
 

@@ -38,6 +38,7 @@ from homeserver.sync.ignoring import IgnoredUsers, leave_out
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork, left_work
 from homeserver.sync.unread import UnreadNews
+from homeserver.sync.unwanted_invites import UnwantedInvites
 
 _LONGEST_WAIT = 300  # seconds
 _DEFAULT_TIMELINE = 10
@@ -115,6 +116,7 @@ class Syncer:
         unread: UnreadNews,
         presence: PresenceNews,
         ignored: IgnoredUsers,
+        unwanted: UnwantedInvites,
         encryption: EncryptionNews,
         lazy_members: LazyMembers,
         clock: Clock,
@@ -130,6 +132,7 @@ class Syncer:
         self._unread = unread
         self._presence = presence
         self._ignored = ignored
+        self._unwanted = unwanted
         self._encryption = encryption
         self._lazy_members = lazy_members
         self._clock = clock
@@ -188,6 +191,7 @@ class Syncer:
         parts.presence = await self._presence.everybody(requester, rooms, wish.filter.presence)
         _add_push_rules(parts, await self._push_rules.content(requester))
         leave_out(parts, wish.ignored)
+        await self._unwanted.leave_out(requester.user_nid, parts)
         _apply_filter(parts, wish.filter, rooms)
         await self._add_unread(requester, wish, parts)
         parts.encryption = await self._encryption.everything(requester, upto)
@@ -209,6 +213,7 @@ class Syncer:
         parts.presence = await self._presence.after(requester, rooms, since, wish.filter.presence)
         _add_push_rules(parts, await self._push_rules.content_after(requester, since))
         leave_out(parts, wish.ignored)
+        await self._unwanted.leave_out(requester.user_nid, parts)
         _apply_filter(parts, wish.filter, rooms)
         candidates = [row.room for row in changes.unread if wish.filter.room.includes(row.room_id)]
         counted = await self._unread.changed_rooms(requester.user_nid, candidates, since, upto)

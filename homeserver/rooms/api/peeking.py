@@ -12,9 +12,9 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.identifiers import RoomID, parse_room_id
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.peeking import Peeking
+from homeserver.rooms.seen import Seen, show_seen
 from homeserver.rooms.timeline_event import TimelineEvent, Viewer, show
 from homeserver.rooms.view import RoomView
-from homeserver.rooms.visibility import Seen
 from homeserver.runtime.clock import Clock
 
 
@@ -94,7 +94,7 @@ class PeekingEndpoints:
         return show(event, self._viewer(requester), room_id=view.room_id)
 
     def _show_seen(self, requester: Requester, view: RoomView, seen: Seen) -> msgspec.Raw:
-        return show(seen.event, self._viewer(requester), seen.membership, view.room_id)
+        return show_seen(seen, self._viewer(requester), view.room_id)
 
     def _viewer(self, requester: Requester) -> Viewer:
         return Viewer(requester.device_nid, self._clock.now_ms())

@@ -63,16 +63,14 @@ class RestrictedTests(WireTestCase):
             self.assertEqual(self.bob.join(self.room(rules)).error, (403, "M_FORBIDDEN"))
 
         self.enter_space(self.bob)
-        each(
-            check,
-            [
-                {"join_rule": "restricted"},
-                {"join_rule": "restricted", "allow": {}},
-                {"join_rule": "restricted", "allow": [5, {}, {"type": "m.room_membership", "room_id": 5}]},
-                {"join_rule": "restricted", "allow": [{"type": "x", "room_id": self.space_id}]},
-                allowing("!none:test"),
-            ],
-        )
+        cases: list[dict[str, Any]] = [
+            {"join_rule": "restricted"},
+            {"join_rule": "restricted", "allow": {}},
+            {"join_rule": "restricted", "allow": [5, {}, {"type": "m.room_membership", "room_id": 5}]},
+            {"join_rule": "restricted", "allow": [{"type": "x", "room_id": self.space_id}]},
+            allowing("!none:test"),
+        ]
+        each(check, cases)
 
     def test_somebody_who_may_invite_lets_them_in(self) -> None:
         carol = self.register("carol")
@@ -169,16 +167,30 @@ class InvitePermissionTests(WireTestCase):
             self.say("org.matrix.msc4155.invite_permission_config", content)
             self.assertEqual(self.alice.invite(self.alice.create_room(), self.bob).status, status)
 
-        each(
-            check,
-            [
-                ({"blocked_users": ["@al*:test"]}, 403),
-                ({"blocked_servers": ["t?st"]}, 403),
-                ({"allowed_users": ["@alice:*"], "blocked_servers": ["*"]}, 200),
-                ({"ignored_users": ["@alice:test"], "blocked_users": ["*"]}, 200),
-                ({"blocked_users": [5, "@bob:test"], "blocked_servers": "x"}, 200),
-            ],
-        )
+        cases: list[tuple[dict[str, Any], int]] = [
+            ({"blocked_users": ["@al*:test"]}, 403),
+            ({"blocked_servers": ["t?st"]}, 403),
+            ({"allowed_users": ["@alice:*"], "blocked_servers": ["*"]}, 200),
+            ({"ignored_users": ["@alice:test"], "blocked_users": ["*"]}, 200),
+            ({"blocked_users": [5, "@bob:test"], "blocked_servers": "x"}, 200),
+        ]
+        each(check, cases)
+
+    def test_invitations_of_before_are_hidden(self) -> None:
+        self.alice.invite(self.room_id, self.bob)
+        since = self.bob.sync().next_batch
+        for type_, content in (
+            ("m.invite_permission_config", {"default_action": "block"}),
+            ("org.matrix.msc4155.invite_permission_config", {"ignored_users": ["@alice:test"]}),
+        ):
+            self.say(type_, content)
+            self.assertIsNone(self.bob.sync().room(self.room_id, "invite"))
+            self.say(type_, {})
+            self.assertIsNotNone(self.bob.sync().room(self.room_id, "invite"))
+        self.say("org.matrix.msc4155.invite_permission_config", {"ignored_users": ["@alice:test"]})
+        other = self.alice.create_room(invite=[self.bob.user_id])
+        self.assertIsNone(self.bob.sync(since).room(other, "invite"))
+        self.assertEqual(self.bob.join(other).status, 200)
 
 
 class LimitTests(WireTestCase):

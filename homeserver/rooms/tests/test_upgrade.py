@@ -149,14 +149,12 @@ class PowerTests(UpgradeTestCase):
             body, error = case
             self.assertEqual(self.alice.post(f"/rooms/{room_id}/upgrade", body).error, error)
 
-        each(
-            check,
-            [
-                ({}, (400, "M_MISSING_PARAM")),
-                ({"new_version": "99"}, (400, "M_UNSUPPORTED_ROOM_VERSION")),
-                ({"new_version": "12", "additional_creators": ["bob"]}, (400, "M_INVALID_PARAM")),
-            ],
-        )
+        cases: list[tuple[dict[str, Any], tuple[int, str]]] = [
+            ({}, (400, "M_MISSING_PARAM")),
+            ({"new_version": "99"}, (400, "M_UNSUPPORTED_ROOM_VERSION")),
+            ({"new_version": "12", "additional_creators": ["bob"]}, (400, "M_INVALID_PARAM")),
+        ]
+        each(check, cases)
         self.assertEqual(self.ask(self.alice, "!none:test").error, (404, "M_NOT_FOUND"))
 
 
