@@ -733,7 +733,7 @@ class _Rooms:
             Dictionary[str](db, "room_event_type", ("type",), _SHORT_IDS),
         )
         signer = EventSigner(core.domains.default, signing_key)
-        builder = EventBuilder(lambda _: signer, clock)
+        builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
         locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
         redactor = Redactor(sender, self.heads, db, core.users)

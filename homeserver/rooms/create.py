@@ -22,7 +22,7 @@ from homeserver.protocol.identifiers import (
     server_of,
 )
 from homeserver.protocol.json import JsonObject
-from homeserver.protocol.room_versions import RoomVersion, room_version
+from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion, room_version
 from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.first_state import power_levels_content, preset_state
@@ -30,7 +30,7 @@ from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.new_rooms import NewRooms
 
-CREATABLE_VERSIONS = ("11", "12")
+CREATABLE_VERSIONS = tuple(ROOM_VERSIONS)
 """Versions that new rooms can have here."""
 
 Preset = Literal["private_chat", "public_chat", "trusted_private_chat"]

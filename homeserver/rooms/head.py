@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from twisted.internet.defer import Deferred
 
 from homeserver.protocol.errors import NotFound
-from homeserver.protocol.events import Event
+from homeserver.protocol.events import Event, from_stored
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.protocol.room_versions import RoomVersion, room_version
+from homeserver.rooms.store.events import stored_pdus
 from homeserver.rooms.store.heads import HeadRow, head_by_room_id
 from homeserver.rooms.store.spans import Slot, current_events
 from homeserver.storage.cache import ByteBudgetCache
@@ -35,6 +36,8 @@ class Head:
     extremities: tuple[EventID, ...]
     state: dict[Slot, Event | None] = field(default_factory=dict)
     """Current state events of the slots looked at so far; None where a slot is known to be empty."""
+    newest: dict[EventID, Event] = field(default_factory=dict)
+    """The extremities themselves, as far as they are in memory."""
     unstored: set[EventID] = field(default_factory=set)
     """Events on their way to the disk, which nobody may be told are there."""
     settling: list[Deferred[None]] = field(default_factory=list)
@@ -55,6 +58,8 @@ class Head:
     ) -> None:
         """Moves to where an event leaves the room, with what it does to the current state."""
         self.extremities = extremities
+        known = {**self.newest, event.event_id: event}
+        self.newest = {event_id: known[event_id] for event_id in extremities if event_id in known}
         self.depth = max(self.depth, event.depth)
         if changes:
             self.state_line += 1
@@ -140,6 +145,18 @@ class Heads:
         for slot in missing:
             # Not overwritten: what was queued meanwhile is newer than what was read.
             head.state.setdefault(slot, found.get(slot))
+        self._count(head)
+
+    async def load_newest(self, head: Head) -> None:
+        """Makes sure that `head.newest` has all extremities."""
+        missing = [event_id for event_id in head.extremities if event_id not in head.newest]
+        if missing:
+            for pdu in await self._db.read(stored_pdus, missing):
+                head.newest[pdu.event_id] = from_stored(
+                    pdu.client, pdu.federation, head.room_id, head.version
+                )
+
+    def _count(self, head: Head) -> None:
         # One that was discarded meanwhile must not come back.
         if self._cache.get(head.room_id) is head:
             self.put(head)

@@ -1,6 +1,6 @@
 """Turning a local user's draft into an event that the room accepts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
 
@@ -8,8 +8,10 @@ from homeserver.protocol.errors import Forbidden, ServerUnavailable
 from homeserver.protocol.event import is_hashed_create
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
 from homeserver.protocol.events import Event, Proposal, build_event
-from homeserver.protocol.identifiers import RoomID, UserID, parse_user_id
+from homeserver.protocol.hashes import reference_hash
+from homeserver.protocol.identifiers import EventID, RoomID, UserID, parse_user_id, server_of
 from homeserver.protocol.json import canonical_json
+from homeserver.protocol.room_versions import EventIDForm
 from homeserver.protocol.signing import EventSigner
 from homeserver.rooms.appends import AlreadySent, StaleHead
 from homeserver.rooms.draft import Draft, Sent
@@ -21,6 +23,7 @@ from homeserver.rooms.store.transactions import TransactionKey
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.log_context import add_to_log_context
+from homeserver.runtime.randomness import Randomness
 from homeserver.streams.journal import Position
 
 _ATTEMPTS = 5
@@ -34,9 +37,10 @@ RoomLocks = KeyedLocks[RoomID]
 class EventBuilder:
     """Builds, signs and authorises events on a head."""
 
-    def __init__(self, signers: Signers, clock: Clock) -> None:
+    def __init__(self, signers: Signers, clock: Clock, randomness: Randomness) -> None:
         self._signers = signers
         self._clock = clock
+        self._randomness = randomness
 
     def build(self, head: Head, draft: Draft) -> Event:
         """The event that `draft` becomes on `head`, whose auth slots must be loaded.
@@ -55,8 +59,11 @@ class EventBuilder:
         return event
 
     def _proposal(self, head: Head, draft: Draft) -> Proposal:
-        auth_events = [head.state.get(slot) for slot in slots_to_authorise(head, draft)]
+        cited = [
+            event for slot in slots_to_authorise(head, draft) if (event := head.state.get(slot)) is not None
+        ]
         given = draft.origin_server_ts
+        assigned = head.version.event_ids is EventIDForm.ASSIGNED
         return Proposal(
             version=head.version,
             room_id=None if is_hashed_create(head.version, draft.type, draft.state_key) else head.room_id,
@@ -67,9 +74,19 @@ class EventBuilder:
             origin_server_ts=self._clock.now_ms() if given is None else given,
             depth=head.depth + 1,
             prev_events=head.extremities,
-            auth_events=tuple(event.event_id for event in auth_events if event is not None),
+            auth_events=tuple(event.event_id for event in cited),
             redacts=draft.redacts,
+            event_id=self._new_event_id(draft.sender) if assigned else None,
+            edge_hashes=_reference_hashes([*cited, *head.newest.values()]) if assigned else {},
         )
+
+    def _new_event_id(self, sender: UserID) -> EventID:
+        """https://spec.matrix.org/v1.19/rooms/v1/#event-ids"""
+        return EventID(f"${self._randomness.token(18)}:{server_of(sender)}")
+
+
+def _reference_hashes(events: Iterable[Event]) -> dict[EventID, str]:
+    return {event.event_id: reference_hash(event.pdu(), event.version) for event in events}
 
 
 def slots_to_authorise(head: Head, draft: Draft) -> list[tuple[str, str]]:
@@ -140,6 +157,8 @@ class EventSender:
         if draft.state_key is not None:
             slots.append((draft.type, draft.state_key))
         await self._heads.load(head, slots)
+        if head.version.event_ids is EventIDForm.ASSIGNED:
+            await self._heads.load_newest(head)
         if _changes_nothing(head, draft):
             current = head.get((draft.type, draft.state_key or ""))
             assert current is not None, "what changes nothing has a current event"

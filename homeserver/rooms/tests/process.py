@@ -86,7 +86,7 @@ class Process:
             Dictionary[str](self.db, "room_event_type", ("type",), 100),
         )
         signer = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
-        self.builder = EventBuilder(lambda _: signer, self.clock)
+        self.builder = EventBuilder(lambda _: signer, self.clock, self._randomness)
         self.sender = EventSender(
             self.heads, replays, RelationRules(self.db, self.users), self.builder, self.ingest, KeyedLocks()
         )
