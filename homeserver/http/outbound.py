@@ -3,7 +3,6 @@
 Whatever the other side does, a request ends in time and takes no more memory than it may.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,8 +26,6 @@ from homeserver.protocol.json import JsonObject, JsonValue, decode_json, encode_
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.metrics import OUTBOUND_SECONDS
 from homeserver.runtime.version import program_version
-
-log = logging.getLogger(__name__)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -142,7 +139,7 @@ class Outbound:
         location = response.headers.get("location")
         if response.status not in _REDIRECTS or location is None or not asked.follows:
             return response
-        return await self._following(asked.redirected(urljoin(asked.url, location)))
+        return await self._following(asked.redirected(location))
 
     async def _once(self, asked: "_Asked") -> Response:
         try:
@@ -195,8 +192,12 @@ class _Asked:
     def follows(self) -> bool:
         return self.method == "GET" and self.peer is None and self.bounds.redirects > 0
 
-    def redirected(self, url: str) -> "_Asked":
-        """Raises RequestFailed where the redirect gives up TLS."""
+    def redirected(self, location: str) -> "_Asked":
+        """Raises RequestFailed where the redirect gives up TLS, or leads nowhere."""
+        try:
+            url = urljoin(self.url, location)
+        except ValueError as error:
+            raise RequestFailed(f"{self.host} redirects to what is no URL") from error
         if urlsplit(self.url).scheme == "https" and urlsplit(url).scheme != "https":
             raise RequestFailed(f"{self.host} redirects to where nobody proves who they are")
         bounds = replace(self.bounds, redirects=self.bounds.redirects - 1)

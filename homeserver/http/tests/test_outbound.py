@@ -298,6 +298,11 @@ class RedirectTests(OutboundTestCase):
         self.outbound = self.make_outbound(AddressRules(PRIVATE_RANGES, (ip_network("127.0.0.1/32"),)))
         await self.raises(ForbiddenAddress, self.get(server, bounds=Bounds(redirects=3)), "10.0.0.1")
 
+    async def test_to_nowhere(self) -> None:
+        for target in ("http://[::1", "ftp://127.0.0.1/", "http://a b/", "//[x]/"):
+            work = self.get(self.redirecting(target), bounds=Bounds(redirects=1))
+            await self.raises(RequestFailed, work)
+
     async def test_away_from_tls(self) -> None:
         server = self.serve(says(b"", "Location: http://127.0.0.1/", status="301 Moved"), "127.0.0.1")
         outbound = self.make_outbound(None, self.directory / "tls.crt")
