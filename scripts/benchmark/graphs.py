@@ -156,8 +156,8 @@ def _database(name: str) -> Iterator[tuple[Engine, Callable[[], int]]]:
     """A new database and how to find out its size in bytes."""
     if name == "postgresql":
         with PostgresServer() as server:
-            engine = Postgres(server.create_database(), readers=0)
-            yield engine, lambda: _postgres_size(engine)
+            postgres = Postgres(server.create_database(), readers=0)
+            yield postgres, lambda: _postgres_size(postgres)
         return
     with tempfile.TemporaryDirectory(prefix="folkmoot-bench-") as directory:
         engine = Sqlite(str(Path(directory) / "folkmoot.db"))
