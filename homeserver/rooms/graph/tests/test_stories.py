@@ -11,10 +11,12 @@ from random import Random
 import pytest
 
 from homeserver.protocol.auth_graph import LoadedAuthGraph
+from homeserver.protocol.errors import Forbidden
 from homeserver.protocol.event import Slot
 from homeserver.protocol.events import Event, from_stored
 from homeserver.protocol.identifiers import EventID, RoomID, UserID
 from homeserver.protocol.room_versions import ROOM_VERSIONS
+from homeserver.rooms.draft import Draft
 from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.resolution import Resolver
 from homeserver.rooms.graph.tests.stories import USERS, VISIBILITY, StateIDs, Story
@@ -126,11 +128,16 @@ class Arrivals:
 
         return self.case.result_of(self.process.db.read(read))
 
-    def compare_states(self, story: Story, event: Event) -> None:
-        states, _, _ = self.case.result_of(self.process.db.read(self._states, event.event_id))
+    def states_around(self, event_id: EventID) -> list[dict[Slot, EventID]]:
+        """Before and after an event."""
+        states, _, _ = self.case.result_of(self.process.db.read(self._states, event_id))
         assert states is not None
-        assert states[0] == dict(story.before[event.event_id])
-        assert states[1] == dict(story.after[event.event_id])
+        return states
+
+    def compare_states(self, story: Story, event: Event) -> None:
+        before, after = self.states_around(event.event_id)
+        assert before == dict(story.before[event.event_id])
+        assert after == dict(story.after[event.event_id])
 
     def compare(self, story: Story, event: Event) -> None:
         self.compare_states(story, event)
@@ -236,6 +243,27 @@ class StoryTests(RoomsTestCase):
     def test_other_versions(self) -> None:
         for version in ROOM_VERSIONS.keys() - {"11", "12"}:
             self.check(version, max(1, _STORIES // 6))
+
+    def test_local_events_follow_all_branches(self) -> None:
+        for seed in range(_STORIES):
+            arrivals = self.created("12")
+            story = Story(arrivals.first_events(), Random(f"local {seed}"))
+            while len(arrivals.extremities) < 2:
+                arrivals.take(story, story.make())
+            state = story.resolved(arrivals.extremities)
+            draft = Draft(
+                room_id=arrivals.room_id, type="m.room.message", sender=USERS[0], content={"body": "1"}
+            )
+            membership = story.events[state["m.room.member", USERS[0]]].membership
+            if membership != "join":
+                self.failureResultOf(arrivals.process.send(draft), Forbidden)
+                continue
+            sent = self.result_of(arrivals.process.send(draft))
+            head = self.result_of(arrivals.process.heads.get(arrivals.room_id))
+            assert head.extremities == (sent.event_id,)
+            assert set(head.newest[sent.event_id].prev_events) == arrivals.extremities
+            before, after = arrivals.states_around(sent.event_id)
+            assert before == after == dict(state)
 
     def test_a_server_that_joins_later(self) -> None:
         for seed in range(_STORIES):
