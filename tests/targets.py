@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_origin
+from typing import Any, ClassVar, get_origin
 from urllib.parse import quote
 
 import msgspec
@@ -53,6 +53,9 @@ class Target:
 
 class TargetTestCase(WireTestCase):
     """A server, a user with a room, and all that can be asked of it."""
+
+    # So that all that may be open to strangers is.
+    settings: ClassVar[Sequence[str]] = ("allow_public_rooms_without_auth=true",)
 
     def setUp(self) -> None:
         super().setUp()

@@ -99,7 +99,7 @@ def _page(txn: Transaction, visitor: Visitor, root: int, wish: HierarchyWish, pa
         rooms += [found[room] for room in upcoming if room in found and visitor.may_preview(found[room])]
         passed += len(upcoming)
     end = f"h{passed}_{wish.max_depth}_{int(wish.suggested_only)}" if passed < len(order) else None
-    return HierarchyPage(_with_children(txn, rooms, wish.suggested_only), end)
+    return HierarchyPage(_with_children(txn, rooms, tree, wish), end)
 
 
 def _tree(txn: Transaction, visitor: Visitor, root: int, wish: HierarchyWish) -> _Tree:
@@ -135,19 +135,19 @@ def _depth_first(tree: _Tree, root: int, max_depth: int) -> list[int]:
     return list(order)
 
 
-def _with_children(txn: Transaction, rooms: Sequence[Described], suggested_only: bool) -> list[HierarchyRoom]:
-    spaces = [room.says.room for room in rooms if _is_space(room)]
-    children = children_of(txn, spaces, suggested_only=suggested_only)
-    nids = [child.row.event for space in spaces for child in children[space]]
+def _with_children(
+    txn: Transaction, rooms: Sequence[Described], tree: _Tree, wish: HierarchyWish
+) -> list[HierarchyRoom]:
+    spaces = {room.says.room for room in rooms if _is_space(room)}
+    # Those at the greatest depth were not walked into.
+    below = children_of(txn, spaces - tree.keys(), suggested_only=wish.suggested_only)
+    children = {space: below[space] if space in below else tree[space] for space in spaces}
+    nids = [child.event for space in spaces for child in children[space]]
     events = {event.nid: event for event in state_events(txn, events_by_nid(txn, nids))}
     return [
         HierarchyRoom(
             room,
-            [
-                events[child.row.event]
-                for child in children.get(room.says.room, ())
-                if child.row.event in events
-            ],
+            [events[child.event] for child in children.get(room.says.room, ()) if child.event in events],
         )
         for room in rooms
     ]

@@ -9,7 +9,7 @@ from config.directory import RoomDirectory
 from homeserver.accounts.domains import LocalDomains
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import MissingToken, RemoteFailed
+from homeserver.protocol.errors import Forbidden, MissingToken
 from homeserver.protocol.identifiers import RoomID, parse_server_name
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.store.descriptions import Described
@@ -91,7 +91,7 @@ class PublicRoomsEndpoints:
         self, server: str | None, search: Search, since: str | None, limit: int
     ) -> PublicRoomsPage:
         if server is not None and not self._domains.speaks_for(parse_server_name(server)):
-            raise RemoteFailed(f"The rooms of {server} cannot be asked for: this server does not federate")
+            raise Forbidden(f"The rooms of {server} cannot be asked for: this server does not federate")
         if not self._settings.is_searchable:
             return PublicRoomsPage([], 0)
         page = await self._published.page(search, since or None, limit)

@@ -19,10 +19,14 @@ class ChildRow(NamedTuple):
 
 
 class Child(NamedTuple):
-    """A row with the short id of the child, None where that is not known here."""
+    """What a row says as far as walks need it, with the child's short id: None where it is not known here."""
 
-    row: ChildRow
+    room: int
     nid: int | None
+    event: int
+    sort_key: str | None
+    origin_server_ts: int
+    child_id: RoomID
 
 
 def upsert_children(txn: Transaction, rows: Sequence[ChildRow]) -> None:
@@ -68,16 +72,15 @@ def children_of(
     """
     rows = txn.rows(
         """
-        SELECT c.room, c.child_id, c.event, c.sort_key, c.origin_server_ts, c.suggested, r.nid
+        SELECT c.room, r.nid, c.event, c.sort_key, c.origin_server_ts, c.child_id
         FROM room_space_child c LEFT JOIN room r ON r.room_id = c.child_id
         WHERE c.room IN %(rooms)s AND c.suggested >= %(least)s
         """,
         rooms=list(rooms), least=int(suggested_only),
     )  # fmt: skip
     found: dict[int, list[Child]] = {room: [] for room in rooms}
-    for room, child_id, event, sort_key, ts, suggested, nid in rows:
-        row = ChildRow(room, RoomID(child_id), event, sort_key, ts, bool(suggested))
-        found[room].append(Child(row, nid))
+    for child in map(Child._make, rows):
+        found[child.room].append(child)
     for children in found.values():
         children.sort(key=_place)
     return found
@@ -89,5 +92,4 @@ def rooms_with_children(txn: Transaction, rooms: Collection[int]) -> set[int]:
 
 
 def _place(child: Child) -> tuple[bool, str, int, str]:
-    row = child.row
-    return row.sort_key is None, row.sort_key or "", row.origin_server_ts, row.child_id
+    return child.sort_key is None, child.sort_key or "", child.origin_server_ts, child.child_id

@@ -311,7 +311,6 @@ class ActivityTests(VerificationTestCase):
     def test_nothing_differs(self) -> None:
         self.check(create.CREATABLE_VERSIONS)
 
-
     def test_rules_that_were_redacted(self) -> None:
         """Some events were allowed by what was there before the redaction, others by what it left."""
         carol = self.register("carol")
