@@ -22,6 +22,7 @@ from config.passwords import Passwords
 from config.people import People
 from config.rate_limits import RateLimits
 from config.registration import AutoJoin, Registration, Terms
+from config.retention import Retention
 from config.rooms import Presence, Rooms
 from config.search import Search
 from config.server import Server
@@ -61,6 +62,7 @@ class Config:
     templates: Templates = section("Templates", Templates)
     rate_limits: RateLimits = section("Rate limits", RateLimits)
     rooms: Rooms = section("Rooms", Rooms)
+    retention: Retention = section("Retention", Retention)
     room_directory: RoomDirectory = section("Room directory", RoomDirectory)
     search: Search = section("Searching", Search)
     presence: Presence = section("Presence", Presence)
@@ -103,6 +105,7 @@ class Config:
             self.jwt,
             self.email,
             self.federation,
+            self.retention,
         ):
             yield from part.conflicts()
         if self.registration.enabled and self.registration.requires_email and not self.email.enabled:

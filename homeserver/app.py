@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,7 @@ from homeserver.rooms.create import CREATABLE_VERSIONS, RoomCreator
 from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.event_lookup import EventLookup
+from homeserver.rooms.expiry import ExpiredMessages, Expiry, Forgetting
 from homeserver.rooms.following import Following, RoomSettings
 from homeserver.rooms.guests import GuestDepartures
 from homeserver.rooms.head import Heads
@@ -301,7 +303,16 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         push.notifying,
         encryption.moves,
     ]
-    rooms = _Rooms(core, memberships, accounts.profiles, account_data, signing_key, projections, [push.rules])
+    rooms = _Rooms(
+        core,
+        memberships,
+        accounts.profiles,
+        account_data,
+        signing_key,
+        projections,
+        [push.rules],
+        message_index,
+    )
     talk = _Talk(core, rooms, presence, account_data, receipts, push, encryption)
     people = _People(core, accounts, rooms, user_index)
     parts = (
@@ -697,8 +708,9 @@ class _Rooms:
         signing_key: SigningKey,
         projections: Sequence[Projection],
         room_settings: Sequence[RoomSettings],
+        forgetting: Sequence[Forgetting],
     ) -> None:
-        """`projections` are those of other parts, as are `room_settings`."""
+        """`projections` are those of other parts, as are `room_settings` and what is `forgetting`."""
         self._core = core
         db, clock = core.db, core.clock
         self.heads, self.members = memberships.heads, memberships.members
@@ -706,6 +718,9 @@ class _Rooms:
         self.lookup = EventLookup(self.heads, db)
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
         self._redacted_content = redacted
+        self.expiry = Expiry(core.config.retention, clock)
+        relations = Relations()
+        self._expired = ExpiredMessages(db, clock, self.expiry, self.tails, [relations, *forgetting])
         replays = Replays(db, core.budget(_REPLAYS))
         self.published = published = PublishedRooms(db)
         ingest = Ingest(
@@ -722,7 +737,8 @@ class _Rooms:
                     SpaceChildren(),
                     published,
                     redacted,
-                    Relations(),
+                    relations,
+                    self._expired,
                     replays,
                     *projections,
                 ],
@@ -763,7 +779,7 @@ class _Rooms:
         )
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
-        self.views = views = RoomViews(self.heads, self.members, db)
+        self.views = views = RoomViews(self.heads, self.members, self.expiry, db)
         seen_states, timelines = RoomStates(views, db), Timelines(views, core.journal, db)
         peeking = Peeking(seen_states, timelines, directory, core.journal, core.waiting, clock, db)
         previews = Previews(self.heads, self.members, db)
@@ -790,6 +806,10 @@ class _Rooms:
             self._endpoints,
             [
                 Every("old transaction IDs", timedelta(hours=1), self._forget_old),
+                *(
+                    Every("expired messages", job.interval, partial(self._expired.purge, job))
+                    for job in self._core.config.retention.jobs
+                ),
                 Every("redacted content", timedelta(minutes=10), self._redacted_content.drop_old),
                 Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
                 Every("departing guests", timedelta(seconds=10), self._guests.take_out),
@@ -890,6 +910,7 @@ class _Talk:
             UnwantedInvites(account_data),
             encryption.news,
             LazyMembers(core.budget(_LAZY_MEMBERS)),
+            rooms.expiry,
             core.clock,
         )
         self._endpoints = [

@@ -16,8 +16,7 @@ from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.events import events_by_nid
 from homeserver.rooms.store.relations import DEEPEST, ChildrenWish, children, threads
 from homeserver.rooms.timeline import format_token, parse_token, seen_event
-from homeserver.rooms.view import CURRENT, RoomView, RoomViews
-from homeserver.rooms.visibility import visible_events
+from homeserver.rooms.view import CURRENT, RoomView, RoomViews, visible_in
 from homeserver.rooms.walk import START
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -106,7 +105,7 @@ def _children(
         last = ordered[-1].position
         end = format_token(last - 1 if wish.backwards else last)
     events = timeline_events(txn, ordered, requester.device_nid)
-    seen = visible_events(txn, view.room, requester.user_id, view.member, events)
+    seen = visible_in(txn, requester.user_id, view, events)
     return bundled(txn, requester, view, seen), end
 
 
@@ -119,7 +118,7 @@ def _threads(
     rows = {row.nid: row for row in events_by_nid(txn, [thread.root for thread in page])}
     ordered = [rows[thread.root] for thread in page if thread.root in rows]
     events = timeline_events(txn, ordered, requester.device_nid)
-    seen = visible_events(txn, view.room, requester.user_id, view.member, events)
+    seen = visible_in(txn, requester.user_id, view, events)
     ignored = ignored_users(txn, requester.user_nid)
     # A thread goes on without those who are ignored, but it begins with what they said.
     shown = [

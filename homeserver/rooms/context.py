@@ -17,8 +17,7 @@ from homeserver.rooms.state import members_at, state_at, state_without_members_a
 from homeserver.rooms.store.times import events_by_time
 from homeserver.rooms.timeline import format_token, seen_event
 from homeserver.rooms.timeline_event import TimelineEvent
-from homeserver.rooms.view import RoomView, RoomViews
-from homeserver.rooms.visibility import visible_events
+from homeserver.rooms.view import RoomView, RoomViews, visible_in
 from homeserver.rooms.walk import START, Stretch, walk
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -145,7 +144,7 @@ def _at_time(
         )
         within = [row for row in rows if row.position <= view.upto]
         events = timeline_events(txn, within)
-        seen = visible_events(txn, view.room, requester.user_id, view.member, events)
+        seen = visible_in(txn, requester.user_id, view, events)
         if seen:
             return seen[0].event
         if len(rows) < _BATCH:

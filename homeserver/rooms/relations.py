@@ -10,6 +10,7 @@ from homeserver.rooms.store.relations import (
     RelationRow,
     delete_relations,
     insert_relations,
+    relations_of_children,
     relations_of_redacted,
 )
 from homeserver.storage.engine import Transaction
@@ -29,6 +30,11 @@ class Relations:
         doubtful.update(target for _, target in redactions_among(events))
         if doubtful and (redacted := relations_of_redacted(txn, doubtful)):
             delete_relations(txn, redacted)
+
+    def forget(self, txn: Transaction, events: Sequence[int]) -> None:
+        """For events (short ids) whose content goes."""
+        if rows := relations_of_children(txn, events):
+            delete_relations(txn, rows)
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         """Nobody waits for it."""

@@ -18,8 +18,7 @@ from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import members_at
 from homeserver.rooms.store.events import event_by_id
 from homeserver.rooms.timeline_event import TimelineEvent
-from homeserver.rooms.view import RoomView, RoomViews
-from homeserver.rooms.visibility import visible_events
+from homeserver.rooms.view import RoomView, RoomViews, visible_in
 from homeserver.rooms.walk import START, Stretch, walk
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -142,6 +141,6 @@ def seen_event(txn: Transaction, requester: Requester, view: RoomView, event_id:
     if row is None or row.room != view.room:
         return None
     events = timeline_events(txn, [row], requester.device_nid)
-    seen = visible_events(txn, view.room, requester.user_id, view.member, events)
+    seen = visible_in(txn, requester.user_id, view, events)
     heard = without_ignored(txn, requester.user_nid, seen)
     return bundled(txn, requester, view, heard)[0] if heard else None

@@ -3,18 +3,23 @@
 https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, NotFound
-from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.room_versions import RoomVersion
+from homeserver.rooms.expiry import RETENTION, Expiry
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.members import Members
+from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.store.spans import OPEN
-from homeserver.rooms.visibility import last_stay
+from homeserver.rooms.timeline_event import TimelineEvent
+from homeserver.rooms.visibility import last_stay, visible_events
 from homeserver.storage.database import Database
+from homeserver.storage.engine import Transaction
 
 CURRENT = OPEN - 1
 """A number on the state line that no room reaches: the state there is the current one."""
@@ -33,13 +38,28 @@ class RoomView:
     member: MemberRow | None
     line: int
     upto: int
+    oldest: int = 0
+    """The time, in milliseconds since the epoch, before which messages are expired."""
+
+    def hides(self, event: TimelineEvent) -> bool:
+        """Whether the event is a message that the room keeps no longer."""
+        return event.origin_server_ts < self.oldest and not event.is_state
+
+
+def visible_in(
+    txn: Transaction, user_id: UserID, view: RoomView, events: Sequence[TimelineEvent]
+) -> list[Seen]:
+    """Those of the room's events that the user may see and that are not expired, in the same order."""
+    kept = [event for event in events if not view.hides(event)]
+    return visible_events(txn, view.room, user_id, view.member, kept)
 
 
 class RoomViews:
     """Decides what part of a room a requester may read."""
 
-    def __init__(self, heads: Heads, members: Members, db: Database) -> None:
+    def __init__(self, heads: Heads, members: Members, expiry: Expiry, db: Database) -> None:
         self._heads = heads
+        self._expiry = expiry
         self._members = members
         self._db = db
 
@@ -53,13 +73,23 @@ class RoomViews:
         member = await self._members.membership(head.nid, requester.user_nid)
         joined = member is not None and member.membership == "join"
         if joined or await self._is_world_readable(head):
-            return RoomView(head.nid, room_id, head.version, member, CURRENT, CURRENT)
+            return RoomView(
+                head.nid, room_id, head.version, member, CURRENT, CURRENT, await self._oldest(head)
+            )
         stay = None
         if member is not None and not member.forgotten:
             stay = await self._db.read(last_stay, head.nid, requester.user_id)
         if stay is None:
             raise Forbidden(_NOT_THERE)
-        return RoomView(head.nid, room_id, head.version, member, stay.line, stay.ended)
+        oldest = await self._oldest(head)
+        return RoomView(head.nid, room_id, head.version, member, stay.line, stay.ended, oldest)
+
+    async def _oldest(self, head: Head) -> int:
+        if not self._expiry.enabled:
+            return 0
+        await self._heads.load(head, [RETENTION])
+        policy = head.get(RETENTION)
+        return self._expiry.oldest(None if policy is None else policy.content)
 
     async def _is_world_readable(self, head: Head) -> bool:
         await self._heads.load(head, [_VISIBILITY])

@@ -10,8 +10,7 @@ from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.events import TimelineRow, events_backwards, events_forwards
 from homeserver.rooms.store.relations import related_parents
-from homeserver.rooms.view import RoomView
-from homeserver.rooms.visibility import visible_events
+from homeserver.rooms.view import RoomView, visible_in
 from homeserver.storage.engine import Transaction
 
 START = -(2**62)
@@ -48,7 +47,7 @@ def walk(
         rows = _rows(txn, view.room, stretch, size + 1)
         more, rows = len(rows) > size, rows[:size]
         events = timeline_events(txn, rows, requester.device_nid)
-        seen = visible_events(txn, view.room, requester.user_id, view.member, events)
+        seen = visible_in(txn, requester.user_id, view, events)
         heard = without_ignored(txn, requester.user_nid, seen)
         passed = passing(txn, view.room, view.room_id, wanted, heard)
         missing = stretch.limit - len(found)

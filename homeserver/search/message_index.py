@@ -47,7 +47,7 @@ class MessageIndex:
         return ()
 
     def forget(self, txn: Transaction, events: Sequence[int]) -> None:
-        """For events (short ids) whose bodies go."""
+        """For events (short ids) whose content goes."""
         delete_messages(txn, events)
 
 

@@ -136,7 +136,7 @@ class MessageSearch:
         hits = [
             Result(score, views[seen.event.room], seen)
             for score, seen in found.hits
-            if seen.event.room in views
+            if seen.event.room in views and not views[seen.event.room].hides(seen.event)
         ]
         results = Results(hits, found.count, search.highlights(hits), found.end)
         await self._db.read(_complete, requester, wish, results, self._journal.position)

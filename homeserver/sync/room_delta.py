@@ -10,6 +10,7 @@ from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.aggregations import bundled_in_rooms
+from homeserver.rooms.expiry import Expiry
 from homeserver.rooms.ignored import is_ignored
 from homeserver.rooms.reading import state_events, timeline_events
 from homeserver.rooms.seen import Seen
@@ -44,6 +45,7 @@ class Reader:
     timeline_limit: int
     state_after: bool
     ignored: frozenset[str] = frozenset()
+    expiry: Expiry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class RoomReads:
         self._txn = txn
         self._reader = reader
         self._known_members = known_members
+        expiry = reader.expiry
+        self._oldest = {} if expiry is None else expiry.oldest_of(txn, [work.member.room for work in works])
         self._counts = summary_counts(txn, [work.member.room for work in works])
         new = [work for work in works if work.full_state and work.after == 0 and _is_joined(work)]
         rooms, upto = [work.member.room for work in new], max((work.upto for work in new), default=0)
@@ -190,6 +194,7 @@ class RoomReads:
     def _backwards(self, work: RoomWork) -> Iterator[tuple[Seen | None, bool]]:
         """The events, newest first, and whether the filter passes them; None for one that the user may not see."""
         upto, limit = work.upto, self._reader.timeline_limit + 1
+        oldest = self._oldest.get(work.member.room, 0)
         more = True
         while more:
             rows = self._pages.pop(work.member.room, None)
@@ -200,7 +205,8 @@ class RoomReads:
             heard = [one for one in seen if not is_ignored(self._reader.ignored, one.event)]
             passed = passing(self._txn, work.member.room, work.member.room_id, self._reader.timeline, heard)
             passes = {one.event.position for one in passed}
-            by_position = {one.event.position: one for one in seen}
+            kept = [one for one in seen if one.event.is_state or one.event.origin_server_ts >= oldest]
+            by_position = {one.event.position: one for one in kept}
             yield from ((by_position.get(row.position), row.position in passes) for row in rows)
             more = len(rows) >= limit
             # Where the filter passes few, the next page is a long one.

@@ -16,6 +16,7 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.filters import Filter, RoomEventFilter
 from homeserver.protocol.json import JsonObject
 from homeserver.push.rules import UserRules
+from homeserver.rooms.expiry import Expiry
 from homeserver.rooms.ignored import is_ignored
 from homeserver.rooms.members import Members
 from homeserver.rooms.seen import Seen
@@ -119,6 +120,7 @@ class Syncer:
         unwanted: UnwantedInvites,
         encryption: EncryptionNews,
         lazy_members: LazyMembers,
+        expiry: Expiry,
         clock: Clock,
     ) -> None:
         self._db = db
@@ -135,6 +137,7 @@ class Syncer:
         self._unwanted = unwanted
         self._encryption = encryption
         self._lazy_members = lazy_members
+        self._expiry = expiry
         self._clock = clock
 
     async def sync(self, requester: Requester, wish: SyncWish) -> msgspec.Raw:
@@ -269,7 +272,7 @@ class Syncer:
             return None
         events = self._tails.events_after(member.room, since)
         seen = None if events is None else seen_by_member(member, events)
-        if seen is None or any(one.event.is_state for one in seen):
+        if seen is None or any(self._must_be_read(one) for one in seen):
             return None
         timeline = wish.filter.room.timeline
         heard = [one for one in seen if not is_ignored(wish.ignored, one.event)]
@@ -280,6 +283,9 @@ class Syncer:
             return None
         prev_batch = passed[0].event.position - 1 if passed else upto
         return RoomDelta(member, passed, False, prev_batch)
+
+    def _must_be_read(self, one: Seen) -> bool:
+        return one.event.is_state or self._expiry.may_be_expired(one.event.origin_server_ts)
 
     def _has_members(
         self, requester: Requester, wish: SyncWish, member: MemberRow, timeline: Sequence[Seen], since: int
@@ -305,6 +311,7 @@ class Syncer:
             timeline_limit=_timeline_limit(wish.filter),
             state_after=wish.state_after,
             ignored=wish.ignored,
+            expiry=self._expiry,
         )
         known = {
             member.room: self._lazy_members.of(requester.device_nid, member.room)

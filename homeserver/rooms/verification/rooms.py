@@ -7,6 +7,7 @@ from homeserver.protocol.events import Event
 from homeserver.protocol.hashes import content_hash_matches
 from homeserver.protocol.redaction import redact_event
 from homeserver.protocol.signing import SignatureInvalid
+from homeserver.rooms.store.expiry import expired_upto
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid
 from homeserver.rooms.store.members import summary_counts
 from homeserver.rooms.store.redacted_content import retained_in
@@ -64,6 +65,7 @@ class RoomVerification:
         self._identity = identity
         self._findings = findings
         self._progress = progress
+        self._expired_upto = expired_upto(txn, room)
 
     def run(self) -> None:
         head = heads_by_nid(self._txn, [self._room]).get(self._room)
@@ -100,10 +102,16 @@ class RoomVerification:
         replay.advance(Known(row, event))
 
     def _verify_content(self, event: Event, row: StoredEvent, retained: set[int]) -> None:
-        if not is_dropped(event, row) and not content_hash_matches(event):
+        emptied = is_dropped(event, row) or self._is_expired(event)
+        if not emptied and not content_hash_matches(event):
             self._tell(event.event_id, "the content hash")
         if row.redacted_by is not None and row.nid not in retained and redact_event(event) != event:
             self._tell(event.event_id, "redacted content that no task would drop")
+
+    def _is_expired(self, event: Event) -> bool:
+        """Whether the room keeps the message no longer, so that nothing of it is left."""
+        is_old = not event.is_state and event.origin_server_ts < self._expired_upto
+        return is_old and redact_event(event) == event
 
     def _verify_signatures(self, event: Event) -> None:
         try:

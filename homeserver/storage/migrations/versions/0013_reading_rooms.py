@@ -1,4 +1,4 @@
-"""Relations between events, threads, an index of messages, and policies of retention."""
+"""Relations between events, threads, an index of messages, and the end of messages that rooms do not keep."""
 
 from alembic import op
 
@@ -57,12 +57,13 @@ def upgrade() -> None:
             words TEXT NOT NULL
         );
 
-        -- How long a room keeps its messages, from its m.room.retention; NULL where it does not say. In milliseconds.
-        -- A row ends when the room has no such state any more, and with the room.
-        CREATE TABLE room_retention (
+        -- Up to which time (milliseconds since the epoch, as events claim it) the messages of a room have lost their
+        -- content, because the room keeps them no longer; late is that of an older one that came afterwards.
+        -- Rows end with their room.
+        CREATE TABLE room_expiry (
             room BIGINT PRIMARY KEY,
-            min_lifetime BIGINT,
-            max_lifetime BIGINT
+            upto BIGINT NOT NULL,
+            late BIGINT
         );
         """
     )
