@@ -160,7 +160,6 @@ UNUSED = frozenset(
         "replication_torture_level",
         "report_stats_endpoint",
         "restrict_public_rooms_to_local_users",
-        "retention",
         "room_invite_state_types",
         "room_prejoin_state",
         "run_background_tasks_on",
