@@ -232,7 +232,7 @@ _HEADS, _TAILS, _MEMBERS, _LAZY_MEMBERS = 0.25, 0.25, 0.13, 0.08
 _PROFILES, _FILTERS, _REPLAYS = 0.05, 0.05, 0.05
 _ROUTES, _KEYS = 0.01, 0.02
 _UNREAD, _RULESETS = 0.1, 0.02
-_KEY_STOCK = 0.02
+_KEY_STOCK, _INBOXES = 0.02, 0.02
 _SHORT_IDS = 50_000
 
 
@@ -410,7 +410,7 @@ class _Encryption:
         self._lists = DeviceLists(journal, memberships.members, clock)
         self._list_news = DeviceListNews(self._lists, self.moves)
         self._stock = KeyStock(db, journal, core.budget(_KEY_STOCK))
-        self._to_device = ToDevice(db, journal, domains, others, clock)
+        self._to_device = ToDevice(db, journal, domains, others, clock, core.budget(_INBOXES))
         self._claims = KeyClaims(db, self._stock, domains, others, clock)
         self.watch = DeviceWatch(db, self._lists, clock)
         self.news = EncryptionNews(db, self._to_device, self._list_news, self._stock)
@@ -438,9 +438,11 @@ class _Encryption:
             [*self._endpoints, CrossSigningEndpoints(cross_signing, self._signatures, reauthentication)],
             [
                 Every("claimed keys", timedelta(days=1), self._claims.forget_claimed),
+                Every("received messages", timedelta(seconds=1), self._to_device.delete_received),
                 Every("requests to devices", timedelta(hours=1), self._to_device.forget_requests),
                 Every("keys of ended devices", timedelta(hours=1), self.watch.clean_up),
             ],
+            [self._to_device.delete_received],
         )
 
 

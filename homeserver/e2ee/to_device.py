@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from homeserver.accounts.domains import LocalDomains
+from homeserver.e2ee.inboxes import Inboxes
 from homeserver.e2ee.remote import OtherServers
 from homeserver.e2ee.store.device_keys import LocalDevice, local_devices
 from homeserver.e2ee.store.to_device import (
@@ -29,7 +30,6 @@ from homeserver.protocol.errors import BadJson, InvalidParam, TooLarge
 from homeserver.protocol.identifiers import MAX_IDENTIFIER_BYTES, UserID, exceeds_bytes
 from homeserver.protocol.json import JsonObject, decode_json, encode_json
 from homeserver.runtime.clock import Clock
-from homeserver.runtime.tasks import run_in_background
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal, Placed, Topic
@@ -68,8 +68,9 @@ class _AlreadySent(Exception):
 class _Sendings:
     """How messages are stored (an EntryKind): a batch of them in one statement. One position for each request."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, inboxes: Inboxes) -> None:
         self._clock = clock
+        self._inboxes = inboxes
         self.changed: LastChanged[int] = LastChanged()
 
     def count(self, entry: _Entry) -> int:
@@ -87,20 +88,26 @@ class _Sendings:
             if entry.request:
                 made.add(entry.request)
                 new.append(entry.request)
-            rows += [
-                WaitingMessage(letter.device_nid, placed.position, entry.sender, entry.type, letter.content)
-                for letter in entry.letters
-            ]
+            rows += _messages(placed)
         insert_messages(txn, rows)
         insert_requests(txn, new, self._clock.now_ms())
 
     def stored(self, batch: Sequence[Placed[_Entry]]) -> Iterable[Topic]:
         topics: set[Topic] = set()
         for placed in batch:
-            for letter in placed.entry.letters:
-                self.changed.record(letter.device_nid, placed.position)
-                topics.add(("device", letter.device_nid))
+            for message in _messages(placed):
+                self._inboxes.add(message)
+                self.changed.record(message.device_nid, message.position)
+                topics.add(("device", message.device_nid))
         return topics
+
+
+def _messages(placed: Placed[_Entry]) -> list[WaitingMessage]:
+    entry = placed.entry
+    return [
+        WaitingMessage(letter.device_nid, placed.position, entry.sender, entry.type, letter.content)
+        for letter in entry.letters
+    ]
 
 
 class Delivery(NamedTuple):
@@ -115,22 +122,32 @@ class ToDevice:
     """Sends and delivers messages. One that is sent wakes the topic ("device", short id)."""
 
     def __init__(
-        self, db: Database, journal: Journal, domains: LocalDomains, others: OtherServers, clock: Clock
+        self,
+        db: Database,
+        journal: Journal,
+        domains: LocalDomains,
+        others: OtherServers,
+        clock: Clock,
+        budget: int,
     ) -> None:
+        """`budget` is in bytes."""
         self._db = db
         self._journal = journal
         self._domains = domains
         self._others = others
         self._clock = clock
-        self._sendings = _Sendings(clock)
+        self._inboxes = Inboxes(budget)
+        self._sendings = _Sendings(clock, self._inboxes)
         # By device, the position of the last message that was handed out and not deleted yet; 0 for none. Of
         # devices that are not here nothing is known.
         self._handed_out: OrderedDict[int, int] = OrderedDict()
+        self._received: dict[int, int] = {}
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: messages up to `position` are only in the database."""
         self._sendings.changed.start_at(position)
         self._handed_out.clear()
+        self._inboxes.clear()
 
     def waits_after(self, device_nid: int, position: int) -> bool:
         """Whether messages after `position` may wait for the device, or such as it has had."""
@@ -163,6 +180,13 @@ class ToDevice:
             # Its answer was lost; it is told again that it succeeded.
             return
 
+    def remembered(self, device_nid: int, after: int, upto: int) -> Delivery | None:
+        """The messages at after < position <= upto, if it is certain that memory has them all."""
+        if device_nid not in self._handed_out:
+            return None
+        messages = self._inboxes.after(device_nid, after, upto)
+        return None if messages is None else _delivery(messages, upto, LARGEST_BATCH)
+
     def received(self, device_nid: int, upto: int) -> None:
         """The client has every message up to a position: they are deleted."""
         handed_out = self._handed_out.get(device_nid, 0)
@@ -173,8 +197,15 @@ class ToDevice:
         self.delete(device_nid, upto)
 
     def delete(self, device_nid: int, upto: int) -> None:
-        """Deletes messages up to a position. The client does not wait for that: its token says what it has."""
-        run_in_background("received messages", self._delete(device_nid, upto))
+        """Deletes messages up to a position, soon. Until then the client's token says what it has."""
+        self._inboxes.discard_up_to(device_nid, upto)
+        self._received[device_nid] = max(upto, self._received.get(device_nid, 0))
+
+    async def delete_received(self) -> None:
+        """For a task that runs every second: of all devices together."""
+        received, self._received = self._received, {}
+        if received:
+            await self._db.write(delete_messages_up_to, received)
 
     def handed_out(self, device_nid: int, upto: int) -> None:
         """An answer with messages up to a position is on its way to the client; 0 where it has none."""
@@ -182,9 +213,6 @@ class ToDevice:
         self._handed_out.move_to_end(device_nid)
         if len(self._handed_out) > _DEVICES_REMEMBERED:
             self._handed_out.popitem(last=False)
-
-    async def _delete(self, device_nid: int, upto: int) -> None:
-        await self._db.write(delete_messages_up_to, device_nid, upto)
 
     async def forget_requests(self) -> None:
         """For an hourly task."""
@@ -196,11 +224,16 @@ def read_messages(
 ) -> Delivery:
     """The oldest messages of a device at after < position <= upto."""
     rows = waiting_messages(txn, device_nid, after, upto, limit + 1)
+    return _delivery(rows, upto, limit)
+
+
+def _delivery(messages: Sequence[WaitingMessage], upto: int, limit: int) -> Delivery:
     events: list[JsonObject] = [
-        {"sender": row.sender, "type": row.type, "content": msgspec.Raw(row.content)} for row in rows[:limit]
+        {"sender": message.sender, "type": message.type, "content": msgspec.Raw(message.content)}
+        for message in messages[:limit]
     ]
-    has_more = len(rows) > limit
-    return Delivery(events, rows[limit - 1].position if has_more else upto, has_more)
+    has_more = len(messages) > limit
+    return Delivery(events, messages[limit - 1].position if has_more else upto, has_more)
 
 
 def has_old_messages(txn: Transaction, device_nid: int, upto: int) -> bool:

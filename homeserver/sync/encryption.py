@@ -67,6 +67,11 @@ class EncryptionNews:
         device = requester.device_nid
         if lists is None and (device is None or not self._to_device.waits_after(device, received)):
             return EncryptionParts()
+        if lists is None and device is not None:
+            remembered = self._to_device.remembered(device, received, upto)
+            if remembered is not None:
+                self._to_device.handed_out(device, remembered.upto if remembered.events else 0)
+                return EncryptionParts(remembered)
         return await self._read(requester, received, upto, lists)
 
     async def _read(

@@ -1,6 +1,6 @@
 """Tables e2ee_to_device and e2ee_to_device_request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from homeserver.storage.engine import Transaction
@@ -51,12 +51,12 @@ def has_messages_up_to(txn: Transaction, device_nid: int, upto: int) -> bool:
     return row is not None
 
 
-def delete_messages_up_to(txn: Transaction, device_nid: int, upto: int) -> int:
-    """How many they were."""
-    return txn.execute(
+def delete_messages_up_to(txn: Transaction, positions: Mapping[int, int]) -> None:
+    """Of each device those up to its position."""
+    txn.execute_many(
         "DELETE FROM e2ee_to_device WHERE device_nid = %(device_nid)s AND position <= %(upto)s",
-        device_nid=device_nid, upto=upto,
-    )  # fmt: skip
+        [{"device_nid": device_nid, "upto": upto} for device_nid, upto in positions.items()],
+    )
 
 
 def requests_made(txn: Transaction, requests: Sequence[str]) -> set[str]:

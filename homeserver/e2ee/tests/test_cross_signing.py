@@ -241,7 +241,8 @@ class SignatureTests(CrossSigningTestCase):
         def post(body: Json) -> Answer:
             return self.alice.post("/keys/signatures/upload", body)
 
-        for body in ({"@alice:test": []}, {"@alice:test": {"X": "y"}}):
+        malformed: list[Json] = [{"@alice:test": []}, {"@alice:test": {"X": "y"}}]
+        for body in malformed:
             self.assertEqual(post(body).error, (400, "M_BAD_JSON"))
         self.assertEqual(post({"alice": {}}).error, (400, "M_INVALID_PARAM"))
         self.assertEqual(keys_of(self.alice).key_id, self.device.key_id)

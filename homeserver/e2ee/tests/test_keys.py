@@ -94,7 +94,8 @@ class UploadTests(KeyTestCase):
     def test_keys_of_others(self) -> None:
         other = keys_of(self.alice)
         other.device_id = "OTHER"
-        for device_keys in (keys_of(self.bob).device_keys(), other.device_keys()):
+        wrong: list[Json] = [keys_of(self.bob).device_keys(), other.device_keys()]
+        for device_keys in wrong:
             answer = self.alice.post("/keys/upload", {"device_keys": device_keys})
             self.assertEqual(answer.error, (400, "M_INVALID_PARAM"))
         self.assertEqual(query(self.bob, self.alice)["device_keys"], {"@alice:test": {}})
@@ -173,7 +174,8 @@ class QueryTests(KeyTestCase):
         self.assertEqual(list(answer["device_keys"]), ["@alice:test"])
 
     def test_bad_requests(self) -> None:
-        for device_keys in ({"alice": []}, {"@alice": []}):
+        nobody: list[Json] = [{"alice": []}, {"@alice": []}]
+        for device_keys in nobody:
             answer = self.bob.post("/keys/query", {"device_keys": device_keys})
             self.assertEqual(answer.error, (400, "M_INVALID_PARAM"))
         for body in ({"device_keys": {"@alice:test": [5]}}, {"device_keys": [], "timeout": 1}):

@@ -27,6 +27,8 @@ class ToDeviceTestCase(WireTestCase):
         return [event["content"].get("n") for event in events], answer.next_batch
 
     def rows(self, table: str = "e2ee_to_device") -> int:
+        # For the task that deletes what was received.
+        self.advance(1)
         count = f"SELECT count(*) FROM {table}"
         found = self.successResultOf(self.server.db.read(lambda txn: txn.row(count)))
         assert found is not None
@@ -154,7 +156,8 @@ class SendingTests(ToDeviceTestCase):
     def test_bad_requests(self) -> None:
         large = {"n": "x" * 66_000}
         self.assertEqual(send(self.alice, "t", self.to(self.bob, large)).error, (413, "M_TOO_LARGE"))
-        for content in ("text", [], None, 5):
+        contents: list[Json] = ["text", [], None, 5]
+        for content in contents:
             self.assertEqual(send(self.alice, "t", self.to(self.bob, content)).error, (400, "M_BAD_JSON"))
         self.assertEqual(send(self.alice, "t", {"bob": {}}).error, (400, "M_INVALID_PARAM"))
         answer = send(self.alice, "t", self.to(self.bob, {}), type_="x" * 300)
