@@ -12,9 +12,10 @@ from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import decode_json
 from homeserver.protocol.push_evaluation import Ruleset
 from homeserver.protocol.push_rules import Actions
-from homeserver.push.store.counts import ignored_users, read_marks
+from homeserver.push.store.counts import read_marks
 from homeserver.push.store.notifications import NotifiedRow, Stretch, notified
 from homeserver.push.store.rules import rules_of
+from homeserver.rooms.ignored import ignored_senders
 from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.store.events import events_by_nid
 from homeserver.rooms.timeline_event import TimelineEvent
@@ -62,7 +63,7 @@ class Notifications:
 def _notifications(
     txn: Transaction, user_nid: int, device: int | None, stretch: Stretch, *, highlights: bool = False
 ) -> list[Notification]:
-    rows = notified(txn, user_nid, ignored_users(txn, user_nid), stretch, highlights=highlights)
+    rows = notified(txn, user_nid, ignored_senders(txn, user_nid), stretch, highlights=highlights)
     if not rows:
         return []
     ruleset = Ruleset(rules_of(txn, user_nid))

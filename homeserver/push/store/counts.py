@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from homeserver.account_data.store import NO_ROOM, ContentKey, content_of
-from homeserver.protocol.json import decode_json
+from homeserver.rooms.ignored import ignored_senders
 from homeserver.storage.engine import Transaction
 
 
@@ -123,25 +122,12 @@ def unread(txn: Transaction, user_nid: int, rooms: Sequence[int], upto: int) -> 
     for room, thread, notify, highlight in txn.rows(_COUNTS, **where):
         threads = counts[room]
         threads[thread] = threads.get(thread, Count()).plus(Count(notify, highlight))
-    senders = ignored_users(txn, user_nid)
+    senders = ignored_senders(txn, user_nid)
     if senders:
-        for room, thread, notify, highlight in txn.rows(_OF_SENDERS, **where, senders=senders):
+        for room, thread, notify, highlight in txn.rows(_OF_SENDERS, **where, senders=list(senders)):
             threads = counts[room]
             threads[thread] = threads.get(thread, Count()).minus(Count(notify, highlight))
     return Unread(counts, _silent_rooms(txn, user_nid, rooms), bool(senders))
-
-
-def ignored_users(txn: Transaction, user_nid: int) -> list[int]:
-    """Short ids of those whom the user ignores.
-
-    https://spec.matrix.org/v1.19/client-server-api/#ignoring-users
-    """
-    content = content_of(txn, ContentKey(user_nid, NO_ROOM, "m.ignored_user_list"))
-    ignored = None if content is None else decode_json(content).get("ignored_users")
-    if not isinstance(ignored, dict) or not ignored:
-        return []
-    rows = txn.rows("SELECT nid FROM known_user WHERE user_id IN %(user_ids)s", user_ids=list(ignored))
-    return [nid for (nid,) in rows]
 
 
 def _silent_rooms(txn: Transaction, user_nid: int, rooms: Sequence[int]) -> frozenset[int]:

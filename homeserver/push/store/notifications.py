@@ -1,6 +1,6 @@
 """The events that a user was notified of; reads also room_event, room_member and what `counts` reads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import RoomID
@@ -73,7 +73,7 @@ _EXCEPTIONS = """
 
 
 def notified(
-    txn: Transaction, user_nid: int, ignored: Sequence[int], stretch: Stretch, *, highlights: bool = False
+    txn: Transaction, user_nid: int, ignored: Collection[int], stretch: Stretch, *, highlights: bool = False
 ) -> list[NotifiedRow]:
     """What notified the user in the rooms that the user is in, and invitations; only `highlights` on demand."""
     order, until = ("DESC", ">=") if stretch.newest_first else ("ASC", "<=")
