@@ -101,5 +101,6 @@ class _Filling:
             slot = slot_nids(txn, [event.slot])[event.slot]
             replaced = self._newcomer.states.lookup(before).get(event.slot)
             replaces = None if replaced is None else event_nids(txn, [replaced.event_id])[replaced.event_id]
-        enter_timeline(txn, [Entrance(nid, position, self._line, self._line, replaces, on_fork=True)])
+        entrance = Entrance(nid, position, self._line, self._line, replaces, on_fork=True, is_history=True)
+        enter_timeline(txn, [entrance])
         write_forks(txn, [OnFork(nid, self._room.nid, slot, self._line, Fork(before))])

@@ -8,7 +8,7 @@ from homeserver.storage.engine import Transaction
 
 
 class Entrance(NamedTuple):
-    """The place in the timeline of an event that was beside it."""
+    """The place in the timeline of an event that was beside it. History moves neither the room's line nor its head."""
 
     nid: int
     position: int | None
@@ -16,6 +16,7 @@ class Entrance(NamedTuple):
     state_after: int
     replaces: int | None
     on_fork: bool
+    is_history: bool = False
 
 
 class EventRow(NamedTuple):
@@ -58,10 +59,11 @@ def enter_timeline(txn: Transaction, rows: Sequence[Entrance]) -> None:
     txn.execute_many(
         """
         UPDATE room_event SET position = %(position)s, state_before = %(state_before)s,
-            state_after = %(state_after)s, replaces = %(replaces)s, on_fork = %(on_fork)s
+            state_after = %(state_after)s, replaces = %(replaces)s, on_fork = %(on_fork)s,
+            is_history = %(is_history)s
         WHERE nid = %(nid)s
         """,
-        [row._asdict() | {"on_fork": int(row.on_fork)} for row in rows],
+        [row._asdict() | {"on_fork": int(row.on_fork), "is_history": int(row.is_history)} for row in rows],
     )
 
 

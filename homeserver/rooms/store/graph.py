@@ -21,7 +21,7 @@ class EventStates(NamedTuple):
 class GraphEvent(NamedTuple):
     """An event as a vertex. `position` is None beside the timeline, `states` where they are not known.
 
-    `refused_softly` is None for an event that passed all checks.
+    `refused_softly` is None for an event that passed all checks. `is_history` is one that came after newer ones.
     """
 
     nid: int
@@ -30,6 +30,7 @@ class GraphEvent(NamedTuple):
     depth: int
     refused_softly: bool | None
     states: EventStates | None
+    is_history: bool = False
 
     @property
     def is_rejected(self) -> bool:
@@ -40,7 +41,7 @@ def graph_events(txn: Transaction, event_ids: Collection[EventID]) -> dict[Event
     """Those of the events that are here."""
     rows = txn.rows(
         """
-        SELECT e.event_id, e.nid, e.room, e.position, e.depth, f.soft, e.state_before, e.state_after,
+        SELECT e.event_id, e.nid, e.room, e.position, e.depth, e.is_history, f.soft, e.state_before, e.state_after,
                x.before_line, x.before_override, x.after_line, x.after_override
         FROM room_event e
         LEFT JOIN room_refused_event f ON f.event = e.nid
@@ -50,14 +51,16 @@ def graph_events(txn: Transaction, event_ids: Collection[EventID]) -> dict[Event
         ids=list(event_ids),
     )
     found = {}
-    for event_id, nid, room, position, depth, soft, before, after, *own in rows:
+    for event_id, nid, room, position, depth, is_history, soft, before, after, *own in rows:
         states = None
         if own[0] is not None:
             states = EventStates(StateRef(own[0], own[1]), StateRef(own[2], own[3]))
         elif position is not None:
             states = EventStates(StateRef(before), StateRef(after))
         refused_softly = None if soft is None else bool(soft)
-        found[EventID(event_id)] = GraphEvent(nid, room, position, depth, refused_softly, states)
+        found[EventID(event_id)] = GraphEvent(
+            nid, room, position, depth, refused_softly, states, bool(is_history)
+        )
     return found
 
 
