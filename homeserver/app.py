@@ -101,6 +101,7 @@ from homeserver.e2ee.device_list_news import ComingsAndGoings, DeviceListNews
 from homeserver.e2ee.device_lists import DeviceLists
 from homeserver.e2ee.ended import DeviceWatch
 from homeserver.e2ee.key_backup import KeyBackup
+from homeserver.e2ee.key_cache import KeyCache
 from homeserver.e2ee.key_claims import KeyClaims
 from homeserver.e2ee.key_lookup import KeyLookup
 from homeserver.e2ee.key_stock import KeyStock
@@ -232,7 +233,7 @@ _HEADS, _TAILS, _MEMBERS, _LAZY_MEMBERS = 0.25, 0.25, 0.13, 0.08
 _PROFILES, _FILTERS, _REPLAYS = 0.05, 0.05, 0.05
 _ROUTES, _KEYS = 0.01, 0.02
 _UNREAD, _RULESETS = 0.1, 0.02
-_KEY_STOCK, _INBOXES = 0.02, 0.02
+_KEY_STOCK, _INBOXES, _PUBLISHED_KEYS = 0.02, 0.02, 0.03
 _SHORT_IDS = 50_000
 
 
@@ -407,7 +408,8 @@ class _Encryption:
         db, journal, clock, domains = core.db, core.journal, core.clock, core.domains
         others = NoOtherServers()
         self.moves = ComingsAndGoings()
-        self._lists = DeviceLists(journal, memberships.members, clock)
+        cache = KeyCache(core.budget(_PUBLISHED_KEYS))
+        self._lists = DeviceLists(journal, memberships.members, cache, clock)
         self._list_news = DeviceListNews(self._lists, self.moves)
         self._stock = KeyStock(db, journal, core.budget(_KEY_STOCK))
         self._to_device = ToDevice(db, journal, domains, others, clock, core.budget(_INBOXES))
@@ -418,7 +420,7 @@ class _Encryption:
         upload = KeyUpload(self._lists, self._stock)
         backup = KeyBackup(db)
         self._endpoints = [
-            KeyEndpoints(upload, KeyLookup(db, domains, others), self._claims),
+            KeyEndpoints(upload, KeyLookup(db, cache, domains, others), self._claims),
             KeyChangesEndpoints(self._list_news, memberships.members, journal, db),
             ToDeviceEndpoints(self._to_device),
             BackupVersionEndpoints(backup),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from homeserver.e2ee.key_cache import KeyCache
 from homeserver.e2ee.store.device_lists import EVERYBODY, ListChange, upsert_list_changes
 from homeserver.protocol.identifiers import UserID
 from homeserver.rooms.members import Members
@@ -49,7 +50,8 @@ class _Entry:
 class _ListChanges:
     """How changes are stored (an EntryKind): with what changed, and one row for each user."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, cache: KeyCache, clock: Clock) -> None:
+        self._cache = cache
         self._clock = clock
         self.recent: deque[RecentChange] = deque()
         self.complete_after = 0
@@ -77,6 +79,7 @@ class _ListChanges:
             if not entry.visible:
                 continue
             self.recent.append(RecentChange(placed.position, entry.owner, entry.seen_by, entry.rooms))
+            self._cache.discard(entry.owner.user_id, entry.owner.user_nid, entry.seen_by)
             if entry.seen_by == EVERYBODY:
                 topics.add(("user", entry.owner.user_nid))
                 topics.update(("room", room) for room in entry.rooms)
@@ -93,13 +96,15 @@ class DeviceLists:
     A change costs one row, and wakes the topics ("user", …) and ("room", …) of the owner, whatever their number.
     """
 
-    def __init__(self, journal: Journal, members: Members, clock: Clock) -> None:
+    def __init__(self, journal: Journal, members: Members, cache: KeyCache, clock: Clock) -> None:
         self._journal = journal
         self._members = members
-        self._changes = _ListChanges(clock)
+        self._cache = cache
+        self._changes = _ListChanges(cache, clock)
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: changes up to `position` are only in the database."""
+        self._cache.clear()
         self._changes.recent.clear()
         self._changes.complete_after = position
 

@@ -51,8 +51,8 @@ class DeviceWatch:
         for user_nid, user_id in await self._db.read(orphaned_owners):
             await self._lists.change(KeyOwner(user_id, user_nid), partial(_delete_orphans, user_nid=user_nid))
         await self._db.write(delete_rows_of_no_device)
-        for user_nid in await self._db.read(ended_owners):
-            await self._db.write(delete_rows_of_user, user_nid)
+        for user_nid, user_id in await self._db.read(ended_owners):
+            await self._lists.change(KeyOwner(user_id, user_nid), partial(_delete_user, user_nid=user_nid))
         await self._db.write(delete_changes_of_ended, self._clock.now_ms() - _CHANGES_KEPT_MS)
 
 
@@ -60,6 +60,11 @@ def _delete_orphans(txn: Transaction, user_nid: int) -> bool:
     orphans = delete_orphans_of(txn, user_nid)
     delete_rows_of_devices(txn, orphans)
     return bool(orphans)
+
+
+def _delete_user(txn: Transaction, user_nid: int) -> bool:
+    delete_rows_of_user(txn, user_nid)
+    return True
 
 
 def _has_keys(txn: Transaction, user_nid: int) -> bool:

@@ -6,21 +6,15 @@ https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysquery
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import msgspec
 from twisted.internet.defer import Deferred
 
 from homeserver.accounts.domains import LocalDomains
+from homeserver.e2ee.key_cache import KeyCache, Signed, UserKeys
 from homeserver.e2ee.remote import KeyWish, OtherServers
 from homeserver.e2ee.signed_keys import signatures_of
-from homeserver.e2ee.store.cross_signing import (
-    Kind,
-    PublishedKey,
-    UserSignature,
-    published_keys,
-    user_signatures,
-)
+from homeserver.e2ee.store.cross_signing import Kind, UserSignature, published_keys, user_signatures
 from homeserver.e2ee.store.device_keys import PublishedDevice, published_devices
 from homeserver.http.requester import Requester
 from homeserver.protocol.identifiers import ServerName, UserID, server_of
@@ -40,22 +34,17 @@ class FoundKeys:
     user_signing_keys: JsonObject = field(default_factory=dict)
 
 
-class _Viewer(NamedTuple):
-    user_id: UserID
-    user_nid: int
-
-
 class KeyLookup:
     """Shows everybody's keys, and of signatures those that the viewer may see."""
 
-    def __init__(self, db: Database, domains: LocalDomains, others: OtherServers) -> None:
+    def __init__(self, db: Database, cache: KeyCache, domains: LocalDomains, others: OtherServers) -> None:
         self._db = db
+        self._cache = cache
         self._domains = domains
         self._others = others
 
     async def query(self, requester: Requester, wish: KeyWish, timeout: float) -> FoundKeys:
         """`timeout`, in seconds, is for other servers. Users without keys are there, but have no devices."""
-        viewer = _Viewer(requester.user_id, requester.user_nid)
         local: dict[UserID, Sequence[str]] = {}
         remote: dict[ServerName, dict[UserID, Sequence[str]]] = defaultdict(dict)
         for user_id, device_ids in wish.items():
@@ -64,29 +53,57 @@ class KeyLookup:
             else:
                 remote[server_of(user_id)][user_id] = device_ids
         asking = Deferred.fromCoroutine(self._others.query_keys(remote, timeout)) if remote else None
-        found, signed = await self._db.read(_read, local, list(wish), viewer)
+        found = await self.local(local, requester.user_id)
         if asking is not None:
             answers = await asking
             found.device_keys |= answers.device_keys
             found.master_keys |= answers.master_keys
             found.self_signing_keys |= answers.self_signing_keys
             found.failures |= answers.failures
-        for user_id, signature in signed.items():
-            _show_signature(found.master_keys, user_id, viewer.user_id, signature)
+        signed = await self._signed_by(requester.user_nid)
+        for user_id in signed.keys() & wish.keys():
+            _show_signature(found.master_keys, user_id, requester.user_id, signed[user_id])
         return found
 
+    async def local(self, wish: KeyWish, viewer: UserID | None) -> FoundKeys:
+        """Keys of users of this server, without what the viewer signed of them."""
+        keys = await self._keys_of(wish)
+        found = FoundKeys()
+        for user_id, device_ids in wish.items():
+            _add(found, user_id, device_ids, keys[user_id], viewer)
+        return found
 
-def _read(
-    txn: Transaction, wish: KeyWish, targets: Sequence[UserID], viewer: _Viewer
-) -> tuple[FoundKeys, dict[UserID, UserSignature]]:
-    users = list(wish)
-    found = FoundKeys(device_keys={user_id: {} for user_id in users})
+    async def _keys_of(self, users: KeyWish) -> Mapping[UserID, UserKeys]:
+        known = {user_id: self._cache.keys_of(user_id) for user_id in users}
+        # Taken now, because what is in memory may have left it when the others are known.
+        keys = {user_id: found for user_id, found in known.items() if found is not None}
+        missing = [user_id for user_id, found in known.items() if found is None]
+        if missing:
+            generation = self._cache.generation
+            read = await self._db.read(_read_keys, missing)
+            self._cache.put_keys(read, generation)
+            keys |= read
+        return keys
+
+    async def _signed_by(self, user_nid: int) -> Signed:
+        signed = self._cache.signed_by(user_nid)
+        if signed is None:
+            generation = self._cache.generation
+            signed = await self._db.read(user_signatures, user_nid)
+            self._cache.put_signed(user_nid, signed, generation)
+        return signed
+
+
+def _read_keys(txn: Transaction, users: Sequence[UserID]) -> dict[UserID, UserKeys]:
+    """Those without keys too, so that they are not looked for again."""
+    found = {user_id: UserKeys() for user_id in users}
     for device in published_devices(txn, users):
-        if not wish[device.user_id] or device.device_id in wish[device.user_id]:
-            found.device_keys[device.user_id][device.device_id] = _shown(device)
+        found[device.user_id].devices[device.device_id] = _shown(device)
     for key in published_keys(txn, users):
-        _add_cross_signing_key(found, key, viewer.user_id)
-    return found, user_signatures(txn, viewer.user_nid, targets)
+        found[key.user_id].cross_signing[key.kind] = msgspec.Raw(key.key)
+    for keys in found.values():
+        keys.whole = msgspec.Raw(encode_json(keys.devices))
+    return found
 
 
 def _shown(device: PublishedDevice) -> msgspec.Raw:
@@ -97,14 +114,21 @@ def _shown(device: PublishedDevice) -> msgspec.Raw:
     return msgspec.Raw(device.keys[:-1] + b',"unsigned":' + unsigned + b"}")
 
 
-def _add_cross_signing_key(found: FoundKeys, key: PublishedKey, viewer: UserID) -> None:
-    shown = msgspec.Raw(key.key)
-    if key.kind is Kind.MASTER:
-        found.master_keys[key.user_id] = shown
-    elif key.kind is Kind.SELF_SIGNING:
-        found.self_signing_keys[key.user_id] = shown
-    elif key.user_id == viewer:
-        found.user_signing_keys[key.user_id] = shown
+def _add(
+    found: FoundKeys, user_id: UserID, device_ids: Sequence[str], keys: UserKeys, viewer: UserID | None
+) -> None:
+    found.device_keys[user_id] = (
+        {device_id: keys.devices[device_id] for device_id in device_ids if device_id in keys.devices}
+        if device_ids
+        else keys.whole
+    )
+    for kind, key in keys.cross_signing.items():
+        if kind is Kind.MASTER:
+            found.master_keys[user_id] = key
+        elif kind is Kind.SELF_SIGNING:
+            found.self_signing_keys[user_id] = key
+        elif user_id == viewer:
+            found.user_signing_keys[user_id] = key
 
 
 def _show_signature(

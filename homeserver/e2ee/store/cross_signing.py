@@ -85,18 +85,16 @@ def delete_cross_signing_keys(txn: Transaction, user_nid: int, kinds: Sequence[K
     )  # fmt: skip
 
 
-def user_signatures(
-    txn: Transaction, signer_nid: int, targets: Sequence[UserID]
-) -> dict[UserID, UserSignature]:
-    """What a user signed of these others."""
+def user_signatures(txn: Transaction, signer_nid: int) -> dict[UserID, UserSignature]:
+    """What a user signed of others."""
     rows = txn.rows(
         """
         SELECT u.user_id, s.signer_nid, s.target_nid, s.master_key, s.key_id, s.signature
         FROM e2ee_user_signature s JOIN known_user u ON u.nid = s.target_nid
-        WHERE s.signer_nid = %(signer_nid)s AND u.user_id IN %(targets)s
+        WHERE s.signer_nid = %(signer_nid)s
         """,
-        signer_nid=signer_nid, targets=list(targets),
-    )  # fmt: skip
+        signer_nid=signer_nid,
+    )
     return {UserID(row[0]): UserSignature(*row[1:]) for row in rows}
 
 

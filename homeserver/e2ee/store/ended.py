@@ -2,6 +2,7 @@
 
 from homeserver.e2ee.store.cross_signing import Kind, delete_cross_signing_keys, delete_signatures_by
 from homeserver.e2ee.store.device_lists import delete_changes_seen_by
+from homeserver.protocol.identifiers import UserID
 from homeserver.storage.engine import Transaction
 
 _OF_DEVICES = ("e2ee_one_time_key", "e2ee_fallback_key", "e2ee_to_device", "e2ee_dehydrated_device")
@@ -26,18 +27,19 @@ def delete_rows_of_no_device(txn: Transaction) -> int:
     )
 
 
-def ended_owners(txn: Transaction) -> list[int]:
+def ended_owners(txn: Transaction) -> list[tuple[int, UserID]]:
     """Users who were deactivated and still have cross-signing keys or backups."""
     rows = txn.rows(
         """
-        SELECT user_nid FROM account a WHERE deactivated_at IS NOT NULL AND (
+        SELECT u.nid, u.user_id FROM account a JOIN known_user u ON u.nid = a.user_nid
+        WHERE deactivated_at IS NOT NULL AND (
             EXISTS (SELECT 1 FROM e2ee_cross_signing_key k WHERE k.user_nid = a.user_nid)
             OR EXISTS (SELECT 1 FROM e2ee_user_signature s WHERE s.signer_nid = a.user_nid)
             OR EXISTS (SELECT 1 FROM e2ee_backup b WHERE b.user_nid = a.user_nid)
         )
         """
     )
-    return [user_nid for (user_nid,) in rows]
+    return [(nid, UserID(user_id)) for nid, user_id in rows]
 
 
 def delete_rows_of_user(txn: Transaction, user_nid: int) -> None:
