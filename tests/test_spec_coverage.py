@@ -19,6 +19,9 @@ _OLDER = ("/_matrix/key/v2/server/{key_id}", "/_matrix/key/v2/query/{server_name
 _UNLIMITED = {
     "GET /_matrix/client/v1/rooms/{roomId}/hierarchy": "there is no setting for it, as in Synapse",
     "GET /_matrix/client/v3/rooms/{roomId}/aliases": "nor for it",
+    "GET /_matrix/client/v1/rooms/{roomId}/threads": "nor for it",
+    "GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event": "nor for it",
+    "POST /_matrix/client/v3/search": "nor for it",
     "GET /_matrix/client/v3/voip/turnServer": "computed from memory",
     "GET /_matrix/client/v3/capabilities": "answered from memory",
     "GET /_matrix/client/v3/login": "answered from memory",
