@@ -386,6 +386,7 @@ def _discovery(core: _Core) -> _Part:
             "m.change_password": core.config.passwords.for_reauth,
             "m.3pid_changes": core.config.addresses.can_change,
             "m.get_login_token": core.config.login_tokens.enabled,
+            "m.forget_forced_upon_leave": core.config.rooms.forget_on_leave,
         },
     )
     calls = CallEndpoints(core.config.turn, core.clock)
@@ -397,7 +398,13 @@ class _Memberships:
 
     def __init__(self, core: _Core) -> None:
         self.heads = Heads(core.db, core.budget(_HEADS))
-        self.members = Members(core.db, core.users, self.heads, core.budget(_MEMBERS))
+        self.members = Members(
+            core.db,
+            core.users,
+            self.heads,
+            core.budget(_MEMBERS),
+            forget_on_leave=core.config.rooms.forget_on_leave,
+        )
 
 
 class _Encryption:

@@ -30,8 +30,17 @@ UserRooms = dict[int, MemberRow]
 class Members:
     """Current memberships. Rooms that a user never had to do with are absent."""
 
-    def __init__(self, db: Database, users: Dictionary[UserID], heads: Heads, budget: int) -> None:
-        """`budget` is in bytes."""
+    def __init__(
+        self,
+        db: Database,
+        users: Dictionary[UserID],
+        heads: Heads,
+        budget: int,
+        *,
+        forget_on_leave: bool = False,
+    ) -> None:
+        """`budget` is in bytes. `forget_on_leave` forgets rooms for those who leave them or are put out."""
+        self._forget_on_leave = forget_on_leave
         self._db = db
         self._users = users
         self._heads = heads
@@ -102,7 +111,7 @@ class Members:
             # Of a room that is new here nobody has been a member.
             is_first = change.from_line is not None
             before = rows.get(key) or (None if is_first else member_row(txn, *key))
-            after = rows[key] = _row(event, change, target, before)
+            after = rows[key] = self._row(event, change, target, before)
             for index, membership in enumerate(("join", "invite")):
                 counts[event.room][index] += (after.membership == membership) - (
                     before is not None and before.membership == membership
@@ -118,11 +127,25 @@ class Members:
             topics.append(("user", target))
             rooms = self._by_user.get(target)
             if rooms is not None:
-                row = _row(event, change, target, rooms.get(event.room))
+                row = self._row(event, change, target, rooms.get(event.room))
                 rooms[event.room] = row
                 self._keep(target, rooms)
             self._loading.pop(target, None)
         return topics
+
+    def _row(self, cause: Accepted, change: StateChange, target: int, before: MemberRow | None) -> MemberRow:
+        membership = (change.event.membership if change.event is not None else None) or "leave"
+        goes_on = before is not None and before.membership == membership
+        return MemberRow(
+            room=cause.room,
+            room_id=cause.event.room_id,
+            user_nid=target,
+            membership=membership,
+            event=change.nid,
+            position=cause.position,
+            since=before.since if before is not None and goes_on else cause.position,
+            forgotten=self._forget_on_leave and membership in ("leave", "ban"),
+        )
 
     def _keep(self, user_nid: int, rooms: UserRooms) -> UserRooms:
         self._by_user.put(user_nid, rooms, _ROW_BYTES * (len(rooms) + 1))
@@ -135,17 +158,3 @@ def _changes_of_members(events: Sequence[Accepted]) -> Iterator[tuple[Accepted, 
         for change in event.changes:
             if change.target is not None:
                 yield event, change, change.target
-
-
-def _row(cause: Accepted, change: StateChange, target: int, before: MemberRow | None) -> MemberRow:
-    membership = (change.event.membership if change.event is not None else None) or "leave"
-    goes_on = before is not None and before.membership == membership
-    return MemberRow(
-        room=cause.room,
-        room_id=cause.event.room_id,
-        user_nid=target,
-        membership=membership,
-        event=change.nid,
-        position=cause.position,
-        since=before.since if before is not None and goes_on else cause.position,
-    )

@@ -218,3 +218,29 @@ class InvitedLimitTests(WireTestCase):
         alice, bob = self.register("alice"), self.register("bob")
         rooms = [alice.create_room() for _ in range(3)]
         self.assertEqual([alice.invite(room_id, bob).status for room_id in rooms], [200, 200, 429])
+
+
+class ForgettingTests(WireTestCase):
+    settings: ClassVar = ["forget_rooms_on_leave=true"]
+
+    def test_who_leaves_or_is_put_out_forgets(self) -> None:
+        alice, bob = self.register("alice"), self.register("bob")
+        capability = alice.get("/capabilities")["capabilities"]["m.forget_forced_upon_leave"]
+        self.assertEqual(capability, {"enabled": True})
+        everything = {"room": {"include_leave": True}}
+        for put_out in (
+            bob.leave,
+            lambda room_id: alice.kick(room_id, bob),
+            lambda room_id: alice.ban(room_id, bob),
+        ):
+            room_id = alice.create_room(members=[bob])
+            since = bob.sync().next_batch
+            self.assertEqual(put_out(room_id).status, 200)
+            # All devices still hear of it.
+            self.assertIsNotNone(bob.sync(since).room(room_id, "leave"))
+            self.assertIsNone(bob.sync(filter=everything).room(room_id, "leave"))
+            self.assertEqual(bob.messages(room_id).error, (403, "M_FORBIDDEN"))
+        invited = alice.create_room(invite=[bob.user_id])
+        bob.leave(invited)
+        alice.invite(invited, bob)
+        self.assertIsNotNone(bob.sync().room(invited, "invite"))
