@@ -63,7 +63,8 @@ class ChangeFinder:
         )
         for nid, member in rooms.items():
             if member.membership != "join":
-                if member.position > position and not member.forgotten:
+                # Forgotten or not: devices must hear that the user is no longer there.
+                if member.position > position:
                     changes.others.append(member)
                 continue
             if member.position > position or self._tails.changed_after(nid, position):

@@ -298,4 +298,7 @@ class ForgetTests(SyncTestCase):
         since = self.bob.sync().next_batch
         self.bob.leave(self.room_id)
         self.bob.forget(self.room_id)
-        self.assertEqual(self.sections(self.bob.sync(since)), {})
+        # Or else a device would never learn that the user is no longer there.
+        told = self.bob.sync(since)
+        self.assertEqual(self.sections(told), {"leave": [self.room_id]})
+        self.assertEqual(self.sections(self.bob.sync(told.next_batch)), {})
