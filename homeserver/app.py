@@ -229,7 +229,7 @@ log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10
 # Shares of the one cache budget.
-_HEADS, _TAILS, _MEMBERS, _LAZY_MEMBERS = 0.25, 0.25, 0.13, 0.08
+_HEADS, _TAILS, _MEMBERS, _LAZY_MEMBERS = 0.22, 0.22, 0.12, 0.07
 _PROFILES, _FILTERS, _REPLAYS = 0.05, 0.05, 0.05
 _ROUTES, _KEYS = 0.01, 0.02
 _UNREAD, _RULESETS = 0.1, 0.02

@@ -27,7 +27,7 @@ from homeserver.runtime.clock import Clock
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 
-_CLAIMED_KEPT_MS = 30 * 24 * 3600 * 1000
+_CLAIMED_KEPT_MS = 7 * 24 * 3600 * 1000
 
 
 class Claims(NamedTuple):

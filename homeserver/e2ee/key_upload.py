@@ -15,8 +15,8 @@ from homeserver.e2ee.signed_keys import is_canonical, merged
 from homeserver.e2ee.store.device_keys import DeviceKeysRow, device_keys, put_device_keys
 from homeserver.e2ee.store.one_time_keys import (
     UploadedKey,
+    append_one_time_keys,
     delete_one_time_keys,
-    insert_one_time_keys,
     put_fallback_keys,
     same_named_keys,
     unclaimed_counts,
@@ -161,11 +161,11 @@ def _add_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploade
             if not stored.claimed:
                 raise _taken(key, stored.key)
             # Long gone: a client that lost its keys counts from the beginning.
-            outdated.append(stored.nid)
+            outdated.append(stored)
             new.append(key)
     if outdated:
-        delete_one_time_keys(txn, outdated)
-    insert_one_time_keys(txn, device_nid, new)
+        delete_one_time_keys(txn, device_nid, outdated)
+    append_one_time_keys(txn, device_nid, new)
 
 
 def _taken(key: UploadedKey, stored: bytes) -> Unknown:

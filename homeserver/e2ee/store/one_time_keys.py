@@ -15,7 +15,8 @@ class UploadedKey(NamedTuple):
 
 
 class StoredKey(NamedTuple):
-    nid: int
+    algorithm: str
+    place: int
     key: bytes
     claimed: bool
 
@@ -32,52 +33,83 @@ def same_named_keys(
     """One-time keys that the device has or had, called like these, by algorithm and key ID."""
     rows = txn.rows(
         """
-        SELECT algorithm, key_id, nid, key, claimed_at IS NOT NULL FROM e2ee_one_time_key
+        SELECT key_id, algorithm, place, key, claimed_at IS NOT NULL FROM e2ee_one_time_key
         WHERE device_nid = %(device_nid)s AND algorithm IN %(algorithms)s AND key_id IN %(key_ids)s
         """,
         device_nid=device_nid,
         algorithms=sorted({key.algorithm for key in keys}), key_ids=[key.key_id for key in keys],
     )  # fmt: skip
     return {
-        (algorithm, key_id): StoredKey(nid, bytes(key), bool(claimed))
-        for algorithm, key_id, nid, key, claimed in rows
+        (algorithm, key_id): StoredKey(algorithm, place, bytes(key), bool(claimed))
+        for key_id, algorithm, place, key, claimed in rows
     }
 
 
-def insert_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
+def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
+    """They come after those that the device has."""
+    last: dict[str, int] = dict(
+        txn.rows(
+            """
+            SELECT algorithm, max(place) FROM e2ee_one_time_key WHERE device_nid = %(device_nid)s
+            GROUP BY algorithm
+            """,
+            device_nid=device_nid,
+        )
+    )
+    rows = []
+    for key in keys:
+        place = last[key.algorithm] = last.get(key.algorithm, 0) + 1
+        rows.append({"device_nid": device_nid, "place": place, **key._asdict()})
     txn.execute_many(
         """
-        INSERT INTO e2ee_one_time_key (device_nid, algorithm, key_id, key)
-        VALUES (%(device_nid)s, %(algorithm)s, %(key_id)s, %(key)s)
+        INSERT INTO e2ee_one_time_key (device_nid, algorithm, place, key_id, key)
+        VALUES (%(device_nid)s, %(algorithm)s, %(place)s, %(key_id)s, %(key)s)
         """,
-        [{"device_nid": device_nid, **key._asdict()} for key in keys],
+        rows,
     )
 
 
-def delete_one_time_keys(txn: Transaction, nids: Sequence[int]) -> None:
-    txn.execute("DELETE FROM e2ee_one_time_key WHERE nid IN %(nids)s", nids=list(nids))
+def delete_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[StoredKey]) -> None:
+    txn.execute_many(
+        """
+        DELETE FROM e2ee_one_time_key
+        WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s AND place = %(place)s
+        """,
+        [{"device_nid": device_nid, "algorithm": key.algorithm, "place": key.place} for key in keys],
+    )
 
 
 def claim_one_time_keys(
     txn: Transaction, device_nids: Sequence[int], algorithm: str, now: int
 ) -> list[ClaimedKey]:
-    """The first key that is left of each device that has one; nobody else is ever given it."""
+    """The first key that is left of each device that has one; nobody else is ever given it.
+
+    To be called in the journal's order only: nothing comes between the reading and the writing.
+    """
+    # SQLite joins in the written order where it reads CROSS: one probe for each device.
     rows = txn.rows(
         """
-        UPDATE e2ee_one_time_key SET claimed_at = %(now)s
-        WHERE nid IN (
-            SELECT (
-                SELECT k.nid FROM e2ee_one_time_key k
-                WHERE k.device_nid = d.nid AND k.algorithm = %(algorithm)s AND k.claimed_at IS NULL
-                ORDER BY k.nid LIMIT 1
+        SELECT k.device_nid, k.place, k.key_id, k.key FROM account_device d CROSS JOIN e2ee_one_time_key k
+        WHERE d.nid IN %(device_nids)s AND k.device_nid = d.nid AND k.algorithm = %(algorithm)s
+            AND k.place = (
+                SELECT x.place FROM e2ee_one_time_key x
+                WHERE x.device_nid = d.nid AND x.algorithm = %(algorithm)s AND x.claimed_at IS NULL
+                ORDER BY x.place LIMIT 1
             )
-            FROM account_device d WHERE d.nid IN %(device_nids)s
-        )
-        RETURNING device_nid, key_id, key
         """,
-        device_nids=list(device_nids), algorithm=algorithm, now=now,
+        device_nids=list(device_nids), algorithm=algorithm,
     )  # fmt: skip
-    return [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, key_id, key in rows]
+    txn.execute_many(
+        """
+        UPDATE e2ee_one_time_key SET claimed_at = %(now)s
+        WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s AND place = %(place)s
+        """,
+        [
+            {"now": now, "device_nid": device_nid, "algorithm": algorithm, "place": place}
+            for device_nid, place, _, _ in rows
+        ],
+    )
+    return [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, _, key_id, key in rows]
 
 
 def claim_fallback_keys(txn: Transaction, device_nids: Sequence[int], algorithm: str) -> list[ClaimedKey]:

@@ -245,7 +245,7 @@ class ClaimTests(KeyTestCase):
         self.assertEqual(poll.answer["device_one_time_keys_count"], {"signed_curve25519": 1})
         self.assertEqual(poll.answer["device_unused_fallback_key_types"], [])
 
-    def test_claimed_keys_end_after_a_month(self) -> None:
+    def test_claimed_keys_end_after_a_week(self) -> None:
         publish(self.alice, "A", "B")
         claim(self.bob, self.alice)
 
@@ -256,5 +256,7 @@ class ClaimTests(KeyTestCase):
             return int(found[0])
 
         self.assertEqual(rows(), 2)
-        self.advance(32 * 24 * 3600)
+        self.advance(6 * 24 * 3600)
+        self.assertEqual(rows(), 2)
+        self.advance(3 * 24 * 3600)
         self.assertEqual(rows(), 1)

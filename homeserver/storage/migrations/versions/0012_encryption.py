@@ -20,20 +20,17 @@ def upgrade() -> None:
         );
         CREATE INDEX e2ee_device_keys_user ON e2ee_device_keys (user_nid);
 
-        -- Keys for one message each, claimed in the order of nid. A claimed key stays for a month, so that a
+        -- Keys for one message each, claimed in the order of place. A claimed key stays for a week, so that a
         -- client that repeats its upload cannot bring it back; then a task deletes it. It ends with the device.
         CREATE TABLE e2ee_one_time_key (
-            nid BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             device_nid BIGINT NOT NULL,
             algorithm TEXT NOT NULL,
+            place BIGINT NOT NULL,
             key_id TEXT NOT NULL,
             key BYTEA NOT NULL,
             claimed_at BIGINT,
-            UNIQUE (device_nid, algorithm, key_id)
-        );
-        CREATE INDEX e2ee_one_time_key_next ON e2ee_one_time_key (device_nid, algorithm, nid)
-            WHERE claimed_at IS NULL;
-        CREATE INDEX e2ee_one_time_key_claimed ON e2ee_one_time_key (claimed_at) WHERE claimed_at IS NOT NULL;
+            PRIMARY KEY (device_nid, algorithm, place)
+        ) /* clustered */;
 
         -- What is claimed when those have run out: one for each algorithm, replaced by newer ones; used is 1 once
         -- it was claimed. It ends with the device.
