@@ -35,7 +35,7 @@ class MailTestCase(WireTestCase):
 
     def setUp(self) -> None:
         CaughtMail.box.clear()
-        replaced = patch("homeserver.app.SmtpSender", CaughtMail)
+        replaced = patch("homeserver.app.accounts.SmtpSender", CaughtMail)
         replaced.start()
         self.addCleanup(replaced.stop)
         super().setUp()

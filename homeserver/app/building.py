@@ -1,0 +1,88 @@
+"""Builds every object of the server, in the order of their needs. No part is completed later."""
+
+from config.root import Config
+from homeserver.account_data.contents import AccountData
+from homeserver.app.accounts import AccountParts
+from homeserver.app.core import Surroundings, core_of
+from homeserver.app.discovery import discovery
+from homeserver.app.encryption import EncryptionParts
+from homeserver.app.federation import FederationParts
+from homeserver.app.memberships import MembershipParts
+from homeserver.app.people import PeopleParts
+from homeserver.app.presence import PresenceParts
+from homeserver.app.push import PushParts
+from homeserver.app.rooms import RoomParts
+from homeserver.app.server import Server
+from homeserver.app.talk import TalkParts
+from homeserver.ephemeral.receipts import Receipts
+from homeserver.http.dispatch import Dispatcher
+from homeserver.http.endpoint import endpoints_of
+from homeserver.http.openapi import OpenApiEndpoints
+from homeserver.http.router import Router
+from homeserver.protocol.signing import SigningKey
+from homeserver.rooms.appends import Projection
+from homeserver.runtime.version import program_version
+from homeserver.search.message_index import MessageIndex
+from homeserver.search.user_index import UserIndex
+from homeserver.storage.engine import Engine
+
+
+def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surroundings) -> "Server":
+    """The whole server, not yet started, on a database that is up to date."""
+    core = core_of(config, engine, around)
+    federation = FederationParts(core, signing_key)
+    memberships = MembershipParts(core)
+    encryption = EncryptionParts(core, memberships)
+    accounts = AccountParts(core, encryption.watch, signing_key)
+    presence = PresenceParts(core)
+    account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
+    push = PushParts(core, account_data, receipts)
+    user_index = UserIndex(core.db, core.domains)
+    message_index = [MessageIndex()] if config.search.enabled else []
+    projections: list[Projection] = [
+        *message_index,
+        user_index,
+        presence.tracker,
+        push.notifying,
+        encryption.moves,
+    ]
+    rooms = RoomParts(
+        core,
+        memberships,
+        accounts.profiles,
+        account_data,
+        signing_key,
+        projections,
+        [push.rules],
+        message_index,
+    )
+    talk = TalkParts(core, rooms, presence, account_data, receipts, push, encryption)
+    people = PeopleParts(core, accounts, rooms, user_index)
+    parts = (
+        discovery(core),
+        accounts.part(rooms.profile_news, rooms.auto_joiner, federation.profiles, memberships.members),
+        rooms.part(),
+        push.part(),
+        encryption.part(accounts.reauthentication),
+        talk.part(),
+        people.part(),
+        federation.part(accounts.profiles, rooms),
+    )
+    endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
+    openapi = OpenApiEndpoints(program_version(), endpoints)
+    dispatcher = Dispatcher(
+        Router([*endpoints, *endpoints_of(openapi)]),
+        accounts.authenticator,
+        core.limiter,
+        config.rate_limits,
+        core.clock,
+        federation.authentication,
+    )
+    starts = [
+        talk.start_at,
+        rooms.start_at,
+        push.start_at,
+        encryption.start_at,
+        presence.tracker.start_at,
+    ]
+    return Server(core, dispatcher, starts, parts)

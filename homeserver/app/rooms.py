@@ -1,0 +1,192 @@
+"""The heart of the house, with what other parts ask of it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from homeserver.account_data.contents import AccountData
+from homeserver.accounts.profiles import Profiles
+from homeserver.app import shares
+from homeserver.app.core import Contribution, Core
+from homeserver.app.memberships import MembershipParts
+from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.rooms.aliases import Aliases
+from homeserver.rooms.api.creation import RoomCreationEndpoints
+from homeserver.rooms.api.directory import DirectoryEndpoints
+from homeserver.rooms.api.membership import MembershipEndpoints
+from homeserver.rooms.api.peeking import PeekingEndpoints
+from homeserver.rooms.api.previews import PreviewEndpoints
+from homeserver.rooms.api.public_rooms import PublicRoomsEndpoints
+from homeserver.rooms.api.reading import RoomReadingEndpoints
+from homeserver.rooms.api.related import ContextEndpoints, RelationEndpoints
+from homeserver.rooms.api.sending import SendEndpoints
+from homeserver.rooms.api.upgrade import UpgradeEndpoints
+from homeserver.rooms.appends import Projection, RoomAppends
+from homeserver.rooms.auto_join import AutoJoiner
+from homeserver.rooms.children import RelatedEvents
+from homeserver.rooms.context import Contexts
+from homeserver.rooms.create import RoomCreator
+from homeserver.rooms.descriptions import Descriptions
+from homeserver.rooms.directory import Directory
+from homeserver.rooms.event_lookup import EventLookup
+from homeserver.rooms.expiry import ExpiredMessages, Expiry, Forgetting
+from homeserver.rooms.following import Following, RoomSettings
+from homeserver.rooms.guests import GuestDepartures
+from homeserver.rooms.hierarchy import Hierarchies
+from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.inviting import Inviting
+from homeserver.rooms.joining import Joining
+from homeserver.rooms.local_state import StateSetter
+from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.new_rooms import NewRooms
+from homeserver.rooms.peeking import Peeking
+from homeserver.rooms.previews import Previews
+from homeserver.rooms.profile_news import ProfileNews
+from homeserver.rooms.public_rooms import PublishedRooms
+from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.related_redactions import RelatedRedactions
+from homeserver.rooms.relation_rules import RelationRules
+from homeserver.rooms.relations import Relations
+from homeserver.rooms.replays import Replays
+from homeserver.rooms.retention import RedactedContent
+from homeserver.rooms.send import EventBuilder, EventSender
+from homeserver.rooms.space_children import SpaceChildren
+from homeserver.rooms.state import RoomStates
+from homeserver.rooms.store.spans import Slot
+from homeserver.rooms.store.transactions import delete_transactions
+from homeserver.rooms.tails import Tails
+from homeserver.rooms.timeline import Timelines
+from homeserver.rooms.upgrade import RoomUpgrade
+from homeserver.rooms.view import RoomViews
+from homeserver.runtime.locks import KeyedLocks
+from homeserver.runtime.tasks import Every
+from homeserver.storage.dictionary import Dictionary
+
+_SHORT_IDS = 50_000
+
+
+class RoomParts:
+    """The heart of the house, with what other parts ask of it."""
+
+    def __init__(
+        self,
+        core: Core,
+        memberships: MembershipParts,
+        profiles: Profiles,
+        account_data: AccountData,
+        signing_key: SigningKey,
+        projections: Sequence[Projection],
+        room_settings: Sequence[RoomSettings],
+        forgetting: Sequence[Forgetting],
+    ) -> None:
+        """`projections` are those of other parts, as are `room_settings` and what is `forgetting`."""
+        self._core = core
+        db, clock = core.db, core.clock
+        self.heads, self.members = memberships.heads, memberships.members
+        self.tails = Tails(core.budget(shares.TAILS))
+        self.lookup = EventLookup(self.heads, db)
+        redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
+        self._redacted_content = redacted
+        self.expiry = Expiry(core.config.retention, clock)
+        relations = Relations()
+        self._expired = ExpiredMessages(db, clock, self.expiry, self.tails, [relations, *forgetting])
+        replays = Replays(db, core.budget(shares.REPLAYS))
+        self.published = published = PublishedRooms(db)
+        ingest = Ingest(
+            core.journal,
+            db,
+            RoomAppends(
+                clock,
+                [
+                    self.tails,
+                    self.members,
+                    RedactionMarks(self.heads, self.tails),
+                    # After the marks, because what they say of redacted events counts.
+                    Descriptions(),
+                    SpaceChildren(),
+                    published,
+                    redacted,
+                    relations,
+                    self._expired,
+                    replays,
+                    *projections,
+                ],
+            ),
+            self.heads,
+            core.users,
+            Dictionary[Slot](db, "room_slot", ("type", "state_key"), _SHORT_IDS),
+            Dictionary[str](db, "room_event_type", ("type",), _SHORT_IDS),
+        )
+        signer = EventSigner(core.domains.default, signing_key)
+        builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
+        locks: KeyedLocks[RoomID] = KeyedLocks()
+        sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
+        redactor = Redactor(sender, self.heads, db, core.users)
+        self.directory = directory = Directory(db, clock)
+        aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)
+        self.joining = Joining(self.heads, self.members, core.domains, db)
+        limits = core.config.rate_limits
+        inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
+        self.profile_news = ProfileNews(sender, self.members, profiles, db)
+        following = Following(account_data, core.users, self.heads, self.members, room_settings)
+        self.changes = MembershipChanges(
+            sender,
+            self.heads,
+            self.members,
+            profiles,
+            self.joining,
+            inviting,
+            following,
+            core.limiter,
+            limits,
+            db,
+        )
+        self._guests = GuestDepartures(self.changes, db)
+        new_rooms = NewRooms(builder, ingest, clock, core.around.randomness)
+        creator = RoomCreator(
+            new_rooms, profiles, directory, aliases, inviting, core.config.rooms.default_version
+        )
+        self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
+        states = StateSetter(sender, self.changes, aliases)
+        self.views = views = RoomViews(self.heads, self.members, self.expiry, db)
+        seen_states, timelines = RoomStates(views, db), Timelines(views, core.journal, db)
+        peeking = Peeking(seen_states, timelines, directory, core.journal, core.waiting, clock, db)
+        previews = Previews(self.heads, self.members, db)
+        self._endpoints = [
+            RoomCreationEndpoints(creator, self.members),
+            MembershipEndpoints(self.changes, directory),
+            SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
+            DirectoryEndpoints(aliases, directory, views, core.domains),
+            UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
+            PeekingEndpoints(peeking, clock),
+            PreviewEndpoints(previews, Hierarchies(self.heads, previews, db), directory),
+            PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
+            RoomReadingEndpoints(seen_states, timelines, clock),
+            RelationEndpoints(RelatedEvents(views, db), clock),
+            ContextEndpoints(Contexts(views, core.journal, db), clock),
+        ]
+
+    def start_at(self, position: int) -> None:
+        self.tails.start_at(position)
+        self.members.start_at(position)
+
+    def part(self) -> Contribution:
+        return Contribution(
+            self._endpoints,
+            [
+                Every("old transaction IDs", timedelta(hours=1), self._forget_old),
+                *(
+                    Every("expired messages", job.interval, partial(self._expired.purge, job))
+                    for job in self._core.config.retention.jobs
+                ),
+                Every("redacted content", timedelta(minutes=10), self._redacted_content.drop_old),
+                Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
+                Every("departing guests", timedelta(seconds=10), self._guests.take_out),
+                Every("profiles in rooms", timedelta(minutes=1), self.profile_news.tell),
+            ],
+        )
+
+    async def _forget_old(self) -> None:
+        day_ago = self._core.clock.now_ms() - 24 * 3600 * 1000
+        await self._core.db.write(delete_transactions, day_ago)
