@@ -1,8 +1,11 @@
 """Messages that a room keeps no longer (m.room.retention)."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, ClassVar
 
+from homeserver.rooms.verification.database import verify
+from homeserver.rooms.verification.tests.test_rooms import IDENTITY
 from homeserver.storage.engine import Transaction
 from tests.wire import WireClient, WireTestCase
 
@@ -145,6 +148,19 @@ class DeletionTests(ExpiryTestCase):
         self.alice.set_state(self.room_id, "m.room.topic", {"topic": "t"})
         self.purge()
         self.assertEqual(self.stored("room_event_body", "client", "many"), 0)
+
+    def test_the_database_is_still_sound(self) -> None:
+        self.keep(2)
+        event = self.alice.send(self.room_id, "old")
+        self.alice.redact(self.room_id, self.alice.send(self.room_id, "redacted"))
+        self.alice.put(f"/rooms/{self.room_id}/redact/{event}/twice", {})
+        self.alice.send(self.room_id, "old too")
+        self.alice.send(self.room_id, "the newest")
+        self.purge()
+        self.assertEqual(self.stored("room_event_body", "client", "old too"), 0)
+        with closing(self._engine.connect()) as connection:
+            found = verify(connection, IDENTITY, lambda findings, rooms: None)
+        self.assertEqual(list(found.lines()), [])
 
     def test_the_room_goes_on(self) -> None:
         self.keep(2)

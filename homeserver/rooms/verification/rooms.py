@@ -110,7 +110,7 @@ class RoomVerification:
 
     def _is_expired(self, event: Event) -> bool:
         """Whether the room keeps the message no longer, so that nothing of it is left."""
-        is_old = not event.is_state and event.origin_server_ts < self._expired_upto
+        is_old = not event.is_state and event.origin_server_ts <= self._expired_upto
         return is_old and redact_event(event) == event
 
     def _verify_signatures(self, event: Event) -> None:

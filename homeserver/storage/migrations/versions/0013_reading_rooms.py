@@ -35,7 +35,7 @@ def upgrade() -> None:
             rel_type TEXT NOT NULL,
             sender BIGINT NOT NULL,
             children BIGINT NOT NULL,
-            PRIMARY KEY (parent, room, rel_type, sender)
+            PRIMARY KEY (parent, rel_type, room, sender)
         ) /* clustered */;
 
         -- The position of the newest event of each thread, a read model of room_relation.
