@@ -47,18 +47,12 @@ def same_named_keys(
 
 def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
     """They come after those that the device has."""
-    last: dict[str, int] = dict(
-        txn.rows(
-            """
-            SELECT algorithm, max(place) FROM e2ee_one_time_key WHERE device_nid = %(device_nid)s
-            GROUP BY algorithm
-            """,
-            device_nid=device_nid,
-        )
-    )
+    last: dict[str, int] = {}
     rows = []
     for key in keys:
-        place = last[key.algorithm] = last.get(key.algorithm, 0) + 1
+        if key.algorithm not in last:
+            last[key.algorithm] = _last_place(txn, device_nid, key.algorithm)
+        place = last[key.algorithm] = last[key.algorithm] + 1
         rows.append({"device_nid": device_nid, "place": place, **key._asdict()})
     txn.execute_many(
         """
@@ -67,6 +61,17 @@ def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploa
         """,
         rows,
     )
+
+
+def _last_place(txn: Transaction, device_nid: int, algorithm: str) -> int:
+    row = txn.row(
+        """
+        SELECT max(place) FROM e2ee_one_time_key
+        WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s
+        """,
+        device_nid=device_nid, algorithm=algorithm,
+    )  # fmt: skip
+    return 0 if row is None or row[0] is None else int(row[0])
 
 
 def delete_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[StoredKey]) -> None:
