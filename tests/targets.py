@@ -48,7 +48,16 @@ class Target:
         """What the body must have."""
         if self.body is None or get_origin(self.body) is dict:
             return []
-        return [field.encode_name for field in msgspec.structs.fields(self.body) if field.required]
+        return _required(self.body)
+
+    def required_query(self) -> list[str]:
+        """What the query must have."""
+        query = self.endpoint.parameters.get("query")
+        return [] if query is None else _required(query)
+
+
+def _required(struct: Any) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(struct) if field.required]
 
 
 class TargetTestCase(WireTestCase):
