@@ -158,7 +158,7 @@ def _add_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploade
         if stored is None:
             new.append(key)
         elif not _is_same(stored.key, key.key):
-            if not stored.claimed:
+            if not stored.is_claimed:
                 raise _taken(key, stored.key)
             # Long gone: a client that lost its keys counts from the beginning.
             outdated.append(stored)

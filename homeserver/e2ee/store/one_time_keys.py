@@ -1,4 +1,7 @@
-"""Tables e2ee_one_time_key and e2ee_fallback_key."""
+"""Tables e2ee_one_time_key and e2ee_fallback_key.
+
+The place of a one-time key is negative once it was claimed, so that the next one is found by one probe.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,7 +21,10 @@ class StoredKey(NamedTuple):
     algorithm: str
     place: int
     key: bytes
-    claimed: bool
+
+    @property
+    def is_claimed(self) -> bool:
+        return self.place < 0
 
 
 class ClaimedKey(NamedTuple):
@@ -33,15 +39,14 @@ def same_named_keys(
     """One-time keys that the device has or had, called like these, by algorithm and key ID."""
     rows = txn.rows(
         """
-        SELECT key_id, algorithm, place, key, claimed_at IS NOT NULL FROM e2ee_one_time_key
+        SELECT key_id, algorithm, place, key FROM e2ee_one_time_key
         WHERE device_nid = %(device_nid)s AND algorithm IN %(algorithms)s AND key_id IN %(key_ids)s
         """,
         device_nid=device_nid,
         algorithms=sorted({key.algorithm for key in keys}), key_ids=[key.key_id for key in keys],
     )  # fmt: skip
     return {
-        (algorithm, key_id): StoredKey(algorithm, place, bytes(key), bool(claimed))
-        for key_id, algorithm, place, key, claimed in rows
+        (algorithm, key_id): StoredKey(algorithm, place, bytes(key)) for key_id, algorithm, place, key in rows
     }
 
 
@@ -66,12 +71,16 @@ def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploa
 def _last_place(txn: Transaction, device_nid: int, algorithm: str) -> int:
     row = txn.row(
         """
-        SELECT max(place) FROM e2ee_one_time_key
-        WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s
+        SELECT
+            (SELECT max(place) FROM e2ee_one_time_key
+             WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s),
+            (SELECT min(place) FROM e2ee_one_time_key
+             WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s)
         """,
         device_nid=device_nid, algorithm=algorithm,
     )  # fmt: skip
-    return 0 if row is None or row[0] is None else int(row[0])
+    # The newest one may have been claimed or not; there may be none.
+    return max(abs(int(place or 0)) for place in row or (0,))
 
 
 def delete_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[StoredKey]) -> None:
@@ -98,7 +107,7 @@ def claim_one_time_keys(
         WHERE d.nid IN %(device_nids)s AND k.device_nid = d.nid AND k.algorithm = %(algorithm)s
             AND k.place = (
                 SELECT x.place FROM e2ee_one_time_key x
-                WHERE x.device_nid = d.nid AND x.algorithm = %(algorithm)s AND x.claimed_at IS NULL
+                WHERE x.device_nid = d.nid AND x.algorithm = %(algorithm)s AND x.place > 0
                 ORDER BY x.place LIMIT 1
             )
         """,
@@ -106,7 +115,7 @@ def claim_one_time_keys(
     )  # fmt: skip
     txn.execute_many(
         """
-        UPDATE e2ee_one_time_key SET claimed_at = %(now)s
+        UPDATE e2ee_one_time_key SET place = -place, claimed_at = %(now)s
         WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s AND place = %(place)s
         """,
         [
@@ -149,7 +158,7 @@ def unclaimed_counts(txn: Transaction, device_nid: int) -> dict[str, int]:
     rows = txn.rows(
         """
         SELECT algorithm, count(*) FROM e2ee_one_time_key
-        WHERE device_nid = %(device_nid)s AND claimed_at IS NULL
+        WHERE device_nid = %(device_nid)s AND place > 0
         GROUP BY algorithm
         """,
         device_nid=device_nid,

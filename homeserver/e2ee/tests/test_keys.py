@@ -81,6 +81,14 @@ class UploadTests(KeyTestCase):
             claim(self.bob, self.alice)["@alice:test"][self.alice.device_id], new["one_time_keys"]
         )
 
+    def test_new_keys_after_all_were_claimed(self) -> None:
+        for names in (["A", "B"], ["C", "D"]):
+            keys = publish(self.alice, *names)
+            for name in names:
+                claimed = claim(self.bob, self.alice)["@alice:test"][self.alice.device_id]
+                self.assertEqual(claimed, keys.one_time_keys(name))
+            self.assertEqual(claim(self.bob, self.alice), {})
+
     def test_more_keys_than_enough(self) -> None:
         keys = keys_of(self.alice)
         body = {"one_time_keys": keys.one_time_keys(*(f"A{number}" for number in range(500)))}

@@ -49,4 +49,4 @@ def test_a_claim_looks_at_keys_of_the_device_alone(txn: Explaining) -> None:
     claim_one_time_keys(txn, [1, 2], "signed_curve25519", 3)
     (plan,) = txn.plans
     assert "SEARCH k USING PRIMARY KEY (device_nid=? AND algorithm=? AND place=?)" in plan
-    assert "SEARCH x USING PRIMARY KEY (device_nid=? AND algorithm=?)" in plan
+    assert "SEARCH x USING PRIMARY KEY (device_nid=? AND algorithm=? AND place>?)" in plan

@@ -20,8 +20,9 @@ def upgrade() -> None:
         );
         CREATE INDEX e2ee_device_keys_user ON e2ee_device_keys (user_nid);
 
-        -- Keys for one message each, claimed in the order of place. A claimed key stays for a week, so that a
-        -- client that repeats its upload cannot bring it back; then a task deletes it. It ends with the device.
+        -- Keys for one message each, claimed in the order of place. A claimed key, whose place is negative, stays
+        -- for a week, so that a client that repeats its upload cannot bring it back; then a task deletes it. It ends
+        -- with the device.
         CREATE TABLE e2ee_one_time_key (
             device_nid BIGINT NOT NULL,
             algorithm TEXT NOT NULL,
