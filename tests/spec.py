@@ -43,6 +43,10 @@ _FORMATS = {
 }
 
 
+# Lists of values to which clients add others, as they try out what comes next.
+_OPEN_LISTS = {("key_backup.yaml", "$.algorithm")}
+
+
 class SpecViolation(AssertionError):
     """An answer that the specification does not allow."""
 
@@ -83,6 +87,7 @@ def check_answer(method: str, path: str, status: int, answer: Json) -> None:
         raise SpecViolation(f"the specification has no {method} {path}")
     validator = _validator(operation, status)
     problems = [] if validator is None else list(validator.iter_errors(answer))
+    problems = [each for each in problems if (operation.file.name, each.json_path) not in _OPEN_LISTS]
     if problems and status == 401 and _standard_error().is_valid(answer):
         # Described is how the operation asks for more authentication; it may also lack a token.
         return
