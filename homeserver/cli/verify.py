@@ -19,8 +19,9 @@ from homeserver.app import engine_of
 from homeserver.cli.probing import is_listened_to, is_served
 from homeserver.cli.settings import declare_settings, load_settings
 from homeserver.protocol.identifiers import ServerName
-from homeserver.rooms.verification.database import rebuild, verify
+from homeserver.rooms.verification.database import verify
 from homeserver.rooms.verification.differences import Findings
+from homeserver.rooms.verification.rebuilding import rebuild
 from homeserver.rooms.verification.stored import Identity
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.key_file import read_key_file
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = _verified(connection, identity)
         if arguments.rebuild and found.count:
             print("Deriving the rooms anew.", flush=True)
-            rebuild(connection, Clock(reactor).now_ms(), _say)
+            rebuild(connection, (), Clock(reactor).now_ms(), _say)
             found = _verified(connection, identity)
     return 1 if found.count else 0
 

@@ -68,6 +68,7 @@ class Process:
         self._randomness = Randomness()
         # Cast, because the interfaces in its signatures mean nothing to a type checker.
         self.clock = Clock(cast(ReactorTime, FakeReactor()))
+        self.engine = engine
         self.db = Database(engine, make_threads)
         self.journal = Journal(self.db, Waiting(self.clock))
         self.users: Dictionary[UserID] = Dictionary(self.db, "known_user", ("user_id",), 20_000)

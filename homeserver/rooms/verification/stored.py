@@ -45,16 +45,18 @@ def read_event(row: StoredEvent, room_id: RoomID, version: RoomVersion) -> Event
     return event
 
 
-def is_dropped(event: Event, row: StoredEvent) -> bool:
+def has_lost_content(event: Event) -> bool:
     """Whether only what a redaction leaves is still stored."""
-    return row.redacted_by is not None and redact_event(event) == event and not content_hash_matches(event)
+    return redact_event(event) == event and not content_hash_matches(event)
 
 
 def wrong_columns(event: Event, row: StoredEvent) -> Iterator[str]:
     """The columns that say something else than the event."""
     slot = (row.slot_type, row.state_key) if row.slot is not None else (None, None)
-    expected = {
-        "position": (row.position, row.nid),
+    # What was beside the timeline before kept its number, which is lower; that of history is higher as a rule.
+    is_misplaced = row.position is not None and not row.is_history and row.position < row.nid
+    expected: dict[str, tuple[object, object]] = {
+        "position": (is_misplaced, False),
         "type": (row.type, event.type),
         "sender": (row.sender, event.sender),
         "slot": (slot, event.slot if event.is_state else (None, None)),

@@ -1,0 +1,156 @@
+"""What the events of a timeline, one after the other, do to their room's line and head."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from homeserver.protocol.event import Slot
+from homeserver.protocol.identifiers import EventID
+from homeserver.rooms.graph.receipt import MOST_EXTREMITIES
+from homeserver.rooms.store.overrides import StateRef
+from homeserver.rooms.store.spans import EVER, OPEN, Span
+from homeserver.rooms.store.whole_rooms import Place
+from homeserver.rooms.store.whole_rooms_spans import values_changed_at
+from homeserver.rooms.verification.events import Known, RoomEvents, Undecided
+from homeserver.rooms.verification.states import States
+from homeserver.storage.engine import Transaction
+
+
+class Step(NamedTuple):
+    """Where an event stands, and what it changes: the event by slot, as short ids, None where nothing stands any more.
+
+    `earlier` has what stood there before, `ended` the spans that end. `is_decided` is False where what is stored was
+    believed, as the event's change could not be found out.
+    """
+
+    place: Place
+    changes: Mapping[int, int | None] = {}
+    earlier: Mapping[int, int] = {}
+    ended: tuple[Span, ...] = ()
+    is_decided: bool = True
+
+
+class _Tip(NamedTuple):
+    after: StateRef
+    depth: int
+
+
+class Line:
+    """The room after the events that were fed to it, in the order of their positions.
+
+    Holds some words for each slot.
+    """
+
+    def __init__(
+        self, txn: Transaction, events: RoomEvents, states: States, first: Mapping[int, int]
+    ) -> None:
+        """`first` is the state, event by slot, that the line begins with."""
+        self._txn = txn
+        self._room = events.room.nid
+        self._events = events
+        self._states = states
+        self._state = dict(first)
+        self._since = dict.fromkeys(first, EVER)
+        self._numbers = {
+            known.slot: slot
+            for slot, nid in first.items()
+            if (known := _readable(events, nid)) and known.slot
+        }
+        self._tips: dict[EventID, _Tip] = {}
+        self.number = 0
+        self.depth = 0
+
+    @property
+    def extremities(self) -> tuple[EventID, ...]:
+        return tuple(self._tips)
+
+    def value(self, slot: Slot) -> Known | None:
+        """The event in a slot at the end of the line so far. Raises Undecided."""
+        number = self._numbers.get(slot)
+        nid = None if number is None else self._state.get(number)
+        return None if nid is None else self._events.known(nid)
+
+    def open_spans(self) -> Iterator[Span]:
+        for slot, nid in self._state.items():
+            yield Span(self._room, slot, self._since[slot], OPEN, nid)
+
+    def follow(self, known: Known) -> Step:
+        row = known.row
+        if row.slot is not None and known.slot is not None:
+            self._numbers.setdefault(known.slot, row.slot)
+        replaces, is_decided = self._replaces(known)
+        if row.is_history:
+            return Step(Place(self.number, self.number, replaces), is_decided=is_decided)
+        try:
+            rest = self._other_tips(known)
+            changes = self._changes(known, rest)
+        except Undecided:
+            rest, is_decided = {}, False
+            moved = row.state_after != row.state_before
+            changes = values_changed_at(self._txn, self._room, row.state_after) if moved else {}
+        place = Place(self.number, self.number + bool(changes), replaces)
+        earlier = {slot: self._state[slot] for slot in changes if slot in self._state}
+        ended = tuple(self._change(place.state_after, changes))
+        own = row.own_states
+        after = StateRef(place.state_after) if own is None or row.is_linear else own.after
+        self._tips = {**rest, row.event_id: _Tip(after, row.depth)}
+        self.depth = max(self.depth, row.depth)
+        return Step(place, changes, earlier, ended, is_decided)
+
+    def _replaces(self, known: Known) -> tuple[int | None, bool]:
+        row = known.row
+        if row.slot is None:
+            return None, True
+        own = row.own_states
+        if row.is_linear or own is None:
+            return self._state.get(row.slot), True
+        try:
+            return self._states.event_in(own.before, row.slot), True
+        except Undecided:
+            return row.replaces, False
+
+    def _changes(self, known: Known, rest: Mapping[EventID, _Tip]) -> Mapping[int, int | None]:
+        row = known.row
+        if row.is_linear and not rest:
+            return {} if row.slot is None else {row.slot: row.nid}
+        own = row.own_states
+        before = StateRef(self.number) if row.is_linear or own is None else own.before
+        after = self._states.after(row, before, [tip.after for tip in rest.values()])
+        return self._states.changes_of_line(self.number, after)
+
+    def _change(self, number: int, changes: Mapping[int, int | None]) -> Iterator[Span]:
+        self.number = number
+        for slot, nid in changes.items():
+            if slot in self._state:
+                yield Span(self._room, slot, self._since.pop(slot), number, self._state.pop(slot))
+            if nid is not None:
+                self._state[slot] = nid
+                self._since[slot] = number
+
+    def _other_tips(self, known: Known) -> dict[EventID, _Tip]:
+        """The extremities that the event does not follow, as many as are kept."""
+        # Nothing is known of an event that cannot be read; most follow all that was there.
+        if known.event is None or self._tips.keys() <= set(known.event.prev_events):
+            return {}
+        followed = self._followed(known.event.prev_events)
+        rest = {one: tip for one, tip in self._tips.items() if one not in followed}
+        deepest = sorted(rest, key=lambda one: rest[one].depth, reverse=True)[: MOST_EXTREMITIES - 1]
+        return {one: tip for one, tip in rest.items() if one in deepest}
+
+    def _followed(self, predecessors: tuple[EventID, ...]) -> set[EventID]:
+        """What an event follows, also by way of events that were refused and so are no extremities."""
+        followed: set[EventID] = set()
+        pending = set(predecessors)
+        while pending:
+            followed |= pending
+            near = self._events.near(pending)
+            refused = [one for one, vertex in near.items() if vertex.refused_softly is not None]
+            found = self._events.by_ids(refused).values()
+            pending = {prev for one in found if one.event for prev in one.event.prev_events} - followed
+        return followed
+
+
+def _readable(events: RoomEvents, nid: int) -> Known | None:
+    try:
+        return events.known(nid)
+    except Undecided:
+        return None

@@ -1,0 +1,60 @@
+"""Which events of a room are redacted, as follows from the redactions in its timeline."""
+
+from homeserver.protocol.event_auth import redaction_applies
+from homeserver.protocol.events import Event
+from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, power_levels
+from homeserver.protocol.room_versions import RoomVersion
+from homeserver.rooms.verification.around import Around
+from homeserver.rooms.verification.events import Known, RoomEvents, Undecided
+
+
+class RedactionReplay:
+    """The marks of the redactions that were fed to it."""
+
+    def __init__(self, events: RoomEvents, around: Around) -> None:
+        self._events = events
+        self._around = around
+        self._marks: dict[int, int] = {}
+        self._silent: set[int] = set()
+
+    def marks(self, stored: dict[int, int]) -> dict[int, int]:
+        """The redaction of each redacted event.
+
+        Redactions that lost their own target are believed what is `stored` of them: until room version 10 a
+        redacted redaction does not say what it redacted.
+        """
+        return self._marks | {nid: by for nid, by in stored.items() if by in self._silent}
+
+    def follow(self, known: Known) -> None:
+        """To be told of an event of the timeline before it moves the line."""
+        row, redaction = known
+        if redaction is None or redaction.type != "m.room.redaction" or row.is_history:
+            return
+        if redaction.redacts is None:
+            self._silent.add(row.nid)
+            return
+        target = self._events.by_ids([redaction.redacts]).get(redaction.redacts)
+        # What comes after its redaction is not marked.
+        was_here = target is not None and row.position is not None and target.row.nid < row.position
+        if target is not None and was_here and self._applies(known, redaction, target.event):
+            self._marks.setdefault(target.row.nid, row.nid)
+
+    def _applies(self, known: Known, redaction: Event, target: Event | None) -> bool:
+        if target is None:
+            return True
+        try:
+            state = self._around.values_before(known.row, [CREATE, POWER_LEVELS])
+        except Undecided:
+            return True
+        return _is_allowed(redaction, target, state, self._events.room.version)
+
+
+def _is_allowed(
+    redaction: Event, target: Event, state: dict[tuple[str, str], Known], version: RoomVersion
+) -> bool:
+    readable = {slot: known.event for slot, known in state.items() if known.event is not None}
+    try:
+        return redaction_applies(redaction, target, power_levels(readable, version))
+    except LookupError:
+        # Without a create event there is nothing to go by.
+        return True
