@@ -49,12 +49,12 @@ class SqliteFullText:
 
 
 class PostgresFullText:
-    """A GIN index over the words as they are."""
+    """A GIN index over `search_lexemes(words)`, the words as they are."""
 
     def __init__(self, table: str, key: str) -> None:
         self._statement = f"""
             SELECT {key} FROM {table}
-            WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(%(query)s AS tsquery)
+            WHERE search_lexemes(words) @@ CAST(%(query)s AS tsquery)
               AND {key} < %(before)s
             ORDER BY {key} DESC
             LIMIT %(limit)s
