@@ -142,7 +142,7 @@ class _RoomVerification:
 
     def _is_expired(self, event: Event) -> bool:
         """Whether the room keeps the message no longer."""
-        return not event.is_state and event.origin_server_ts < self._expired_upto
+        return not event.is_state and event.origin_server_ts <= self._expired_upto
 
     def _verify_signatures(self, event: Event) -> None:
         try:
