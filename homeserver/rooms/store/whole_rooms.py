@@ -137,14 +137,14 @@ class Place(NamedTuple):
     replaces: int | None
 
 
-def rewrite_places(txn: Transaction, places: Mapping[int, Place]) -> None:
-    """By the events' short ids."""
-    txn.execute_many(
+def rewrite_place(txn: Transaction, event: int, place: Place) -> None:
+    txn.execute(
         """
         UPDATE room_event SET state_before = %(state_before)s, state_after = %(state_after)s, replaces = %(replaces)s
-        WHERE nid = %(nid)s
+        WHERE nid = %(event)s
         """,
-        [{"nid": nid, **place._asdict()} for nid, place in places.items()],
+        event=event,
+        **place._asdict(),
     )
 
 

@@ -108,6 +108,10 @@ class RoomEvents:
             self._near |= {one: vertex for one, vertex in found.items() if vertex.room == self.room.nid}
         return {event_id: self._near[event_id] for event_id in wanted if event_id in self._near}
 
+    def forget_near(self) -> None:
+        """To be told when the rows of the room's events were changed."""
+        self._near.clear()
+
     def _page(self, rows: list[StoredEvent]) -> list[Known]:
         page = [self._known(row) for row in rows]
         self._near.clear()

@@ -15,15 +15,16 @@ from homeserver.rooms.store.whole_rooms import (
     redaction_marks,
     rewrite_auth_edges,
     rewrite_members,
-    rewrite_places,
+    rewrite_place,
     rewrite_redaction_marks,
     room_nids,
 )
 from homeserver.rooms.store.whole_rooms_spans import begin_line
 from homeserver.rooms.verification.edges import Gaps, wrong_edges
-from homeserver.rooms.verification.events import Known, RoomEvents
+from homeserver.rooms.verification.events import Known, RoomEvents, Undecided
 from homeserver.rooms.verification.line import Step
 from homeserver.rooms.verification.replay import Replay
+from homeserver.rooms.verification.states import wrong_states
 from homeserver.rooms.verification.stored import Unreadable
 from homeserver.storage.engine import Connection, Transaction
 
@@ -98,20 +99,35 @@ class _Rebuilding:
         begin_line(txn, self._room, replay.first)
         for page in events.timeline():
             replay.states.begin_anew()
-            rewrite_places(txn, dict(self._moved(replay, page)))
+            for known in page:
+                self._rewrite_place(events, replay, known)
+        for page in events.beside():
+            replay.states.begin_anew()
+            for known in page:
+                self._require_states(events, replay, known)
         rewrite_redaction_marks(txn, self._room, replay.redactions.marks(redaction_marks(txn, self._room)))
         retain_again(txn, self._room, self._now_ms)
         rewrite_members(txn, self._room, replay.members.members)
         update_heads(txn, [replay.head()])
 
-    def _moved(self, replay: Replay, page: Sequence[Known]) -> Iterator[tuple[int, Place]]:
-        """Writes the line behind each event, and tells of those whose places were wrong."""
-        for known in page:
-            step = self._advanced(replay, known)
-            self._write_spans(step)
-            row = known.row
-            if Place(row.state_before, row.state_after, row.replaces) != step.place:
-                yield row.nid, step.place
+    def _rewrite_place(self, events: RoomEvents, replay: Replay, known: Known) -> None:
+        """Writes the line behind an event at once, as resolving the next states goes by it."""
+        step, row = self._advanced(replay, known), known.row
+        self._write_spans(step)
+        if Place(row.state_before, row.state_after, row.replaces) != step.place:
+            rewrite_place(self._txn, row.nid, step.place)
+            events.forget_near()
+        if row.on_fork:
+            self._require_states(events, replay, known)
+
+    def _require_states(self, events: RoomEvents, replay: Replay, known: Known) -> None:
+        """States off the line are not derived anew; what follows from them must not be worse than before."""
+        try:
+            wrong = next(wrong_states(known, replay.states, events, replay.line.number), None)
+        except Undecided:
+            return
+        if wrong is not None:
+            raise Unreadable(f"{self._head.room_id}, whose event {known.row.event_id} differs in {wrong}")
 
     def _advanced(self, replay: Replay, known: Known) -> Step:
         step = replay.advance(known)

@@ -1,4 +1,4 @@
-"""Random rooms with forks, refused events, outliers, gaps and history: whatever came in which order, nothing differs."""
+"""Random rooms with forks, refused events, outliers, gaps and history: in whatever order they came, nothing differs."""
 
 import os
 from contextlib import closing
