@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import InvalidParam, NotFound
+from homeserver.protocol.errors import Forbidden, InvalidParam, NotFound
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.aggregations import bundled
@@ -17,6 +17,7 @@ from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import members_at
 from homeserver.rooms.store.events import event_by_id
+from homeserver.rooms.store.heads import room_of_event
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import RoomView, RoomViews, visible_in
 from homeserver.rooms.walk import START, Stretch, walk
@@ -25,6 +26,7 @@ from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal
 
 LARGEST_PAGE = 1000
+_NO_EVENT = "There is no such event in this room"
 # As many digits as a database holds.
 _TOKEN = re.compile(r"s(-?[0-9]{1,18})(?:_([0-9]{1,18}))?")
 
@@ -90,12 +92,22 @@ class Timelines:
         stretch = _stretch(wish, newest)
         return await self._db.read(_page, requester, view, wish.filter, stretch)
 
+    async def event_anywhere(self, requester: Requester, event_id: EventID) -> tuple[RoomView, Seen]:
+        """As `event`, in whatever room it is."""
+        room_id = await self._db.read(room_of_event, event_id)
+        if room_id is None:
+            raise NotFound(_NO_EVENT)
+        try:
+            return await self.event(requester, room_id, event_id)
+        except Forbidden:
+            raise NotFound(_NO_EVENT) from None
+
     async def event(self, requester: Requester, room_id: RoomID, event_id: EventID) -> tuple[RoomView, Seen]:
         """Raises NotFound also for an event that exists but may not be seen, as the specification asks."""
         view = await self._views.of(requester, room_id)
         seen = await self._db.read(seen_event, requester, view, event_id)
         if seen is None:
-            raise NotFound("There is no such event in this room")
+            raise NotFound(_NO_EVENT)
         return view, seen
 
 

@@ -1,5 +1,7 @@
 """Client API: /sync."""
 
+from typing import Annotated
+
 import msgspec
 
 from homeserver.account_data.filters import Filters
@@ -9,8 +11,9 @@ from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import InvalidParam
 from homeserver.protocol.filters import Filter, parse_filter
-from homeserver.protocol.json import decode_json
+from homeserver.protocol.json import JsonObject, decode_json
 from homeserver.rooms.timeline import parse_sync_token
+from homeserver.sync.old import initial_answer, initial_filter
 from homeserver.sync.sync import Syncer, SyncWish
 
 
@@ -23,6 +26,11 @@ class SyncQuery(msgspec.Struct):
     set_presence: StateName = "online"
     timeout: int = 0
     use_state_after: bool = False
+
+
+class InitialSyncQuery(msgspec.Struct):
+    limit: Annotated[int, msgspec.Meta(ge=0)] = 10
+    archived: bool = False
 
 
 class SyncEndpoints:
@@ -50,6 +58,19 @@ class SyncEndpoints:
             return await self._syncer.sync(requester, wish)
         finally:
             self._presence.end_sync(requester)
+
+    @endpoint("GET", "/_matrix/client/(v3|r0)/initialSync", auth=Auth.USER, limit=Limit.NONE)
+    async def initial_sync(self, requester: Requester, query: InitialSyncQuery) -> JsonObject:
+        """Everything that a client needs to begin with; deprecated."""
+        wish = SyncWish(
+            since=None,
+            received=0,
+            timeout=0,
+            full_state=False,
+            state_after=True,
+            filter=initial_filter(query.limit, query.archived),
+        )
+        return initial_answer(decode_json(await self._syncer.sync(requester, wish)))
 
     async def _filter(self, requester: Requester, given: str | None) -> Filter:
         """A filter is given whole, as JSON, or by the ID that it was stored under."""

@@ -127,6 +127,12 @@ class RoomReadingEndpoints:
         view, seen = await self._timelines.event(requester, room_id, EventID(event_id))
         return self._show_seen(requester, view, seen)
 
+    @endpoint("GET", "/_matrix/client/(v3|r0)/events/{event_id}", auth=Auth.USER, limit=Limit.NONE)
+    async def event_anywhere(self, requester: Requester, event_id: str) -> msgspec.Raw:
+        """One event of any room; deprecated."""
+        view, seen = await self._timelines.event_anywhere(requester, EventID(event_id))
+        return self._show_seen(requester, view, seen)
+
     def _show(self, requester: Requester, view: RoomView, event: TimelineEvent) -> msgspec.Raw:
         return show(event, self._viewer(requester), room_id=view.room_id)
 

@@ -33,6 +33,17 @@ def heads_by_nid(txn: Transaction, nids: Sequence[int]) -> Mapping[int, HeadRow]
     return {row[0]: _head(row) for row in rows}
 
 
+def room_of_event(txn: Transaction, event_id: EventID) -> RoomID | None:
+    """None where the event is not here."""
+    row = txn.row(
+        """
+        SELECT r.room_id FROM room_event e JOIN room r ON r.nid = e.room WHERE e.event_id = %(event_id)s
+        """,
+        event_id=event_id,
+    )
+    return None if row is None else RoomID(row[0])
+
+
 def insert_heads(txn: Transaction, heads: Sequence[HeadRow]) -> None:
     txn.execute_many(
         """

@@ -248,3 +248,13 @@ class EventTests(TimelineTestCase):
     def test_age(self) -> None:
         self.advance(5)
         self.assertEqual(self.bob.event(self.room_id, self.sent[0])["unsigned"]["age"], 5000)
+
+
+class EventAnywhereTests(WireTestCase):
+    def test_who_may_see_it(self) -> None:
+        alice, bob = self.register("alice"), self.register("bob")
+        room_id = alice.create_room()
+        event_id = alice.send(room_id, "hello")
+        self.assertEqual(alice.get(f"/events/{event_id}")["room_id"], room_id)
+        self.assertEqual(bob.get(f"/events/{event_id}").error, (404, "M_NOT_FOUND"))
+        self.assertEqual(alice.get("/events/$none").error, (404, "M_NOT_FOUND"))
