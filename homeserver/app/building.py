@@ -22,6 +22,7 @@ from homeserver.http.router import Router
 from homeserver.protocol.signing import SigningKey
 from homeserver.rooms.appends import Projection
 from homeserver.runtime.version import program_version
+from homeserver.search.member_index import MemberIndex
 from homeserver.search.message_index import MessageIndex
 from homeserver.search.user_index import UserIndex
 from homeserver.storage.engine import Engine
@@ -37,11 +38,12 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     presence = PresenceParts(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = PushParts(core, account_data, receipts)
-    user_index = UserIndex(core.db, core.domains)
+    member_index = MemberIndex(core.domains)
+    user_index = UserIndex(core.db, member_index)
     message_index = [MessageIndex()] if config.search.enabled else []
     projections: list[Projection] = [
         *message_index,
-        user_index,
+        member_index,
         presence.tracker,
         push.notifying,
         encryption.moves,

@@ -1,11 +1,10 @@
-"""Keeping the user directory: local users by their profiles, others by what their member events say.
+"""Keeping the user directory: local users by their profiles, others by what rooms tell of them.
 
 https://spec.matrix.org/v1.19/client-server-api/#user-directory
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from homeserver.accounts.domains import LocalDomains
 from homeserver.accounts.store.profiles import (
     ProfileReader,
     mark_all_profiles,
@@ -13,34 +12,27 @@ from homeserver.accounts.store.profiles import (
     profile_of,
     settle_profile_changes,
 )
-from homeserver.protocol.identifiers import UserID
-from homeserver.protocol.json import JsonObject, decode_json
-from homeserver.rooms.appends import Accepted, StateChange
+from homeserver.search.member_index import MemberIndex
 from homeserver.search.store.users import (
     IndexedUser,
     delete_departed,
     delete_index,
     index_user,
-    is_indexed_as,
-    joined_members,
     rooms_after,
-    update_public_room,
 )
 from homeserver.search.words import words_of_user
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
-from homeserver.streams.journal import Topic
 
 _BATCH = 200
-_DECIDE = ("m.room.join_rules", "m.room.history_visibility")
 
 
 class UserIndex:
-    """A projection of rooms, and a reader of profiles."""
+    """A reader of profiles."""
 
-    def __init__(self, db: Database, domains: LocalDomains) -> None:
+    def __init__(self, db: Database, members: MemberIndex) -> None:
         self._db = db
-        self._domains = domains
+        self._members = members
 
     async def catch_up(self) -> None:
         """Takes up all profiles that changed. Costs one small query where none did."""
@@ -57,47 +49,14 @@ class UserIndex:
         await self._db.write(_begin_anew)
         rooms = await self._db.read(rooms_after, 0, _BATCH)
         while rooms:
-            await self._db.write(self._take_up_rooms, rooms)
+            await self._db.write(_take_up_rooms, self._members, rooms)
             rooms = await self._db.read(rooms_after, rooms[-1], _BATCH)
         await self.catch_up()
 
-    def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
-        for event in events:
-            for change in event.changes:
-                if change.target is None and (change.event is None or change.event.type in _DECIDE):
-                    update_public_room(txn, event.room)
-                elif change.target is not None:
-                    self._moved(txn, change.target, change)
 
-    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
-        """Nobody waits for the directory."""
-        return ()
-
-    def _moved(self, txn: Transaction, user_nid: int, change: StateChange) -> None:
-        event = change.event
-        if event is not None and event.membership == "join" and event.state_key is not None:
-            self._take_up_member(txn, user_nid, UserID(event.state_key), event.content)
-
-    def _take_up_member(self, txn: Transaction, user_nid: int, user_id: UserID, content: JsonObject) -> None:
-        """A user of another server is called as they call themselves in the room that they came into last."""
-        if self._domains.is_local(user_id):
-            return
-        name, avatar_url = content.get("displayname"), content.get("avatar_url")
-        user = IndexedUser(
-            user_nid,
-            user_id,
-            is_local=False,
-            displayname=name if isinstance(name, str) else None,
-            avatar_url=avatar_url if isinstance(avatar_url, str) else None,
-        )
-        if not is_indexed_as(txn, user):
-            index_user(txn, user, words_of_user(user_id, user.displayname))
-
-    def _take_up_rooms(self, txn: Transaction, rooms: Sequence[int]) -> None:
-        for room in rooms:
-            update_public_room(txn, room)
-            for user_nid, user_id, client in joined_members(txn, room):
-                self._take_up_member(txn, user_nid, user_id, decode_json(client)["content"])
+def _take_up_rooms(txn: Transaction, members: MemberIndex, rooms: Sequence[int]) -> None:
+    for room in rooms:
+        members.take_up_room(txn, room)
 
 
 def _begin_anew(txn: Transaction) -> None:

@@ -158,7 +158,11 @@ def update_public_room(txn: Transaction, room: int) -> None:
             "INSERT INTO search_public_room (room) VALUES (%(room)s) ON CONFLICT DO NOTHING", room=room
         )
     else:
-        txn.execute("DELETE FROM search_public_room WHERE room = %(room)s", room=room)
+        delete_public_room(txn, room)
+
+
+def delete_public_room(txn: Transaction, room: int) -> None:
+    txn.execute("DELETE FROM search_public_room WHERE room = %(room)s", room=room)
 
 
 def delete_departed(txn: Transaction, limit: int) -> int:

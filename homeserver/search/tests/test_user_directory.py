@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.identifiers import ServerName, UserID
+from homeserver.search.member_index import MemberIndex
 from homeserver.search.store.users import IndexedUser, index_user
 from homeserver.search.user_index import UserIndex
 from homeserver.search.words import words_of_user
@@ -182,7 +183,7 @@ class SearchTests(DirectoryTestCase):
 
         self.successResultOf(self.server.db.write(spoil))
         self.assertEqual(self.found("weiss"), [])
-        index = UserIndex(self.server.db, LocalDomains(ServerName("test")))
+        index = UserIndex(self.server.db, MemberIndex(LocalDomains(ServerName("test"))))
         self.result_of(index.rebuild())
         self.assertEqual({table: sorted(self.rows(table)) for table in before}, before)
 

@@ -1,0 +1,73 @@
+"""What rooms tell the user directory: which are public, and how users of other servers call themselves.
+
+https://spec.matrix.org/v1.19/client-server-api/#user-directory
+"""
+
+from collections.abc import Iterable, Sequence
+
+from homeserver.accounts.domains import LocalDomains
+from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.json import JsonObject, decode_json
+from homeserver.rooms.appends import Accepted, StateChange
+from homeserver.search.store.users import (
+    IndexedUser,
+    delete_public_room,
+    index_user,
+    is_indexed_as,
+    joined_members,
+    update_public_room,
+)
+from homeserver.search.words import words_of_user
+from homeserver.storage.engine import Transaction
+from homeserver.streams.journal import Topic
+
+_DECIDE = ("m.room.join_rules", "m.room.history_visibility")
+
+
+class MemberIndex:
+    """A projection of rooms."""
+
+    def __init__(self, domains: LocalDomains) -> None:
+        self._domains = domains
+
+    def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        for event in events:
+            for change in event.changes:
+                if change.target is None and (change.event is None or change.event.type in _DECIDE):
+                    update_public_room(txn, event.room)
+                elif change.target is not None:
+                    self._moved(txn, change.target, change)
+
+    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
+        """Nobody waits for the directory."""
+        return ()
+
+    def forget_room(self, txn: Transaction, room: int) -> None:
+        """Forgets whether the room is public. Its members may be in others too."""
+        delete_public_room(txn, room)
+
+    def _moved(self, txn: Transaction, user_nid: int, change: StateChange) -> None:
+        event = change.event
+        if event is not None and event.membership == "join" and event.state_key is not None:
+            self._take_up_member(txn, user_nid, UserID(event.state_key), event.content)
+
+    def _take_up_member(self, txn: Transaction, user_nid: int, user_id: UserID, content: JsonObject) -> None:
+        """A user of another server is called as they call themselves in the room that they came into last."""
+        if self._domains.is_local(user_id):
+            return
+        name, avatar_url = content.get("displayname"), content.get("avatar_url")
+        user = IndexedUser(
+            user_nid,
+            user_id,
+            is_local=False,
+            displayname=name if isinstance(name, str) else None,
+            avatar_url=avatar_url if isinstance(avatar_url, str) else None,
+        )
+        if not is_indexed_as(txn, user):
+            index_user(txn, user, words_of_user(user_id, user.displayname))
+
+    def take_up_room(self, txn: Transaction, room: int) -> None:
+        """As its members and its state are now."""
+        update_public_room(txn, room)
+        for user_nid, user_id, client in joined_members(txn, room):
+            self._take_up_member(txn, user_nid, user_id, decode_json(client)["content"])
