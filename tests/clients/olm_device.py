@@ -6,7 +6,9 @@ https://gitlab.matrix.org/matrix-org/olm/-/blob/master/docs/olm.md
 import json
 from typing import Any
 
-import olm
+from olm.account import Account
+from olm.session import InboundSession, OlmPreKeyMessage, OutboundSession
+from olm.utility import ed25519_verify
 
 from homeserver.protocol.json import canonical_json
 from synapse_compat_tests.client import HttpClient
@@ -21,7 +23,7 @@ class OlmDevice:
 
     def __init__(self, client: HttpClient) -> None:
         self.client = client
-        self._account = olm.Account()
+        self._account = Account()
         self._since: str | None = None
         self.one_time_keys_left = 0
 
@@ -56,7 +58,7 @@ class OlmDevice:
 
     def write(self, other: "OlmDevice", one_time_key: str, text: str) -> None:
         """Sends the first message of a new session."""
-        session = olm.OutboundSession(self._account, other.identity_key, one_time_key)
+        session = OutboundSession(self._account, other.identity_key, one_time_key)
         message = session.encrypt(text)
         content = {
             "algorithm": OLM,
@@ -78,8 +80,8 @@ class OlmDevice:
     def _decrypt(self, content: Json) -> str:
         cipher = content["ciphertext"][self.identity_key]
         assert cipher["type"] == 0, "the first message of a session"
-        message = olm.OlmPreKeyMessage(cipher["body"])
-        session = olm.InboundSession(self._account, message, content["sender_key"])
+        message = OlmPreKeyMessage(cipher["body"])
+        session = InboundSession(self._account, message, content["sender_key"])
         text = session.decrypt(message)
         self._account.remove_one_time_keys(session)
         return str(text)
@@ -101,7 +103,7 @@ class OlmDevice:
     def _verify(self, key: Json) -> None:
         signature = key["signatures"][self.client.user_id][f"ed25519:{self.client.device_id}"]
         signed = canonical_json({name: part for name, part in key.items() if name != "signatures"}).decode()
-        olm.ed25519_verify(self._account.identity_keys["ed25519"], signed, signature)
+        ed25519_verify(self._account.identity_keys["ed25519"], signed, signature)
 
 
 def text_of(number: int) -> str:

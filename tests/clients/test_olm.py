@@ -69,7 +69,7 @@ def test_messages_arrive_once_and_in_order(server: ServerProcess) -> None:
     def send_all() -> None:
         try:
             for number in range(MESSAGES):
-                _until_answered(lambda number=number: _send(sender, receiver, number))  # type: ignore[misc] # mypy cannot infer its default
+                _until_answered(lambda number=number: _send(sender, receiver, number))
         finally:
             done.set()
 
