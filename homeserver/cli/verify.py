@@ -16,6 +16,7 @@ from config import Config
 from config.database import SqliteDatabase
 from config.listeners import UnixListener
 from homeserver.app import engine_of
+from homeserver.app.read_models import read_models
 from homeserver.cli.probing import is_listened_to, is_served
 from homeserver.cli.settings import declare_settings, load_settings
 from homeserver.protocol.identifiers import ServerName
@@ -39,7 +40,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rebuild",
         action="store_true",
-        help="derive anew whatever follows from the events, then verify again; not while the server runs",
+        help="derive anew whatever follows from the events, also what is searched, then verify again; not while the"
+        " server runs",
     )
     declare_settings(parser)
 
@@ -51,9 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         _refuse_beside_a_server(config)
     with closing(_engine(config).connect()) as connection:
         found = _verified(connection, identity)
-        if arguments.rebuild and found.count:
+        if arguments.rebuild:
+            # Whatever was found: some read models are made anew and not compared.
             print("Deriving the rooms anew.", flush=True)
-            rebuild(connection, (), Clock(reactor).now_ms(), _say)
+            rebuild(connection, read_models(config), Clock(reactor).now_ms(), _say)
             found = _verified(connection, identity)
     return 1 if found.count else 0
 

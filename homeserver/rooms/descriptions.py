@@ -10,6 +10,7 @@ from homeserver.rooms.appends import Accepted
 from homeserver.rooms.redactions import redactions_among
 from homeserver.rooms.store.descriptions import (
     Description,
+    delete_description,
     let_guests_leave,
     rooms_described_by,
     rooms_open_to_guests,
@@ -49,6 +50,9 @@ class Descriptions:
         closed = {each.room for each in described if each.room in open_before and not each.guest_can_join}
         if closed:
             let_guests_leave(txn, closed)
+
+    def forget_room(self, txn: Transaction, room: int) -> None:
+        delete_description(txn, room)
 
     def projected(self, _: Sequence[Accepted]) -> Iterable[Topic]:
         return ()

@@ -9,6 +9,7 @@ from homeserver.rooms.redactions import redactions_among
 from homeserver.rooms.store.relations import (
     RelationRow,
     delete_relations,
+    delete_relations_in,
     insert_relations,
     relations_of_children,
     relations_of_redacted,
@@ -35,6 +36,9 @@ class Relations:
         """For events (short ids) whose content goes."""
         if rows := relations_of_children(txn, events):
             delete_relations(txn, rows)
+
+    def forget_room(self, txn: Transaction, room: int) -> None:
+        delete_relations_in(txn, room)
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         """Nobody waits for it."""

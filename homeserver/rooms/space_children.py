@@ -11,7 +11,13 @@ from homeserver.protocol.identifiers import ROOM_ID, RoomID
 from homeserver.rooms.appends import Accepted
 from homeserver.rooms.redactions import redactions_among
 from homeserver.rooms.store.events import event_nids
-from homeserver.rooms.store.hierarchy import ChildRow, children_by_event, delete_children, upsert_children
+from homeserver.rooms.store.hierarchy import (
+    ChildRow,
+    children_by_event,
+    delete_all_children,
+    delete_children,
+    upsert_children,
+)
 from homeserver.rooms.store.spans import slot_names
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
@@ -41,6 +47,9 @@ class SpaceChildren:
         redacted = [target for _, target in redactions_among(events)]
         if redacted:
             delete_children(txn, children_by_event(txn, redacted))
+
+    def forget_room(self, txn: Transaction, room: int) -> None:
+        delete_all_children(txn, room)
 
     def projected(self, _: Sequence[Accepted]) -> Iterable[Topic]:
         return ()

@@ -8,7 +8,12 @@ from homeserver.protocol.relations import REPLACE, relation_of
 from homeserver.rooms.appends import Accepted
 from homeserver.rooms.redactions import redactions_among
 from homeserver.search.message_words import words_of_message
-from homeserver.search.store.messages import delete_messages, delete_redacted, insert_messages
+from homeserver.search.store.messages import (
+    delete_messages,
+    delete_messages_in,
+    delete_redacted,
+    insert_messages,
+)
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
 
@@ -41,6 +46,9 @@ class MessageIndex:
         doubtful.update(target for _, target in redactions_among(events))
         if doubtful:
             delete_redacted(txn, doubtful)
+
+    def forget_room(self, txn: Transaction, room: int) -> None:
+        delete_messages_in(txn, room)
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         """Nobody waits for it."""

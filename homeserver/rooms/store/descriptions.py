@@ -58,6 +58,10 @@ def upsert_descriptions(txn: Transaction, descriptions: Sequence[Description]) -
     )
 
 
+def delete_description(txn: Transaction, room: int) -> None:
+    txn.execute("DELETE FROM room_description WHERE room = %(room)s", room=room)
+
+
 def descriptions_of(txn: Transaction, rooms: Collection[int]) -> dict[int, Described]:
     """What the named rooms (short ids) say; those that nothing is known of are left out."""
     columns = ", ".join(f"d.{column}" for column in _COLUMNS)

@@ -49,6 +49,11 @@ def delete_children(txn: Transaction, children: Collection[tuple[int, str]]) -> 
     )
 
 
+def delete_all_children(txn: Transaction, room: int) -> None:
+    """Those of one space."""
+    txn.execute("DELETE FROM room_space_child WHERE room = %(room)s", room=room)
+
+
 def children_by_event(txn: Transaction, event_ids: Collection[EventID]) -> list[tuple[int, str]]:
     """(space, room ID of the child) that events of the type `m.space.child` are about and that hold by them."""
     rows = txn.rows(

@@ -77,6 +77,20 @@ def delete_relations(txn: Transaction, rows: Sequence[RelationRow]) -> None:
     )  # fmt: skip
 
 
+def delete_relations_in(txn: Transaction, room: int) -> None:
+    """All that relates to anything in a room."""
+    of_room = "child IN (SELECT nid FROM room_event WHERE room = %(room)s)"
+    txn.execute(
+        f"""
+        DELETE FROM room_relation_sender WHERE room = %(room)s
+            AND parent IN (SELECT parent FROM room_relation WHERE {of_room})
+        """,
+        room=room,
+    )
+    txn.execute(f"DELETE FROM room_relation WHERE {of_room}", room=room)
+    txn.execute("DELETE FROM room_thread WHERE room = %(room)s", room=room)
+
+
 def _count(txn: Transaction, rows: Sequence[RelationRow], each: int) -> None:
     counts: dict[tuple[str, int, str, int], int] = {}
     for row in rows:

@@ -189,7 +189,7 @@ def _accepted(events: RoomEvents, known: Known, step: Step, first: Mapping[int, 
             *(_change(events, slot, nid, None, EVER) for slot, nid in first.items()),
             *(_change(events, slot, nid, step.earlier.get(slot), None) for slot, nid in step.changes.items()),
         ],
-        known=None if row.nid == row.position else row.nid,
+        known=row.nid,
     )
 
 

@@ -29,3 +29,11 @@ def delete_redacted(txn: Transaction, event_ids: Collection[EventID]) -> None:
 def delete_messages(txn: Transaction, events: Collection[int]) -> None:
     """Forgets events by their short ids."""
     txn.execute("DELETE FROM search_message WHERE event IN %(events)s", events=list(events))
+
+
+def delete_messages_in(txn: Transaction, room: int) -> None:
+    """Forgets all events of a room."""
+    txn.execute(
+        "DELETE FROM search_message WHERE event IN (SELECT nid FROM room_event WHERE room = %(room)s)",
+        room=room,
+    )

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from config.loading import load
+from homeserver.app.read_models import read_models
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.signing import SigningKey
 from homeserver.rooms import create
@@ -18,6 +21,7 @@ from tests.wire import SERVER_NAME, WireClient, WireTestCase
 
 IDENTITY = Identity(ServerName(SERVER_NAME), SigningKey("test", b"\x01" * 32))
 TOPIC = "m.room.topic"
+_CONFIG = load([], data_dir=Path("unused"), environ={}, overrides=[f"server_name={SERVER_NAME}"]).config
 
 
 class VerificationTestCase(WireTestCase):
@@ -33,7 +37,7 @@ class VerificationTestCase(WireTestCase):
     def rebuild(self) -> list[str]:
         said: list[str] = []
         with closing(self._engine.connect()) as connection:
-            rebuild(connection, (), 1, said.append)
+            rebuild(connection, read_models(_CONFIG), 1, said.append)
         return said
 
     def change(self, statement: str, **params: Any) -> None:
