@@ -111,6 +111,23 @@ def stored_events(txn: Transaction, nids: Collection[int]) -> list[StoredEvent]:
     return [StoredEvent(*row) for row in rows]
 
 
+def is_relied_on(txn: Transaction, room: int, nid: int) -> bool:
+    """Whether an event is or was part of the room's state, or authorises what is in its timeline."""
+    row = txn.row(
+        """
+        SELECT 1 FROM room_event x WHERE x.nid = %(nid)s AND (
+            EXISTS (SELECT 1 FROM room_state_span p WHERE p.room = %(room)s AND p.slot = x.slot AND p.event = x.nid)
+            OR EXISTS (
+                SELECT 1 FROM room_auth_edge g JOIN room_event e ON e.nid = g.citing
+                WHERE g.cited = x.nid AND e.position IS NOT NULL
+            )
+        )
+        """,
+        room=room, nid=nid,
+    )  # fmt: skip
+    return row is not None
+
+
 def redaction_marks(txn: Transaction, room: int) -> dict[int, int]:
     """The redaction of each redacted event."""
     rows = txn.rows(

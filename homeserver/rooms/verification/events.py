@@ -93,6 +93,14 @@ class RoomEvents:
             raise Undecided
         return self._kept[nid]
 
+    def several(self, nids: Collection[int]) -> Iterator[Known]:
+        """Those of the events that are in the room, a page of them at a time."""
+        ordered = sorted(nids)
+        for start in range(0, len(ordered), PAGE):
+            for row in stored_events(self._txn, ordered[start : start + PAGE]):
+                if row.room == self.room.nid:
+                    yield self._known(row)
+
     def by_ids(self, event_ids: Collection[EventID]) -> dict[EventID, Known]:
         """Those of the events that are here and in this room."""
         found = event_nids(self._txn, list(event_ids)) if event_ids else {}

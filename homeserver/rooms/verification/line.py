@@ -7,7 +7,7 @@ from homeserver.protocol.event import Slot
 from homeserver.protocol.identifiers import EventID
 from homeserver.rooms.graph.receipt import MOST_EXTREMITIES
 from homeserver.rooms.store.overrides import StateRef
-from homeserver.rooms.store.spans import EVER, OPEN, Span
+from homeserver.rooms.store.spans import EVER, OPEN, Span, slot_names
 from homeserver.rooms.store.whole_rooms import Place
 from homeserver.rooms.store.whole_rooms_spans import values_changed_at
 from homeserver.rooms.verification.events import Known, RoomEvents, Undecided
@@ -50,11 +50,7 @@ class Line:
         self._states = states
         self._state = dict(first)
         self._since = dict.fromkeys(first, EVER)
-        self._numbers = {
-            known.slot: slot
-            for slot, nid in first.items()
-            if (known := _readable(events, nid)) and known.slot
-        }
+        self._numbers = {name: slot for slot, name in slot_names(txn, first).items()}
         self._tips: dict[EventID, _Tip] = {}
         self.number = 0
         self.depth = 0
@@ -147,10 +143,3 @@ class Line:
             found = self._events.by_ids(refused).values()
             pending = {prev for one in found if one.event for prev in one.event.prev_events} - followed
         return followed
-
-
-def _readable(events: RoomEvents, nid: int) -> Known | None:
-    try:
-        return events.known(nid)
-    except Undecided:
-        return None

@@ -1,6 +1,7 @@
 """Who is in a room, as follows from the changes of its line."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from homeserver.rooms.store.whole_rooms import Membership
 from homeserver.rooms.verification.events import Known, RoomEvents, Undecided
@@ -21,21 +22,21 @@ class MemberReplay:
 
     def begin(self, cause: Known, first: Mapping[int, int]) -> None:
         """The line begins with a state, event by slot, which came with the event `cause`."""
-        for nid in first.values():
-            self._change(cause, nid, nid)
+        for known in self._events.several(first.values()):
+            self._change(cause, known, known.row.nid)
 
     def follow(self, cause: Known, step: Step) -> None:
         for slot, nid in step.changes.items():
             stood = nid if nid is not None else step.earlier.get(slot)
-            if stood is not None:
-                self._change(cause, stood, nid)
+            if stood == cause.row.nid:
+                self._change(cause, cause, nid)
+            elif stood is not None:
+                # What is not in the room is told of as a span of an unknown event.
+                with suppress(Undecided):
+                    self._change(cause, self._events.known(stood), nid)
 
-    def _change(self, cause: Known, stood: int, nid: int | None) -> None:
-        """`stood` is an event of the slot that `nid` takes."""
-        try:
-            known = cause if stood == cause.row.nid else self._events.known(stood)
-        except Undecided:
-            return
+    def _change(self, cause: Known, known: Known, nid: int | None) -> None:
+        """`known` is an event of the slot that `nid` takes."""
         target = known.row.target
         if target is None or known.row.slot_type != _MEMBER:
             return

@@ -14,7 +14,14 @@ from homeserver.rooms.store.heads import HeadRow, heads_by_nid
 from homeserver.rooms.store.members import summary_counts
 from homeserver.rooms.store.redacted_content import retained_in
 from homeserver.rooms.store.spans import Span
-from homeserver.rooms.store.whole_rooms import Place, StoredEvent, counts, redaction_marks, stored_members
+from homeserver.rooms.store.whole_rooms import (
+    Place,
+    StoredEvent,
+    counts,
+    is_relied_on,
+    redaction_marks,
+    stored_members,
+)
 from homeserver.rooms.store.whole_rooms_spans import spans_ending, spans_outside
 from homeserver.rooms.verification.authorisation import Authorisation
 from homeserver.rooms.verification.differences import Difference, Findings
@@ -110,7 +117,15 @@ class _RoomVerification:
         elif row.is_refused:
             self._verify_authorisation(known, self._authorisation.check)
         else:
-            self._verify_authorisation(known, self._authorisation.check_cited)
+            self._verify_authorisation(known, self._check_outlier)
+
+    def _check_outlier(self, known: Known) -> None:
+        """Those that wait for their place are not checked before they have it; till then nothing relies on them."""
+        try:
+            self._authorisation.check_cited(known)
+        except AuthRejected:
+            if is_relied_on(self._txn, self._head.nid, known.row.nid):
+                raise
 
     def _verify_event(self, known: Known) -> None:
         """What can be said of it without its place on the line."""

@@ -202,14 +202,16 @@ class DamageTests(VerificationTestCase):
             self.check_mended("the head of the room")
 
     def test_missing_event(self) -> None:
-        """Whatever followed on it says so."""
+        """Whatever followed on it says so. Deriving the room anew makes a gap of it, which others may fill."""
         self.change("DELETE FROM room_event WHERE event_id = %(id)s", id=self.message)
-        self.check_kinds(
-            "room_missing_event",
-            "the head of the room",
-            "bodies of unknown events",
-            "transaction IDs of unknown events",
-        )
+        orphans = ("bodies of unknown events", "transaction IDs of unknown events")
+        self.check_kinds("room_missing_event", "the head of the room", *orphans)
+        self.assertEqual(self.rebuild(), [])
+        self.check_kinds(*orphans)
+        self.assertEqual(self.row("SELECT event_id FROM room_missing_event"), (self.message,))
+        # The room goes on, from both ends.
+        self.bob.send(self.room_id, "on we go")
+        self.check_kinds(*orphans)
 
     def test_event_that_was_not_allowed(self) -> None:
         """Without the member event that let bob in, what he said was not allowed; its traces are found too."""
