@@ -13,7 +13,8 @@ from .scenarios import Scenario
 from .stage import Stage
 from .user import Refused
 
-PREPARATION_SECONDS = 300.0
+# Registering 1,000 accounts takes some servers ten minutes on two cores.
+PREPARATION_SECONDS = 1500.0
 RESTARTS = 3
 
 

@@ -156,16 +156,20 @@ async def notify_1000(stage: Stage) -> Work:
 async def fan_out(stage: Stage) -> Work:
     """One message delivered to one of the 100 members of a room, each waiting in a long /sync: from before
     it is sent until the answer that holds it is in. The next message is sent when all have this one."""
-    hall = await stage.hall()
-    listeners = [Listener(member) for member in hall.members]
+    return await delivering(stage, await stage.hall())
+
+
+async def delivering(stage: Stage, room: Room) -> Work:
+    """Messages to all members of a room, who listen."""
+    listeners = [Listener(member) for member in room.members]
     await side_by_side(Listener.begin, listeners)
     (speaker,) = await stage.users(1)
-    accepted(await speaker.join(hall.room_id))
+    accepted(await speaker.join(room.room_id))
 
     async def speak() -> Sequence[Trip]:
-        number = hall.messages + 1
+        number = room.messages + 1
         started = time.perf_counter()
-        sending = asyncio.ensure_future(hall.say(speaker))
+        sending = asyncio.ensure_future(room.say(speaker))
         deliveries = await asyncio.gather(*(each.await_message(number, started) for each in listeners))
         accepted(await sending)
         return deliveries
@@ -175,7 +179,7 @@ async def fan_out(stage: Stage) -> Work:
             listener.close()
 
     return Work(
-        [speak], lambda answer: ends_with_messages(answer.json()["rooms"]["join"][hall.room_id], 1), close
+        [speak], lambda answer: ends_with_messages(answer.json()["rooms"]["join"][room.room_id], 1), close
     )
 
 
@@ -260,25 +264,44 @@ def _joining(users: Sequence[User], rooms: Sequence[Room]) -> Step:
 async def initial_sync_50(stage: Stage) -> Work:
     """One /sync without `since` of an account in 50 rooms with five members and their 20 latest messages;
     one after the other, from three devices in turn, each with a filter the server has not seen before."""
-    quarters = await _quarters(stage, stage.scaled(50, 2))
+    return await arriving(await inhabitant(stage, stage.scaled(50, 2), CHAT_MESSAGES), CHAT_MESSAGES)
+
+
+@dataclass(frozen=True)
+class Inhabitant:
+    """A user and the rooms that they are in."""
+
+    user: User
+    room_ids: Sequence[str]
+
+
+async def inhabitant(stage: Stage, rooms: int, messages: int) -> Inhabitant:
+    """Somebody in so many rooms of five members, with so many messages each."""
+    quarters = await _quarters(stage, rooms)
     room_ids = [room.room_id for quarter in quarters for room in quarter]
     (user,) = await stage.users(1)
     for room_id in room_ids:
         accepted(await user.join(room_id))
-    await asyncio.gather(*map(_chat, quarters))
-    devices = itertools.cycle([await user.another_device() for _ in range(3)])
+    await asyncio.gather(*(_chat(quarter, messages) for quarter in quarters))
+    return Inhabitant(user, room_ids)
+
+
+async def arriving(who: Inhabitant, messages: int, *, lazy: bool = False) -> Work:
+    """Initial syncs from three devices in turn, each with a filter that was never used before."""
+    devices = itertools.cycle([await who.user.another_device() for _ in range(3)])
     numbers = itertools.count()
 
     async def sync() -> Answer:
         number = next(numbers)
         # A type that does not occur: the answer stays the same, but no cache of whole answers can hold it.
-        timeline = {"limit": 20 + number % 3, "not_types": [f"org.example.unseen{number}"]}
-        return await next(devices).sync(filter=json.dumps({"room": {"timeline": timeline}}))
+        timeline = {"limit": messages + number % 3, "not_types": [f"org.example.unseen{number}"]}
+        wanted = {"room": {"timeline": timeline, "state": {"lazy_load_members": lazy}}}
+        return await next(devices).sync(filter=json.dumps(wanted))
 
     def is_right(answer: Answer) -> bool:
         joined = answer.json()["rooms"]["join"]
-        return sorted(joined) == sorted(room_ids) and all(
-            ends_with_messages(room, CHAT_MESSAGES) for room in joined.values()
+        return sorted(joined) == sorted(who.room_ids) and all(
+            ends_with_messages(room, messages) for room in joined.values()
         )
 
     return Work([timed(sync)], is_right)
@@ -294,9 +317,9 @@ async def _quarters(stage: Stage, rooms: int) -> list[list[Room]]:
     return await asyncio.gather(*map(settle, range(QUARTERS)))
 
 
-async def _chat(rooms: Sequence[Room]) -> None:
+async def _chat(rooms: Sequence[Room], messages: int) -> None:
     for room in rooms:
-        for _, member in zip(range(CHAT_MESSAGES), itertools.cycle(room.members), strict=False):
+        for _, member in zip(range(messages), itertools.cycle(room.members), strict=False):
             accepted(await room.say(member))
 
 

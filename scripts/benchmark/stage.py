@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .connection import Answer
 from .user import Refused, Registration, User, accepted
@@ -42,6 +42,7 @@ class Stage:
         self._hall: Room | None = None
         self._market: Room | None = None
         self._crowd: Room | None = None
+        self._made: dict[object, Any] = {}  # by what it is
 
     @property
     def least_seconds(self) -> float:
@@ -87,6 +88,13 @@ class Stage:
         """The room where all 32 senders talk."""
         self._market = self._market or await self.room(await self.senders())
         return self._market
+
+    async def once(self, what: object, make: Callable[[], Awaitable[Item]]) -> Item:
+        """Something that several scenarios share: made for the first that asks."""
+        if what not in self._made:
+            self._made[what] = await make()
+        made: Item = self._made[what]
+        return made
 
     async def _register(self, registration: Registration, turns: Iterator[int]) -> None:
         for _ in turns:
