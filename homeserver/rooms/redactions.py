@@ -6,10 +6,13 @@ https://spec.matrix.org/v1.19/client-server-api/#redactions
 from collections.abc import Iterable, Sequence
 
 from homeserver.protocol.errors import Forbidden, NotFound, UserSuspended
+from homeserver.protocol.event_auth import redaction_applies
 from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.protocol.power_levels import power_levels
 from homeserver.rooms.appends import Accepted
 from homeserver.rooms.draft import Draft, Sent
+from homeserver.rooms.graph.auth_graph import RoomKey
+from homeserver.rooms.graph.resolution import Resolver, State
 from homeserver.rooms.head import Heads
 from homeserver.rooms.send import EventSender
 from homeserver.rooms.store.events import mark_redacted, place_of
@@ -70,7 +73,7 @@ class RedactionMarks:
         self._tails = tails
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
-        """Marks the targets, as far as they are known here and in the room of their redaction."""
+        """Marks the targets, as far as they are known here and the rules let their redaction apply."""
         redactions = redactions_among(events)
         if not redactions:
             return
@@ -79,7 +82,7 @@ class RedactionMarks:
         marks = []
         for redaction, target in redactions:
             place = places[target]
-            if place is not None and place[1] == redaction.room:
+            if place is not None and place[1] == redaction.room and _applies(txn, redaction, target):
                 marks.append((place[0], redaction.nid))
         if marks:
             mark_redacted(txn, marks)
@@ -104,3 +107,15 @@ def redactions_among(events: Sequence[Accepted]) -> list[tuple[Accepted, EventID
 def _stored_place(txn: Transaction, event_id: EventID) -> tuple[int, int] | None:
     place = place_of(txn, event_id)
     return None if place is None else (place.nid, place.room)
+
+
+def _applies(txn: Transaction, redaction: Accepted, target: EventID) -> bool:
+    """By the state before the redaction: whoever is in a room may send one, for whatever they like.
+
+    https://spec.matrix.org/v1.19/rooms/v3/#handling-redactions
+    """
+    event, fork = redaction.event, redaction.fork
+    resolver = Resolver(txn, RoomKey(redaction.room, event.room_id, event.version))
+    before = State(redaction.state_before, {}) if fork is None else fork.before
+    levels = power_levels(resolver.lookup(before), event.version)
+    return redaction_applies(event, resolver.events.get(target), levels)

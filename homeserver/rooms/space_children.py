@@ -13,7 +13,7 @@ from homeserver.rooms.redactions import redactions_among
 from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.hierarchy import (
     ChildRow,
-    children_by_event,
+    children_by_redacted,
     delete_all_children,
     delete_children,
     upsert_children,
@@ -46,7 +46,7 @@ class SpaceChildren:
             )
         redacted = [target for _, target in redactions_among(events)]
         if redacted:
-            delete_children(txn, children_by_event(txn, redacted))
+            delete_children(txn, children_by_redacted(txn, redacted))
 
     def forget_room(self, txn: Transaction, room: int) -> None:
         delete_all_children(txn, room)

@@ -54,14 +54,14 @@ def delete_all_children(txn: Transaction, room: int) -> None:
     txn.execute("DELETE FROM room_space_child WHERE room = %(room)s", room=room)
 
 
-def children_by_event(txn: Transaction, event_ids: Collection[EventID]) -> list[tuple[int, str]]:
-    """(space, room ID of the child) that events of the type `m.space.child` are about and that hold by them."""
+def children_by_redacted(txn: Transaction, event_ids: Collection[EventID]) -> list[tuple[int, str]]:
+    """(space, room ID of the child) that redacted events of the type `m.space.child` made."""
     rows = txn.rows(
         """
         SELECT c.room, c.child_id FROM room_event e
         JOIN room_slot s ON s.nid = e.slot AND s.type = 'm.space.child'
         JOIN room_space_child c ON c.room = e.room AND c.child_id = s.state_key AND c.event = e.nid
-        WHERE e.event_id IN %(event_ids)s
+        WHERE e.event_id IN %(event_ids)s AND e.redacted_by IS NOT NULL
         """,
         event_ids=list(event_ids),
     )
