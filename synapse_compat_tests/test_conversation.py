@@ -31,8 +31,6 @@ DELIBERATE = [
         "Required otherwise.' Synapse has it only where members are loaded lazily",
         "*.summary.m.*_member_count",
     ),
-    Deliberate("There are no push rules yet", "*.unread_notifications.*"),
-    Deliberate("There are no one-time keys yet", "*.device_one_time_keys_count.*"),
 ]
 
 

@@ -33,3 +33,10 @@ OUTBOUND_SECONDS = Histogram(
     ["purpose", "status"],
     buckets=(0.02, 0.1, 0.5, 2, 10, 60),
 )
+DESTINATIONS_BEHIND = Gauge(
+    "folkmoot_destinations_behind", "Servers that lack something that they are to be sent."
+)
+DESTINATIONS_FAILING = Gauge(
+    "folkmoot_destinations_failing", "Servers that did not take what they were sent last."
+)
+REFUSED_PDUS = Counter("folkmoot_refused_pdus_total", "Events that another server refused.")

@@ -16,6 +16,10 @@ from homeserver.runtime.metrics import TASK_FAILURES
 log = logging.getLogger(__name__)
 
 
+class TemporaryFailure(Exception):
+    """Something that is needed is away for now, and its text says what: no mistake of the program."""
+
+
 @dataclass(frozen=True)
 class Every:
     """A job repeated for as long as the server runs; the first run comes one interval after start."""
@@ -32,10 +36,9 @@ def start(task: Every, clock: Clock) -> LoopingCall:
         with log_context(task=task.name):
             try:
                 await task.run()
-            except Exception:
+            except Exception as error:
                 # One bad run must not end the loop; the next run tries again.
-                TASK_FAILURES.labels(task.name).inc()
-                log.exception("background task %s failed", task.name)
+                _failed(task.name, error)
 
     loop = LoopingCall(lambda: Deferred.fromCoroutine(run_logged()))
     loop.clock = clock.reactor  # type: ignore[assignment]  # the same interface, described for type checkers
@@ -50,8 +53,15 @@ def run_in_background(name: str, work: Coroutine[Any, Any, Any]) -> None:
         with log_context(task=name):
             try:
                 await work
-            except Exception:
-                TASK_FAILURES.labels(name).inc()
-                log.exception("background work %s failed", name)
+            except Exception as error:
+                _failed(name, error)
 
     Deferred.fromCoroutine(run_logged())
+
+
+def _failed(name: str, error: Exception) -> None:
+    TASK_FAILURES.labels(name).inc()
+    if isinstance(error, TemporaryFailure):
+        log.warning("%s could not be done now: %s", name, error)
+    else:
+        log.error("the background task %s failed", name, exc_info=error)

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from homeserver.runtime.tasks import TemporaryFailure
+
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
 
@@ -50,7 +52,7 @@ class StorageError(Exception):
     """The database cannot be used; the text says why and what to do."""
 
 
-class DatabaseUnavailable(StorageError):
+class DatabaseUnavailable(StorageError, TemporaryFailure):
     """The database cannot be used at the moment; the text says why.
 
     A change that was under way may have been made or not.

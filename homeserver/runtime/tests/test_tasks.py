@@ -11,7 +11,7 @@ from twisted.internet.task import Clock as FakeReactor
 
 from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.runtime.log_context import current_log_context
-from homeserver.runtime.tasks import Every, run_in_background, start
+from homeserver.runtime.tasks import Every, TemporaryFailure, run_in_background, start
 
 
 class Job:
@@ -19,7 +19,7 @@ class Job:
 
     def __init__(self) -> None:
         self.runs = 0
-        self.fails = False
+        self.failure: Exception | None = None
         self.waits_for: Deferred[None] | None = None
         self.context: dict[str, str] = {}
 
@@ -28,8 +28,8 @@ class Job:
         self.context = dict(current_log_context())
         if self.waits_for is not None:
             await self.waits_for
-        if self.fails:
-            raise ValueError("oh")
+        if self.failure is not None:
+            raise self.failure
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_a_failing_run_is_told_and_does_not_end_the_loop(
 ) -> None:
     before = failures("sweep")
     start(every(job), clock)
-    job.fails = True
+    job.failure = ValueError("oh")
     reactor.advance(10)
-    job.fails = False
+    job.failure = None
     reactor.advance(10)
     assert job.runs == 2
     assert failures("sweep") == before + 1
@@ -104,10 +104,22 @@ def test_background_work_begins_at_once_and_its_failure_is_told(
     job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = failures("errand")
-    job.fails, job.waits_for = True, Deferred()
+    job.failure, job.waits_for = ValueError("oh"), Deferred()
     run_in_background("errand", job.run())
     assert job.runs == 1
     assert job.context == {"task": "errand"}
     job.waits_for.callback(None)
     assert failures("errand") == before + 1
     assert "errand" in caplog.text
+
+
+def test_what_is_away_for_now_is_no_traceback(
+    reactor: FakeReactor, clock: Clock, job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    job.failure = TemporaryFailure("the database is away")
+    loop = start(every(job), clock)
+    reactor.advance(10)
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert record.getMessage() == "sweep could not be done now: the database is away"
+    loop.stop()
