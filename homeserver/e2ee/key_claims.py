@@ -20,6 +20,7 @@ from homeserver.e2ee.store.one_time_keys import (
     claim_fallback_keys,
     claim_one_time_keys,
     delete_claimed_before,
+    note_claimed,
 )
 from homeserver.protocol.identifiers import ServerName, UserID, server_of
 from homeserver.protocol.json import JsonObject
@@ -75,9 +76,7 @@ class KeyClaims:
                 by_algorithm[algorithm][device.nid] = device
         claimed: dict[str, list[ClaimedKey]] = {}
         if by_algorithm:
-            await self._stock.change(
-                partial(_claim, by_algorithm=by_algorithm, now=self._clock.now_ms(), claimed=claimed)
-            )
+            await self._stock.change(partial(_claim, by_algorithm=by_algorithm, claimed=claimed))
         answer: JsonObject = {}
         for algorithm, keys in claimed.items():
             for key in keys:
@@ -88,21 +87,26 @@ class KeyClaims:
 
     async def forget_claimed(self) -> None:
         """For a daily task."""
-        await self._db.write(delete_claimed_before, self._clock.now_ms() - _CLAIMED_KEPT_MS)
+        await self._db.write(_forget_claimed, self._clock.now_ms())
 
 
 def _claim(
     txn: Transaction,
     by_algorithm: Mapping[str, Mapping[int, LocalDevice]],
-    now: int,
     claimed: dict[str, list[ClaimedKey]],
 ) -> Collection[int]:
     touched: list[int] = []
     for algorithm, devices in by_algorithm.items():
-        keys = claim_one_time_keys(txn, list(devices), algorithm, now)
+        keys = claim_one_time_keys(txn, list(devices), algorithm)
         without = devices.keys() - {key.device_nid for key in keys}
         if without:
             keys += claim_fallback_keys(txn, sorted(without), algorithm)
         claimed[algorithm] = keys
         touched += [key.device_nid for key in keys]
     return touched
+
+
+def _forget_claimed(txn: Transaction, now: int) -> None:
+    before = now - _CLAIMED_KEPT_MS
+    delete_claimed_before(txn, before)
+    note_claimed(txn, before, now)

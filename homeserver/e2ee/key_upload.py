@@ -16,7 +16,7 @@ from homeserver.e2ee.store.device_keys import DeviceKeysRow, device_keys, put_de
 from homeserver.e2ee.store.one_time_keys import (
     UploadedKey,
     append_one_time_keys,
-    delete_one_time_keys,
+    delete_claimed_keys,
     put_fallback_keys,
     same_named_keys,
     unclaimed_counts,
@@ -164,7 +164,7 @@ def _add_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploade
             outdated.append(stored)
             new.append(key)
     if outdated:
-        delete_one_time_keys(txn, device_nid, outdated)
+        delete_claimed_keys(txn, device_nid, outdated)
     append_one_time_keys(txn, device_nid, new)
 
 

@@ -5,7 +5,13 @@ from homeserver.e2ee.store.device_lists import delete_changes_seen_by
 from homeserver.protocol.identifiers import UserID
 from homeserver.storage.engine import Transaction
 
-_OF_DEVICES = ("e2ee_one_time_key", "e2ee_fallback_key", "e2ee_to_device", "e2ee_dehydrated_device")
+_OF_DEVICES = (
+    "e2ee_one_time_key",
+    "e2ee_one_time_stock",
+    "e2ee_fallback_key",
+    "e2ee_to_device",
+    "e2ee_dehydrated_device",
+)
 
 
 def delete_rows_of_devices(txn: Transaction, device_nids: list[int]) -> None:

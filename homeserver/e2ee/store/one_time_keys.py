@@ -1,6 +1,6 @@
-"""Tables e2ee_one_time_key and e2ee_fallback_key.
+"""Tables e2ee_one_time_key, e2ee_one_time_stock and e2ee_fallback_key.
 
-The place of a one-time key is negative once it was claimed, so that the next one is found by one probe.
+One-time keys are written and claimed in the journal's order only: nothing comes between reading and writing.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,10 @@ class UploadedKey(NamedTuple):
 
 class StoredKey(NamedTuple):
     algorithm: str
+    key_id: str
     place: int
     key: bytes
-
-    @property
-    def is_claimed(self) -> bool:
-        return self.place < 0
+    is_claimed: bool
 
 
 class ClaimedKey(NamedTuple):
@@ -37,27 +35,29 @@ def same_named_keys(
     txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]
 ) -> dict[tuple[str, str], StoredKey]:
     """One-time keys that the device has or had, called like these, by algorithm and key ID."""
+    # SQLite joins in the written order where it reads CROSS.
     rows = txn.rows(
         """
-        SELECT key_id, algorithm, place, key FROM e2ee_one_time_key
-        WHERE device_nid = %(device_nid)s AND algorithm IN %(algorithms)s AND key_id IN %(key_ids)s
+        SELECT k.algorithm, k.key_id, k.place, k.key, k.place < s.next_place
+        FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_key k
+        WHERE s.device_nid = %(device_nid)s AND s.algorithm IN %(algorithms)s
+            AND k.device_nid = s.device_nid AND k.algorithm = s.algorithm AND k.key_id IN %(key_ids)s
         """,
         device_nid=device_nid,
         algorithms=sorted({key.algorithm for key in keys}), key_ids=[key.key_id for key in keys],
     )  # fmt: skip
     return {
-        (algorithm, key_id): StoredKey(algorithm, place, bytes(key)) for key_id, algorithm, place, key in rows
+        (algorithm, key_id): StoredKey(algorithm, key_id, place, bytes(key), bool(is_claimed))
+        for algorithm, key_id, place, key, is_claimed in rows
     }
 
 
 def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
     """They come after those that the device has."""
-    last: dict[str, int] = {}
+    last = _last_places(txn, device_nid)
     rows = []
     for key in keys:
-        if key.algorithm not in last:
-            last[key.algorithm] = _last_place(txn, device_nid, key.algorithm)
-        place = last[key.algorithm] = last[key.algorithm] + 1
+        place = last[key.algorithm] = last.get(key.algorithm, 0) + 1
         rows.append({"device_nid": device_nid, "place": place, **key._asdict()})
     txn.execute_many(
         """
@@ -66,24 +66,28 @@ def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploa
         """,
         rows,
     )
-
-
-def _last_place(txn: Transaction, device_nid: int, algorithm: str) -> int:
-    row = txn.row(
+    txn.execute_many(
         """
-        SELECT
-            (SELECT max(place) FROM e2ee_one_time_key
-             WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s),
-            (SELECT min(place) FROM e2ee_one_time_key
-             WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s)
+        INSERT INTO e2ee_one_time_stock (device_nid, algorithm, last_place)
+        VALUES (%(device_nid)s, %(algorithm)s, %(last_place)s)
+        ON CONFLICT (device_nid, algorithm) DO UPDATE SET last_place = excluded.last_place
         """,
-        device_nid=device_nid, algorithm=algorithm,
-    )  # fmt: skip
-    # The newest one may have been claimed or not; there may be none.
-    return max(abs(int(place or 0)) for place in row or (0,))
+        [
+            {"device_nid": device_nid, "algorithm": algorithm, "last_place": place}
+            for algorithm, place in last.items()
+        ],
+    )
 
 
-def delete_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[StoredKey]) -> None:
+def _last_places(txn: Transaction, device_nid: int) -> dict[str, int]:
+    rows = txn.rows(
+        "SELECT algorithm, last_place FROM e2ee_one_time_stock WHERE device_nid = %(device_nid)s",
+        device_nid=device_nid,
+    )
+    return {algorithm: int(place) for algorithm, place in rows}
+
+
+def delete_claimed_keys(txn: Transaction, device_nid: int, keys: Sequence[StoredKey]) -> None:
     txn.execute_many(
         """
         DELETE FROM e2ee_one_time_key
@@ -93,37 +97,27 @@ def delete_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Store
     )
 
 
-def claim_one_time_keys(
-    txn: Transaction, device_nids: Sequence[int], algorithm: str, now: int
-) -> list[ClaimedKey]:
-    """The first key that is left of each device that has one; nobody else is ever given it.
-
-    To be called in the journal's order only: nothing comes between the reading and the writing.
-    """
+def claim_one_time_keys(txn: Transaction, device_nids: Sequence[int], algorithm: str) -> list[ClaimedKey]:
+    """The first key that is left of each device that has one; nobody else is ever given it."""
     # SQLite joins in the written order where it reads CROSS: one probe for each device.
     rows = txn.rows(
         """
-        SELECT k.device_nid, k.place, k.key_id, k.key FROM account_device d CROSS JOIN e2ee_one_time_key k
-        WHERE d.nid IN %(device_nids)s AND k.device_nid = d.nid AND k.algorithm = %(algorithm)s
-            AND k.place = (
-                SELECT x.place FROM e2ee_one_time_key x
-                WHERE x.device_nid = d.nid AND x.algorithm = %(algorithm)s AND x.place > 0
-                ORDER BY x.place LIMIT 1
-            )
+        SELECT k.device_nid, k.key_id, k.key
+        FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_key k
+        WHERE s.device_nid IN %(device_nids)s AND s.algorithm = %(algorithm)s
+            AND k.device_nid = s.device_nid AND k.algorithm = %(algorithm)s AND k.place = s.next_place
         """,
         device_nids=list(device_nids), algorithm=algorithm,
     )  # fmt: skip
-    txn.execute_many(
+    claimed = [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, key_id, key in rows]
+    txn.execute(
         """
-        UPDATE e2ee_one_time_key SET place = -place, claimed_at = %(now)s
-        WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s AND place = %(place)s
+        UPDATE e2ee_one_time_stock SET next_place = next_place + 1
+        WHERE device_nid IN %(device_nids)s AND algorithm = %(algorithm)s
         """,
-        [
-            {"now": now, "device_nid": device_nid, "algorithm": algorithm, "place": place}
-            for device_nid, place, _, _ in rows
-        ],
-    )
-    return [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, _, key_id, key in rows]
+        device_nids=[key.device_nid for key in claimed], algorithm=algorithm,
+    )  # fmt: skip
+    return claimed
 
 
 def claim_fallback_keys(txn: Transaction, device_nids: Sequence[int], algorithm: str) -> list[ClaimedKey]:
@@ -157,9 +151,8 @@ def unclaimed_counts(txn: Transaction, device_nid: int) -> dict[str, int]:
     """How many one-time keys are left, by algorithm."""
     rows = txn.rows(
         """
-        SELECT algorithm, count(*) FROM e2ee_one_time_key
-        WHERE device_nid = %(device_nid)s AND place > 0
-        GROUP BY algorithm
+        SELECT algorithm, last_place - next_place + 1 FROM e2ee_one_time_stock
+        WHERE device_nid = %(device_nid)s AND next_place <= last_place
         """,
         device_nid=device_nid,
     )
@@ -178,5 +171,26 @@ def unused_fallback_algorithms(txn: Transaction, device_nid: int) -> list[str]:
 
 
 def delete_claimed_before(txn: Transaction, before: int) -> int:
-    """One-time keys claimed before a time in milliseconds; how many they were."""
-    return txn.execute("DELETE FROM e2ee_one_time_key WHERE claimed_at < %(before)s", before=before)
+    """One-time keys known to have been claimed before a time in milliseconds; how many they were."""
+    return txn.execute(
+        """
+        DELETE FROM e2ee_one_time_key WHERE (device_nid, algorithm, place) IN (
+            SELECT k.device_nid, k.algorithm, k.place
+            FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_key k
+            WHERE s.spent_at < %(before)s AND s.spent_place > 1
+                AND k.device_nid = s.device_nid AND k.algorithm = s.algorithm AND k.place < s.spent_place
+        )
+        """,
+        before=before,
+    )
+
+
+def note_claimed(txn: Transaction, before: int, now: int) -> None:
+    """Remembers what has been claimed by now, where the last such note is from before a time in milliseconds."""
+    txn.execute(
+        """
+        UPDATE e2ee_one_time_stock SET spent_place = next_place, spent_at = %(now)s
+        WHERE spent_at < %(before)s AND spent_place < next_place
+        """,
+        before=before, now=now,
+    )  # fmt: skip

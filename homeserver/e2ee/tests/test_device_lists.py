@@ -157,7 +157,7 @@ class DeviceTests(DeviceListTestCase):
 
     def rows(self) -> int:
         """Of all that belongs to a device."""
-        tables = ("e2ee_device_keys", "e2ee_one_time_key", "e2ee_fallback_key")
+        tables = ("e2ee_device_keys", "e2ee_one_time_key", "e2ee_one_time_stock", "e2ee_fallback_key")
         union = " UNION ALL ".join(f"SELECT count(*) AS n FROM {table}" for table in tables)
         found = self.successResultOf(
             self.server.db.read(lambda txn: txn.row(f"SELECT sum(n) FROM ({union}) AS t"))
@@ -168,7 +168,7 @@ class DeviceTests(DeviceListTestCase):
     def test_a_device_that_logs_out(self) -> None:
         self.phone.post("/logout")
         self.assertEqual(self.told(self.bob), (["@alice:test"], []))
-        self.assertEqual((self.devices(), self.rows()), ([self.alice.device_id], 2))
+        self.assertEqual((self.devices(), self.rows()), ([self.alice.device_id], 3))
 
     def test_all_devices_log_out(self) -> None:
         self.alice.post("/logout/all")
@@ -188,7 +188,7 @@ class DeviceTests(DeviceListTestCase):
         body = {"new_password": "another horse", **self.auth()}
         self.assertEqual(self.alice.post("/account/password", body).status, 200)
         self.assertEqual(self.told(self.bob), (["@alice:test"], []))
-        self.assertEqual((self.devices(), self.rows()), ([self.alice.device_id], 2))
+        self.assertEqual((self.devices(), self.rows()), ([self.alice.device_id], 3))
 
     def test_a_deactivated_account(self) -> None:
         keys = CrossSigningKeys("@alice:test")
@@ -220,7 +220,7 @@ class DeviceTests(DeviceListTestCase):
         self.assertEqual(self.told(self.bob), ([], []))
         self.advance(2 * 3600)
         self.assertEqual(self.told(self.bob), (["@alice:test"], []))
-        self.assertEqual(self.rows(), 2)
+        self.assertEqual(self.rows(), 3)
 
 
 class VisibilityTests(DeviceListTestCase):

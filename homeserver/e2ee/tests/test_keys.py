@@ -253,7 +253,7 @@ class ClaimTests(KeyTestCase):
         self.assertEqual(poll.answer["device_one_time_keys_count"], {"signed_curve25519": 1})
         self.assertEqual(poll.answer["device_unused_fallback_key_types"], [])
 
-    def test_claimed_keys_end_after_a_week(self) -> None:
+    def test_claimed_keys_end_after_a_week_or_two(self) -> None:
         publish(self.alice, "A", "B")
         claim(self.bob, self.alice)
 
@@ -263,8 +263,11 @@ class ClaimTests(KeyTestCase):
             assert found is not None
             return int(found[0])
 
-        self.assertEqual(rows(), 2)
-        self.advance(6 * 24 * 3600)
-        self.assertEqual(rows(), 2)
-        self.advance(3 * 24 * 3600)
+        days = 0
+        while rows() == 2:
+            self.advance(24 * 3600)
+            days += 1
+        self.assertIn(days, range(8, 16))
         self.assertEqual(rows(), 1)
+        left = claim(self.bob, self.alice)["@alice:test"][self.alice.device_id]
+        self.assertEqual(left, keys_of(self.alice).one_time_keys("B"))

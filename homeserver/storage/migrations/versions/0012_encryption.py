@@ -20,17 +20,28 @@ def upgrade() -> None:
         );
         CREATE INDEX e2ee_device_keys_user ON e2ee_device_keys (user_nid);
 
-        -- Keys for one message each, claimed in the order of place. A claimed key, whose place is negative, stays
-        -- for a week, so that a client that repeats its upload cannot bring it back; then a task deletes it. It ends
-        -- with the device.
+        -- Keys for one message each, claimed in the order of place. A claimed key stays for a week or two, so that a
+        -- client that repeats its upload cannot bring it back; then a task deletes it. It ends with the device.
         CREATE TABLE e2ee_one_time_key (
             device_nid BIGINT NOT NULL,
             algorithm TEXT NOT NULL,
             place BIGINT NOT NULL,
             key_id TEXT NOT NULL,
             key BYTEA NOT NULL,
-            claimed_at BIGINT,
             PRIMARY KEY (device_nid, algorithm, place)
+        ) /* clustered */;
+
+        -- How far a device's one-time keys were claimed: those from next_place to last_place are left. A claim
+        -- changes this row alone, and those of many devices lie on one page. What is before spent_place had been
+        -- claimed at spent_at, in milliseconds. It ends with the device.
+        CREATE TABLE e2ee_one_time_stock (
+            device_nid BIGINT NOT NULL,
+            algorithm TEXT NOT NULL,
+            next_place BIGINT NOT NULL DEFAULT 1,
+            last_place BIGINT NOT NULL,
+            spent_place BIGINT NOT NULL DEFAULT 1,
+            spent_at BIGINT NOT NULL DEFAULT 0,
+            PRIMARY KEY (device_nid, algorithm)
         ) /* clustered */;
 
         -- What is claimed when those have run out: one for each algorithm, replaced by newer ones; used is 1 once
