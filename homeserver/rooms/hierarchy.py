@@ -15,7 +15,7 @@ from homeserver.rooms.previews import Previews, Visitor
 from homeserver.rooms.reading import state_events
 from homeserver.rooms.store.descriptions import Described, descriptions_of
 from homeserver.rooms.store.events import events_by_nid
-from homeserver.rooms.store.hierarchy import Child, children_of, rooms_with_children
+from homeserver.rooms.store.hierarchy import child_events, children_of, rooms_with_children
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -24,7 +24,7 @@ LARGEST_PAGE = 50
 DEEPEST = 50
 _TOKEN = re.compile(r"h([0-9]{1,9})_([0-9]{1,9})_([01])")
 
-_Tree = Mapping[int, Sequence[Child]]
+_Tree = Mapping[int, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +99,18 @@ def _page(txn: Transaction, visitor: Visitor, root: int, wish: HierarchyWish, pa
         rooms += [found[room] for room in upcoming if room in found and visitor.may_preview(found[room])]
         passed += len(upcoming)
     end = f"h{passed}_{wish.max_depth}_{int(wish.suggested_only)}" if passed < len(order) else None
-    return HierarchyPage(_with_children(txn, rooms, tree, wish), end)
+    return HierarchyPage(_with_children(txn, rooms, wish), end)
 
 
 def _tree(txn: Transaction, visitor: Visitor, root: int, wish: HierarchyWish) -> _Tree:
     """The children of all spaces that can be reached, level by level."""
-    tree: dict[int, list[Child]] = {}
+    tree: dict[int, list[int]] = {}
     level: Collection[int] = [root]
     for _ in range(wish.max_depth):
         if not level:
             break
         tree |= children_of(txn, level, suggested_only=wish.suggested_only)
-        below = {child.nid for room in level for child in tree[room] if child.nid is not None} - tree.keys()
+        below = {child for room in level for child in tree[room]} - tree.keys()
         spaces = descriptions_of(txn, rooms_with_children(txn, below))
         level = [room for room, space in spaces.items() if _is_space(space) and visitor.may_preview(space)]
     return tree
@@ -130,24 +130,16 @@ def _depth_first(tree: _Tree, root: int, max_depth: int) -> list[int]:
             continue
         order[room] = None
         if depth < max_depth:
-            children = reversed(tree.get(room, ()))
-            stack += [(child.nid, depth + 1) for child in children if child.nid is not None]
+            stack += [(child, depth + 1) for child in reversed(tree.get(room, ()))]
     return list(order)
 
 
-def _with_children(
-    txn: Transaction, rooms: Sequence[Described], tree: _Tree, wish: HierarchyWish
-) -> list[HierarchyRoom]:
-    spaces = {room.says.room for room in rooms if _is_space(room)}
-    # Those at the greatest depth were not walked into.
-    below = children_of(txn, spaces - tree.keys(), suggested_only=wish.suggested_only)
-    children = {space: below[space] if space in below else tree[space] for space in spaces}
-    nids = [child.event for space in spaces for child in children[space]]
-    events = {event.nid: event for event in state_events(txn, events_by_nid(txn, nids))}
+def _with_children(txn: Transaction, rooms: Sequence[Described], wish: HierarchyWish) -> list[HierarchyRoom]:
+    spaces = [room.says.room for room in rooms if _is_space(room)]
+    children = child_events(txn, spaces, suggested_only=wish.suggested_only) if spaces else {}
+    nids = [event for space in spaces for event in children[space]]
+    events = {event.nid: event for event in state_events(txn, events_by_nid(txn, nids))} if nids else {}
     return [
-        HierarchyRoom(
-            room,
-            [events[child.event] for child in children.get(room.says.room, ()) if child.event in events],
-        )
+        HierarchyRoom(room, [events[event] for event in children.get(room.says.room, ()) if event in events])
         for room in rooms
     ]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import EventID, RoomID
-from homeserver.storage.engine import Transaction
+from homeserver.storage.engine import Row, Transaction
 
 
 class ChildRow(NamedTuple):
@@ -16,17 +16,6 @@ class ChildRow(NamedTuple):
     sort_key: str | None
     origin_server_ts: int
     suggested: bool
-
-
-class Child(NamedTuple):
-    """What a row says as far as walks need it, with the child's short id: None where it is not known here."""
-
-    room: int
-    nid: int | None
-    event: int
-    sort_key: str | None
-    origin_server_ts: int
-    child_id: RoomID
 
 
 def upsert_children(txn: Transaction, rows: Sequence[ChildRow]) -> None:
@@ -70,24 +59,12 @@ def children_by_redacted(txn: Transaction, event_ids: Collection[EventID]) -> li
 
 def children_of(
     txn: Transaction, rooms: Collection[int], *, suggested_only: bool = False
-) -> dict[int, list[Child]]:
-    """The children of each space, in the order in which clients show them.
-
-    https://spec.matrix.org/v1.19/client-server-api/#ordering-of-children-within-a-space
-    """
-    rows = txn.rows(
-        """
-        SELECT c.room, r.nid, c.event, c.sort_key, c.origin_server_ts, c.child_id
-        FROM room_space_child c LEFT JOIN room r ON r.room_id = c.child_id
-        WHERE c.room IN %(rooms)s AND c.suggested >= %(least)s
-        """,
-        rooms=list(rooms), least=int(suggested_only),
-    )  # fmt: skip
-    found: dict[int, list[Child]] = {room: [] for room in rooms}
-    for child in map(Child._make, rows):
-        found[child.room].append(child)
-    for children in found.values():
-        children.sort(key=_place)
+) -> dict[int, list[int]]:
+    """The children of each space that are known here (short ids)."""
+    found: dict[int, list[int]] = {room: [] for room in rooms}
+    known = "r.nid FROM room_space_child c JOIN room r ON r.room_id = c.child_id"
+    for room, _, _, _, _, child in _in_order(txn, known, rooms, suggested_only):
+        found[room].append(child)
     return found
 
 
@@ -96,5 +73,27 @@ def rooms_with_children(txn: Transaction, rooms: Collection[int]) -> set[int]:
     return {room for (room,) in rows}
 
 
-def _place(child: Child) -> tuple[bool, str, int, str]:
-    return child.sort_key is None, child.sort_key or "", child.origin_server_ts, child.child_id
+def child_events(
+    txn: Transaction, rooms: Collection[int], *, suggested_only: bool = False
+) -> dict[int, list[int]]:
+    """The `m.space.child` events of each space, also of children that are not known here."""
+    found: dict[int, list[int]] = {room: [] for room in rooms}
+    for room, _, _, _, _, event in _in_order(txn, "c.event FROM room_space_child c", rooms, suggested_only):
+        found[room].append(event)
+    return found
+
+
+def _in_order(txn: Transaction, what: str, rooms: Collection[int], suggested_only: bool) -> list[Row]:
+    """By space, then in the order in which clients show its children. What a row is sorted by comes first in it.
+
+    https://spec.matrix.org/v1.19/client-server-api/#ordering-of-children-within-a-space
+    """
+    order = "c.room, c.sort_key IS NULL, coalesce(c.sort_key, ''), c.origin_server_ts, c.child_id"
+    # Sorted here, where text is compared by code points, whatever the collation of the database.
+    return sorted(
+        txn.rows(
+            f"SELECT {order}, {what} WHERE c.room IN %(rooms)s AND c.suggested >= %(least)s",
+            rooms=list(rooms),
+            least=int(suggested_only),
+        )
+    )
