@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from synapse_compat_tests.client import HttpClient, log_in, register
+from tests.clients.encrypted_room import SETTINGS
 from tests.clients.olm_device import OlmDevice, text_of
-from tests.clients.test_encrypted_group import SETTINGS
 from tests.processes import ServerProcess
 
 CLAIMING = 50
