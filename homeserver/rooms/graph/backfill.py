@@ -24,6 +24,7 @@ from homeserver.rooms.store.graph import (
 )
 from homeserver.rooms.store.spans import slot_nids
 from homeserver.storage.engine import Transaction
+from homeserver.streams.journal import current_position
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class _Filling:
         except UnknownEvents:
             return False
         except AuthRejected as error:
-            insert_refusals(self._txn, [(nid, False, str(error))])
+            insert_refusals(self._txn, [(nid, current_position(self._txn), False, str(error))])
             write_forks(self._txn, [OnFork(nid, self._room.nid, None, self._line, Fork(before))])
             return False
         self._enter(nid, position, before)

@@ -42,13 +42,19 @@ def write_asides(txn: Transaction, asides: Sequence[Aside]) -> None:
     if not asides:
         return
     known = event_nids(txn, [aside.event.event_id for aside in asides])
+    came_at = {aside.event.event_id: aside.nid for aside in asides}
     for aside in asides:
         aside.nid = known.get(aside.event.event_id, aside.nid)
     new = [aside for aside in asides if aside.event.event_id not in known]
     insert_events(txn, [_row(aside) for aside in new])
     insert_bodies(txn, [(aside.nid, aside.client, aside.federation) for aside in new])
     insert_refusals(
-        txn, [(aside.nid, aside.refusal.soft, aside.refusal.reason) for aside in asides if aside.refusal]
+        txn,
+        [
+            (aside.nid, came_at[aside.event.event_id], aside.refusal.soft, aside.refusal.reason)
+            for aside in asides
+            if aside.refusal
+        ],
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from homeserver.protocol.event import Slot
 from homeserver.protocol.identifiers import EventID
 from homeserver.rooms.store.overrides import StateRef
 from homeserver.storage.engine import Transaction
@@ -21,7 +22,8 @@ class EventStates(NamedTuple):
 class GraphEvent(NamedTuple):
     """An event as a vertex. `position` is None beside the timeline, `states` where they are not known.
 
-    `refused_softly` is None for an event that passed all checks. `is_history` is one that came after newer ones.
+    `refused_softly` is None for an event that passed all checks; of another, `refused_at` is up to where the room's
+    timeline was when it was refused. `is_history` is one that came after newer ones.
     """
 
     nid: int
@@ -31,6 +33,7 @@ class GraphEvent(NamedTuple):
     refused_softly: bool | None
     states: EventStates | None
     is_history: bool = False
+    refused_at: int | None = None
 
     @property
     def is_rejected(self) -> bool:
@@ -41,8 +44,8 @@ def graph_events(txn: Transaction, event_ids: Collection[EventID]) -> dict[Event
     """Those of the events that are here."""
     rows = txn.rows(
         """
-        SELECT e.event_id, e.nid, e.room, e.position, e.depth, e.is_history, f.soft, e.state_before, e.state_after,
-               x.before_line, x.before_override, x.after_line, x.after_override
+        SELECT e.event_id, e.nid, e.room, e.position, e.depth, e.is_history, f.soft, f.position,
+               e.state_before, e.state_after, x.before_line, x.before_override, x.after_line, x.after_override
         FROM room_event e
         LEFT JOIN room_refused_event f ON f.event = e.nid
         LEFT JOIN room_event_state x ON x.event = e.nid
@@ -51,7 +54,7 @@ def graph_events(txn: Transaction, event_ids: Collection[EventID]) -> dict[Event
         ids=list(event_ids),
     )
     found = {}
-    for event_id, nid, room, position, depth, is_history, soft, before, after, *own in rows:
+    for event_id, nid, room, position, depth, is_history, soft, refused_at, before, after, *own in rows:
         states = None
         if own[0] is not None:
             states = EventStates(StateRef(own[0], own[1]), StateRef(own[2], own[3]))
@@ -59,7 +62,7 @@ def graph_events(txn: Transaction, event_ids: Collection[EventID]) -> dict[Event
             states = EventStates(StateRef(before), StateRef(after))
         refused_softly = None if soft is None else bool(soft)
         found[EventID(event_id)] = GraphEvent(
-            nid, room, position, depth, refused_softly, states, bool(is_history)
+            nid, room, position, depth, refused_softly, states, bool(is_history), refused_at
         )
     return found
 
@@ -99,14 +102,19 @@ def states_of(txn: Transaction, nids: Sequence[int]) -> dict[int, EventStates]:
     return {nid: EventStates(StateRef(*own[:2]), StateRef(*own[2:])) for nid, *own in rows}
 
 
-def insert_refusals(txn: Transaction, refusals: Iterable[tuple[int, bool, str]]) -> None:
-    """Each is (event, whether softly, why)."""
+def insert_refusals(txn: Transaction, refusals: Iterable[tuple[int, int, bool, str]]) -> None:
+    """Each is (event, position up to which the timeline was then, whether softly, why)."""
     txn.execute_many(
         """
-        INSERT INTO room_refused_event (event, soft, reason) VALUES (%(event)s, %(soft)s, %(reason)s)
-        ON CONFLICT (event) DO UPDATE SET soft = excluded.soft, reason = excluded.reason
+        INSERT INTO room_refused_event (event, position, soft, reason)
+        VALUES (%(event)s, %(position)s, %(soft)s, %(reason)s)
+        ON CONFLICT (event) DO UPDATE SET position = excluded.position, soft = excluded.soft,
+            reason = excluded.reason
         """,
-        [{"event": nid, "soft": int(soft), "reason": reason} for nid, soft, reason in refusals],
+        [
+            {"event": nid, "position": position, "soft": int(soft), "reason": reason}
+            for nid, position, soft, reason in refusals
+        ],
     )
 
 
@@ -217,3 +225,17 @@ def missing_events(txn: Transaction, room: int) -> dict[EventID, int]:
     """What is known to be missing, with the position of the first event that names it."""
     rows = txn.rows("SELECT event_id, position FROM room_missing_event WHERE room = %(room)s", room=room)
     return {EventID(event_id): position for event_id, position in rows}
+
+
+def slots_of_events(txn: Transaction, room: int, event_ids: Collection[EventID]) -> dict[Slot, EventID]:
+    """The slots of those of the events that are state of the room; not of those that were rejected."""
+    rows = txn.rows(
+        """
+        SELECT s.type, s.state_key, e.event_id FROM room_event e JOIN room_slot s ON s.nid = e.slot
+        WHERE e.room = %(room)s AND e.event_id IN %(event_ids)s AND NOT EXISTS (
+            SELECT 1 FROM room_refused_event r WHERE r.event = e.nid AND r.soft = 0
+        )
+        """,
+        room=room, event_ids=list(event_ids),
+    )  # fmt: skip
+    return {(type_, state_key): EventID(event_id) for type_, state_key, event_id in rows}

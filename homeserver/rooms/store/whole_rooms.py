@@ -14,8 +14,8 @@ from homeserver.storage.engine import Transaction
 class StoredEvent(NamedTuple):
     """An event with all texts that its row refers to; None where there is no such text or no body.
 
-    `target` is the short id of the user of a member event. `soft` is None for an event that was not refused. The
-    last four are its row of room_event_state, if it has one.
+    `target` is the short id of the user of a member event. `soft` and `refused_at` are its row of
+    room_refused_event, if it has one, the last four that of room_event_state.
     """
 
     nid: int
@@ -41,6 +41,7 @@ class StoredEvent(NamedTuple):
     client: bytes | None
     federation: bytes | None
     soft: int | None
+    refused_at: int | None
     before_line: int | None
     before_override: int | None
     after_line: int | None
@@ -71,7 +72,7 @@ class StoredEvent(NamedTuple):
 _EVENT = """
     SELECT e.nid, e.event_id, e.room, e.position, e.is_history, e.depth, e.origin_server_ts, e.type, t.type,
            e.slot, s.type, s.state_key, e.sender, u.user_id, m.nid, e.redacted_by,
-           e.state_before, e.state_after, e.replaces, e.on_fork, b.client, b.federation, f.soft,
+           e.state_before, e.state_after, e.replaces, e.on_fork, b.client, b.federation, f.soft, f.position,
            x.before_line, x.before_override, x.after_line, x.after_override
     FROM room_event e
     LEFT JOIN room_event_type t ON t.nid = e.type

@@ -127,19 +127,25 @@ class Line:
         # Nothing is known of an event that cannot be read; most follow all that was there.
         if known.event is None or self._tips.keys() <= set(known.event.prev_events):
             return {}
-        followed = self._followed(known.event.prev_events)
+        position = known.row.position
+        assert position is not None, "only events of the timeline are followed"
+        followed = self._followed(known.event.prev_events, position)
         rest = {one: tip for one, tip in self._tips.items() if one not in followed}
         deepest = sorted(rest, key=lambda one: rest[one].depth, reverse=True)[: MOST_EXTREMITIES - 1]
         return {one: tip for one, tip in rest.items() if one in deepest}
 
-    def _followed(self, predecessors: tuple[EventID, ...]) -> set[EventID]:
-        """What an event follows, also by way of events that were refused and so are no extremities."""
+    def _followed(self, predecessors: tuple[EventID, ...], position: int) -> set[EventID]:
+        """What an event follows, also by way of those that had been refused by then and so were no extremities."""
         followed: set[EventID] = set()
         pending = set(predecessors)
         while pending:
             followed |= pending
             near = self._events.near(pending)
-            refused = [one for one, vertex in near.items() if vertex.refused_softly is not None]
+            refused = [
+                one
+                for one, vertex in near.items()
+                if vertex.refused_at is not None and vertex.refused_at < position
+            ]
             found = self._events.by_ids(refused).values()
             pending = {prev for one in found if one.event for prev in one.event.prev_events} - followed
         return followed

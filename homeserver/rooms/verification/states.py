@@ -115,10 +115,12 @@ def _wrong_refs(
 
 def _was_resolved(row: StoredEvent, predecessors: Collection[GraphEvent]) -> bool:
     """Whether the predecessors were all here when the event came, so that nobody told the state before it."""
-    came = row.nid if row.position is None else row.position
+    came_at = row.refused_at if row.position is None else row.position
     return not row.is_history and all(
-        not one.is_history
-        and (one.nid if one.position is None else one.position) < came
-        and not (row.is_refused and one.refused_softly is not None)
+        not one.is_history and _is_before(one.refused_at if one.position is None else one.position, came_at)
         for one in predecessors
     )
+
+
+def _is_before(one: int | None, other: int | None) -> bool:
+    return one is not None and other is not None and one < other

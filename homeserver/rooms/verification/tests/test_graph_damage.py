@@ -147,7 +147,8 @@ class ForkDamageTests(GraphDamageTestCase):
     def test_refused_event_in_the_timeline(self) -> None:
         nid = self.number("SELECT min(nid) FROM room_event WHERE slot IS NULL")
         self.change(
-            "INSERT INTO room_refused_event (event, soft, reason) VALUES (%(nid)s, 1, 'wrong')", nid=nid
+            "INSERT INTO room_refused_event (event, position, soft, reason) VALUES (%(nid)s, 1, 1, 'wrong')",
+            nid=nid,
         )
         self.check_found("refused events in a timeline")
 
@@ -211,7 +212,11 @@ class ForkDamageTests(GraphDamageTestCase):
         for kind, table, columns in (
             ("auth edges from unknown events", "room_auth_edge (cited, citing)", "1, 1000000"),
             ("auth edges to unknown events", "room_auth_edge (cited, citing)", "1000000, 1"),
-            ("refusals of unknown events", "room_refused_event (event, soft, reason)", "1000000, 1, ''"),
+            (
+                "refusals of unknown events",
+                "room_refused_event (event, position, soft, reason)",
+                "1000000, 1, 1, ''",
+            ),
             (
                 "missing events of unknown rooms",
                 "room_missing_event (room, event_id, position)",
@@ -297,7 +302,8 @@ class EnteredDamageTests(GraphDamageTestCase):
         )
         cited = self.number("SELECT max(cited) FROM room_auth_edge WHERE citing = %(nid)s", nid=found)
         self.change(
-            "INSERT INTO room_refused_event (event, soft, reason) VALUES (%(nid)s, 0, 'wrong')", nid=cited
+            "INSERT INTO room_refused_event (event, position, soft, reason) VALUES (%(nid)s, 1, 0, 'wrong')",
+            nid=cited,
         )
         self.check_found("the authorisation", "the states around it are not known")
 

@@ -6,11 +6,14 @@ from random import Random
 
 import pytest
 
+from homeserver.protocol.auth_graph import LoadedAuthGraph
+from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.signing import SigningKey
 from homeserver.rooms.graph.tests.arrivals import LENGTH, Arrivals, StoryTestCase, other_order
 from homeserver.rooms.graph.tests.stories import Story
 from homeserver.rooms.history import History
+from homeserver.rooms.store.graph import graph_events
 from homeserver.rooms.verification.database import verify
 from homeserver.rooms.verification.differences import Findings
 from homeserver.rooms.verification.rebuilding import rebuild
@@ -89,3 +92,42 @@ class StoryTests(StoryVerificationTestCase):
                 self.result_of(history.add(arrivals.room_id, chunk, arrivals.given(story, chunk)))
                 self.check_sound(arrivals, 1)
             self.check_rebuilt(arrivals)
+
+    def test_gaps(self) -> None:
+        """Some events come after those that follow them: alone, or as history."""
+        filled = 0
+        for seed in range(_STORIES):
+            rng = Random(f"verified gaps {seed}")
+            arrivals = self.created(rng.choice(("11", "12")))
+            story = Story(arrivals.first_events(), rng)
+            events = [story.make() for _ in range(LENGTH)]
+            late = rng.sample(events[: LENGTH // 2], 6)
+            for event in events:
+                if event not in late:
+                    self.receive(arrivals, story, event)
+                if rng.random() < 0.1:
+                    filled += self.fill_gap(arrivals, story, rng)
+                    self.check_sound(arrivals, 1)
+            for event in late:
+                self.receive(arrivals, story, event)
+            self.check_sound(arrivals, LENGTH)
+            self.check_rebuilt(arrivals)
+        assert filled
+
+    def receive(self, arrivals: Arrivals, story: Story, event: Event) -> None:
+        """With the state before it where what it follows has no place here."""
+        near = self.result_of(arrivals.process.db.read(graph_events, event.prev_events))
+        has_gap = any(prev not in near or near[prev].states is None for prev in event.prev_events)
+        given = arrivals.given(story, [event])[event.event_id] if has_gap else None
+        cited = [story.events[one] for one in LoadedAuthGraph(story.events).auth_chain(event.auth_events)]
+        self.result_of(arrivals.receiver.add_outliers(arrivals.room_id, cited))
+        self.result_of(arrivals.receiver.receive(event, given))
+
+    def fill_gap(self, arrivals: Arrivals, story: Story, rng: Random) -> int:
+        process = arrivals.process
+        history = History(process.heads, process.ingest, process.tails, process.db, KeyedLocks())
+        missing = self.result_of(history.missing(arrivals.room_id))
+        if not missing:
+            return 0
+        chunk = story.ancestors([rng.choice(sorted(missing))], rng.randrange(1, 6))
+        return self.result_of(history.add(arrivals.room_id, chunk, arrivals.given(story, chunk)))
