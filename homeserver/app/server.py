@@ -9,6 +9,7 @@ from twisted.internet.task import LoopingCall
 from homeserver.app.core import Contribution, Core
 from homeserver.http.dispatch import Dispatcher
 from homeserver.http.listeners import Listeners
+from homeserver.http.site import LARGEST_BODY
 from homeserver.runtime.tasks import start as start_task
 from homeserver.storage.engine import DatabaseUnavailable
 
@@ -34,7 +35,12 @@ class Server:
         self._running: list[LoopingCall] = []
         config = core.config
         self.listeners = Listeners(
-            core.around.reactor, dispatcher, config.all_listeners, config.tls, metrics=config.metrics.enabled
+            core.around.reactor,
+            dispatcher,
+            config.all_listeners,
+            config.tls,
+            metrics=config.metrics.enabled,
+            largest_body=max(LARGEST_BODY, *(endpoint.max_body for endpoint in dispatcher.endpoints)),
         )
 
     async def start(self) -> None:

@@ -4,14 +4,15 @@ import itertools
 import logging
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from config.rate_limits import RateLimit, RateLimits
-from homeserver.http.endpoint import Answer, Auth, Caller, Endpoint, Limit
+from homeserver.http.endpoint import Answer, Auth, Caller, Endpoint, FileAnswer, Limit, Upload
 from homeserver.http.limits import RateLimiter
 from homeserver.http.origin_limits import OriginLimiter
 from homeserver.http.parameters import ArgumentReader
@@ -47,7 +48,10 @@ JSON_HEADERS = ((b"Content-Type", b"application/json"),)
 
 @dataclass(slots=True)
 class Incoming:
-    """A request as the transport hands it over. `read_body` is called once, after the size was checked."""
+    """A request as the transport hands it over.
+
+    `read_body` or `take_body` is called once, after the size was checked; who takes the body closes it.
+    """
 
     method: str
     path: str
@@ -59,15 +63,18 @@ class Incoming:
     read_body: Callable[[], bytes]
     target: str = ""
     """Path and query as they were sent."""
+    content_type: str | None = None
+    take_body: Callable[[], BinaryIO] = BytesIO
 
 
 @dataclass(slots=True)
 class Rendered:
-    """An answer as bytes, with the headers that are its own."""
+    """An answer as bytes, with the headers that are its own; `file`, where there is one, is sent instead of `body`."""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = JSON_HEADERS
+    file: FileAnswer | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +87,7 @@ class _Prepared:
     wants_caller: bool
     wants_requester: bool
     wants_origin: bool
+    wants_upload: bool
     succeeded: Any
 
 
@@ -158,7 +166,10 @@ class Dispatcher:
             self._limiter.check(endpoint.limit.value, prepared.limit, key)
         if incoming.body_length > endpoint.max_body:
             raise TooLarge(f"The body may have {endpoint.max_body} bytes")
-        arguments = prepared.arguments.read(path, incoming.query, incoming.read_body())
+        body = b"" if prepared.wants_upload else incoming.read_body()
+        arguments = prepared.arguments.read(path, incoming.query, body)
+        if prepared.wants_upload:
+            arguments["upload"] = Upload(incoming.content_type, incoming.body_length, incoming.take_body())
         if prepared.wants_requester:
             arguments["requester"] = requester
         if prepared.wants_caller:
@@ -253,6 +264,7 @@ def _prepare(endpoint: Endpoint, rate_limits: RateLimits) -> _Prepared:
         wants_caller="caller" in endpoint.parameters,
         wants_requester="requester" in endpoint.parameters,
         wants_origin="origin" in endpoint.parameters,
+        wants_upload="upload" in endpoint.parameters,
         succeeded=REQUEST_SECONDS.labels(endpoint.name, 200),
     )
 
@@ -267,16 +279,22 @@ def access_token(incoming: Incoming) -> str | None:
 
 
 def render(result: Any) -> Rendered:
-    """What an endpoint returned: an `Answer`, JSON that is encoded already (`msgspec.Raw`), or a value to encode."""
+    """What an endpoint returned: an `Answer`, a `FileAnswer`, encoded JSON (`msgspec.Raw`), or a value to encode."""
+    if isinstance(result, FileAnswer):
+        return Rendered(200, b"", _encoded(result.headers), result)
     if isinstance(result, Answer):
         body = result.body if isinstance(result.body, bytes) else encode_json(result.body)
-        headers = tuple((name.encode(), value.encode()) for name, value in result.headers)
+        headers = _encoded(result.headers)
         if not any(name.lower() == b"content-type" for name, _ in headers):
             headers += JSON_HEADERS
         return Rendered(result.status, body, headers)
     if isinstance(result, msgspec.Raw):
         return Rendered(200, bytes(result))
     return Rendered(200, encode_json(result))
+
+
+def _encoded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.encode(), value.encode()) for name, value in headers)
 
 
 def render_error(error: MatrixError) -> Rendered:

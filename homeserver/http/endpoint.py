@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import product
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, BinaryIO, TypeVar, get_type_hints
 
 import msgspec
 
@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 _DECLARED = "__endpoint__"
 DEFAULT_MAX_BODY = 1024 * 1024
 # Parameters of methods that say who asks; what is asked is in the others.
-GIVEN = frozenset({"requester", "origin", "caller"})
+GIVEN = frozenset({"requester", "origin", "caller", "upload"})
 
 
 class Auth(Enum):
@@ -56,6 +56,31 @@ class Answer(msgspec.Struct, frozen=True):
     status: int = 200
     body: JsonValue = msgspec.field(default_factory=dict)
     headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """A file as the answer, sent piece by piece. Whoever sends it closes it.
+
+    `length` is in bytes; `etag` is a strong entity tag with its quotes (RFC 9110).
+    """
+
+    file: BinaryIO
+    length: int
+    etag: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is no JSON, for endpoints that ask for it by a parameter named `upload`.
+
+    It is on the disk where it is large, so it is not to be read at once. Whoever takes it closes `file`.
+    """
+
+    content_type: str | None
+    length: int
+    file: BinaryIO
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -101,7 +126,7 @@ class _Declaration:
     limit: Limit
     replay_by: str | None
     waits: bool
-    max_body: int
+    max_body: int | Callable[[Any], int]
     suspended: bool
 
 
@@ -112,16 +137,17 @@ def endpoint(
     limit: Limit,
     replay_by: str | None = None,
     waits: bool = False,
-    max_body: int = DEFAULT_MAX_BODY,
+    max_body: int | Callable[[Any], int] = DEFAULT_MAX_BODY,
     suspended: bool = True,
 ) -> Callable[[F], F]:
     """Declares an async method as an endpoint.
 
     `paths` may hold `{name}` for a parameter of the method and `(v3|r0)` for alternatives. The other parameters of the
     method are found by name: `requester`, `origin` (the server that asks), `caller`, `body` (a
-    msgspec Struct or a JSON object) and `query` (a Struct).
-    `auth` and `limit` have no default, so that neither is forgotten. `max_body` is in bytes. `suspended` says whether
-    those may call it whose accounts are suspended: not where it tells others something.
+    msgspec Struct or a JSON object), `upload` (a body that is no JSON) and `query` (a Struct).
+    `auth` and `limit` have no default, so that neither is forgotten. `max_body` is in bytes; where a setting says it,
+    it is a function of the method's owner. `suspended` says whether those may call it whose accounts are suspended: not
+    where it tells others something.
     """
 
     def declare(function: F) -> F:
@@ -140,14 +166,16 @@ def endpoints_of(owner: object) -> Iterator[Endpoint]:
     for name, function in vars(type(owner)).items():
         declaration: _Declaration | None = getattr(function, _DECLARED, None)
         if declaration is not None:
-            yield _bind(declaration, getattr(owner, name), f"{type(owner).__name__}.{name}")
+            yield _bind(declaration, owner, name)
 
 
-def _bind(declaration: _Declaration, call: Callable[..., Any], name: str) -> Endpoint:
+def _bind(declaration: _Declaration, owner: object, method: str) -> Endpoint:
+    call, name = getattr(owner, method), f"{type(owner).__name__}.{method}"
     hints = get_type_hints(call, include_extras=True)
     returns = hints.pop("return")
     _check(declaration, name, set(hints))
     summary = (inspect.getdoc(call) or "").split("\n", 1)[0]
+    max_body = declaration.max_body
     return Endpoint(
         name=name,
         method=declaration.method,
@@ -156,7 +184,7 @@ def _bind(declaration: _Declaration, call: Callable[..., Any], name: str) -> End
         limit=declaration.limit,
         replay_by=declaration.replay_by,
         waits=declaration.waits,
-        max_body=declaration.max_body,
+        max_body=max_body if isinstance(max_body, int) else max_body(owner),
         suspended=declaration.suspended,
         summary=summary,
         call=call,

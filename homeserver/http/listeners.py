@@ -13,7 +13,7 @@ from twisted.internet.error import CannotListenError
 from config.listeners import Listener, TcpListener, UnixListener
 from config.tls import Tls
 from homeserver.http.dispatch import Incoming, Rendered, render_error
-from homeserver.http.site import Answers, Site
+from homeserver.http.site import LARGEST_BODY, Answers, Site
 from homeserver.http.tls import CertificateError, RenewableCertificate
 from homeserver.protocol.errors import Unrecognized
 from homeserver.runtime.refusal import Refusal
@@ -74,9 +74,17 @@ class Listeners:
     """The open ports of the server."""
 
     def __init__(
-        self, reactor: Any, answers: Answers, listeners: Sequence[Listener], tls: Tls, *, metrics: bool
+        self,
+        reactor: Any,
+        answers: Answers,
+        listeners: Sequence[Listener],
+        tls: Tls,
+        *,
+        metrics: bool,
+        largest_body: int = LARGEST_BODY,
     ) -> None:
         """`reactor` has the interfaces for TCP, TLS, Unix sockets and time; `metrics`: serve them?"""
+        self._largest_body = largest_body
         self._reactor = reactor
         self._answers = answers
         self._listeners = listeners
@@ -134,6 +142,7 @@ class Listeners:
             self._reactor,
             compress=any(resource.compress for resource in listener.resources),
             x_forwarded=listener.x_forwarded,
+            largest_body=self._largest_body,
         )
         self._sites.append(site)
         if isinstance(listener, UnixListener):

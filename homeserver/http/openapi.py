@@ -12,7 +12,17 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from homeserver.http.endpoint import GIVEN, Answer, Auth, Endpoint, Form, Limit, endpoint, endpoints_of
+from homeserver.http.endpoint import (
+    GIVEN,
+    Answer,
+    Auth,
+    Endpoint,
+    FileAnswer,
+    Form,
+    Limit,
+    endpoint,
+    endpoints_of,
+)
 from homeserver.protocol.json import JsonObject, encode_json
 
 _SCHEMAS = "#/components/schemas/"
@@ -113,9 +123,11 @@ def _types_of(described: Endpoint) -> Iterator[Any]:
 
 
 def _answer_type(returns: Any) -> Any:
-    """What is answered as JSON. An `Answer` may hold anything, so it says nothing."""
+    """What is answered as JSON. An `Answer` may hold anything, and a file is none, so they say nothing."""
     is_union = get_origin(returns) in (Union, UnionType)
-    parts = [part for part in (get_args(returns) if is_union else [returns]) if part is not Answer]
+    parts = [
+        part for part in (get_args(returns) if is_union else [returns]) if part not in (Answer, FileAnswer)
+    ]
     return reduce(or_, parts) if parts else Any
 
 
@@ -132,6 +144,8 @@ def _operation(described: Endpoint, path: str, spelling: str, schemas: _Schemas)
     }
     if "body" in described.parameters:
         operation["requestBody"] = _request_body(described.parameters["body"], schemas)
+    if "upload" in described.parameters:
+        operation["requestBody"] = {"required": True, "content": {"*/*": {}}}
     if described.limit is not Limit.NONE:
         operation["x-folkmoot-limit"] = described.limit.value
     return operation
@@ -178,7 +192,7 @@ def _refusals_of(described: Endpoint) -> Iterator[str]:
         yield "401"
     if described.auth in (Auth.USER, Auth.ADMIN, Auth.SERVER):
         yield "403"
-    if "body" in described.parameters:
+    if described.parameters.keys() & {"body", "upload"}:
         yield "413"
     if described.limit is not Limit.NONE:
         yield "429"

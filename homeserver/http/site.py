@@ -3,14 +3,18 @@
 import gzip
 import logging
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from io import BytesIO
+from typing import Any, BinaryIO, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web import http
 
 from homeserver.http.dispatch import Incoming, Rendered, render_error
+from homeserver.http.endpoint import FileAnswer
+from homeserver.http.file_stream import FileStream
+from homeserver.http.partial import Part, Wish, part_of
 from homeserver.protocol.errors import TooLarge
 from homeserver.runtime.clock import DelayedCall, ReactorTime
 
@@ -41,18 +45,28 @@ class Request(http.Request):
     _received = 0
     _running: Deferred[None] | None = None
     _gone = False
+    _content_type: str | None = None
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Keeps the body up to the limit of the whole server; what is beyond it is not stored."""
+        """Keeps the body up to the limit of the whole server; what is beyond it is not stored.
+
+        Twisted keeps long ones in a temporary file.
+        """
         self._received += len(data)
-        if self._received <= LARGEST_BODY:
+        if self._received <= self.channel.site.largest_body:
             super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        self._content_type = self._header(b"content-type")
+        # Twisted would read whatever is called a form into memory at once, and refuse some of them.
+        self.requestHeaders.removeHeader(b"content-type")
+        super().requestReceived(command, path, version)
 
     def process(self) -> None:
         if self.method == b"OPTIONS":
             self._send(Rendered(204, b"", ()))
-        elif self._received > LARGEST_BODY:
-            self._send(render_error(TooLarge(f"The body may have {LARGEST_BODY} bytes")))
+        elif self._received > self.channel.site.largest_body:
+            self._send(render_error(TooLarge(f"The body may have {self.channel.site.largest_body} bytes")))
         else:
             self._running = Deferred.fromCoroutine(self._answer())
 
@@ -70,7 +84,9 @@ class Request(http.Request):
         site.running.add(self)
         try:
             rendered = await site.dispatcher.answer(self._incoming())
-            if not self._gone:
+            if rendered.file is not None:
+                await self._send_file(rendered, rendered.file)
+            elif not self._gone:
                 self._send(rendered)
         except Exception:
             log.exception("could not send an answer")
@@ -86,14 +102,25 @@ class Request(http.Request):
             target=self.uri.decode("ascii", "replace"),
             query=self.args,
             address=self._address(),
-            user_agent=self.getHeader("user-agent") or "",
-            authorization=self.getHeader("authorization"),
+            user_agent=self._header(b"user-agent") or "",
+            authorization=self._header(b"authorization"),
             body_length=self._received,
             read_body=self._read_body,
+            content_type=self._content_type,
+            take_body=self._take_body,
         )
+
+    def _header(self, name: bytes) -> str | None:
+        value = self.getHeader(name)
+        return None if value is None else value.decode("utf-8", "replace")
 
     def _read_body(self) -> bytes:
         return b"" if self.content is None else self.content.read()
+
+    def _take_body(self) -> BinaryIO:
+        # Otherwise Twisted would close it when the client goes away, in the midst of its being read.
+        body, self.content = self.content, None
+        return BytesIO() if body is None else body
 
     def _address(self) -> str:
         """The client's address. Only a listener that stands behind a proxy believes the proxy's header.
@@ -101,34 +128,66 @@ class Request(http.Request):
         The last entry is the one that our own proxy added; those before it came from the client.
         """
         if self.channel.site.x_forwarded:
-            forwarded = self.getHeader("x-forwarded-for")
+            forwarded = self._header(b"x-forwarded-for")
             if forwarded:
                 return forwarded.rsplit(",", 1)[-1].strip()
         return str(getattr(self.client, "host", ""))
 
     def _send(self, rendered: Rendered) -> None:
-        self.setResponseCode(rendered.status)
+        self._set_head(rendered.status, rendered.headers)
         headers = self.responseHeaders
-        for name, value in CORS_HEADERS:
-            headers.setRawHeaders(name, [value])
-        for name, value in rendered.headers:
-            headers.setRawHeaders(name, [value])
         body = rendered.body
         if len(body) >= _COMPRESS_FROM and self.channel.site.compress:
             headers.setRawHeaders(b"Vary", [b"Accept-Encoding"])
-            if _accepts_gzip(self.getHeader("accept-encoding") or ""):
+            if _accepts_gzip(self._header(b"accept-encoding") or ""):
                 headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
                 # Level 1: most of the gain for a fraction of the time.
                 body = gzip.compress(body, compresslevel=1)
         if rendered.status not in http.NO_BODY_CODES:
             headers.setRawHeaders(b"Content-Length", [str(len(body)).encode()])
+        if self.method != b"HEAD":
+            self.write(body)
+        self.finish()
+
+    async def _send_file(self, rendered: Rendered, answer: FileAnswer) -> None:
+        """As much of it as is asked for. Files are not compressed: most of them are already."""
+        with answer.file:
+            if self._gone:
+                return
+            part = self._part(answer)
+            self._set_head(part.status, (*rendered.headers, *_file_headers(part, answer)))
+            if part.status != http.NOT_MODIFIED:
+                self.responseHeaders.setRawHeaders(b"Content-Length", [str(part.length).encode()])
+            if part.length and self.method != b"HEAD":
+                await FileStream(answer.file, part.start, part.length, self).send()
+        if not self._gone:
+            self.finish()
+
+    def _part(self, answer: FileAnswer) -> Part:
+        # Ranges are of GET alone: https://www.rfc-editor.org/rfc/rfc9110#section-14.2-5
+        wanted = self._header(b"range") if self.method == b"GET" else None
+        wish = Wish(wanted, self._header(b"if-range"), self._header(b"if-none-match"))
+        return part_of(wish, answer.length, answer.etag)
+
+    def _set_head(self, status: int, own_headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.setResponseCode(status)
+        headers = self.responseHeaders
+        for name, value in (*CORS_HEADERS, *own_headers):
+            headers.setRawHeaders(name, [value])
         if self.channel.site.draining:
             # Busy clients would otherwise go on asking, and there would be no end.
             headers.setRawHeaders(b"Connection", [b"close"])
             self.channel.persistent = False
-        if self.method != b"HEAD":
-            self.write(body)
-        self.finish()
+
+
+def _file_headers(part: Part, answer: FileAnswer) -> Iterator[tuple[bytes, bytes]]:
+    yield b"ETag", answer.etag.encode()
+    yield b"Accept-Ranges", b"bytes"
+    if part.status == http.PARTIAL_CONTENT:
+        last = part.start + part.length - 1
+        yield b"Content-Range", f"bytes {part.start}-{last}/{answer.length}".encode()
+    elif part.status == http.REQUESTED_RANGE_NOT_SATISFIABLE:
+        yield b"Content-Range", f"bytes */{answer.length}".encode()
 
 
 def _accepts_gzip(accepted: str) -> bool:
@@ -167,9 +226,19 @@ class Channel(http.HTTPChannel):
 class Site(http.HTTPFactory):
     """All connections of one listener."""
 
-    def __init__(self, dispatcher: Answers, reactor: Any, *, compress: bool, x_forwarded: bool) -> None:
+    def __init__(
+        self,
+        dispatcher: Answers,
+        reactor: Any,
+        *,
+        compress: bool,
+        x_forwarded: bool,
+        largest_body: int = LARGEST_BODY,
+    ) -> None:
+        """`largest_body` is in bytes: no endpoint takes a larger one."""
         super().__init__(reactor=reactor)
         self.dispatcher = dispatcher
+        self.largest_body = largest_body
         self.compress = compress
         self.x_forwarded = x_forwarded
         self.time: ReactorTime = reactor
