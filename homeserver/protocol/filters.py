@@ -43,7 +43,9 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.senders is not None and sender is not None and sender not in self.senders:
             return False
-        return sender not in self.not_senders and not _matches_any(self.not_types, type_)
+        if sender in self.not_senders:
+            return False
+        return not self.not_types or not _matches_any(self.not_types, type_)
 
     def matches(self, event: Filterable) -> bool:
         return self.passes(event.type, event.sender)

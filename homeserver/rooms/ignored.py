@@ -40,4 +40,4 @@ def without_ignored(txn: Transaction, user_nid: int, seen: Sequence[Seen]) -> li
     if all(one.event.is_state for one in seen):
         return list(seen)
     ignored = ignored_users(txn, user_nid)
-    return [one for one in seen if not is_ignored(ignored, one.event)]
+    return [one for one in seen if not is_ignored(ignored, one.event)] if ignored else list(seen)

@@ -1,5 +1,6 @@
 """Client API: reading the state and the timeline of a room."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -9,7 +10,7 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.identifiers import EventID, RoomID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.api.filter_parameter import filter_of
-from homeserver.rooms.seen import Seen, show_seen
+from homeserver.rooms.seen import show_seen
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.timeline import PageWish, Timelines, parse_token
 from homeserver.rooms.timeline_event import TimelineEvent, Viewer, show
@@ -72,7 +73,7 @@ class RoomReadingEndpoints:
     async def state(self, requester: Requester, room_id: RoomID) -> list[msgspec.Raw]:
         """All current state, or that of the moment when the requester left."""
         view, events = await self._states.all(requester, room_id)
-        return [self._show(requester, view, event) for event in events]
+        return self._show_all(requester, view, events)
 
     @endpoint("GET", _ROOM + "/state/{event_type}/{state_key}", auth=Auth.GUEST, limit=Limit.NONE)
     async def state_event(
@@ -80,7 +81,7 @@ class RoomReadingEndpoints:
     ) -> msgspec.Raw | JsonObject:
         """The content of one state event, or all of it."""
         view, event = await self._states.one(requester, room_id, (event_type, state_key))
-        return self._show(requester, view, event) if query.format == "event" else event.content
+        return self._show_all(requester, view, [event])[0] if query.format == "event" else event.content
 
     @endpoint(
         "GET",
@@ -101,7 +102,7 @@ class RoomReadingEndpoints:
         at = None if query.at is None else parse_token(query.at)
         view, events = await self._states.members(requester, room_id, at)
         chosen = [event for event in events if _wanted(query, event)]
-        return MemberChunk([self._show(requester, view, event) for event in chosen])
+        return MemberChunk(self._show_all(requester, view, chosen))
 
     @endpoint("GET", _ROOM + "/joined_members", auth=Auth.GUEST, limit=Limit.NONE)
     async def joined_members(self, requester: Requester, room_id: RoomID) -> JoinedMembers:
@@ -114,40 +115,43 @@ class RoomReadingEndpoints:
         """A page of the timeline."""
         wish = PageWish(query.from_, query.to, query.dir == "b", query.limit, filter_of(query.filter))
         page = await self._timelines.page(requester, room_id, wish)
+        viewer = self._viewer(requester)
         return MessagesPage(
             start=page.start,
             end=page.end,
-            chunk=[self._show_seen(requester, page.view, seen) for seen in page.chunk],
-            state=[self._show(requester, page.view, event) for event in page.state],
+            chunk=[show_seen(seen, viewer, room_id) for seen in page.chunk],
+            state=self._show_all(requester, page.view, page.state),
         )
 
     @endpoint("GET", _ROOM + "/event/{event_id}", auth=Auth.GUEST, limit=Limit.NONE)
     async def event(self, requester: Requester, room_id: RoomID, event_id: str) -> msgspec.Raw:
         """One event."""
         view, seen = await self._timelines.event(requester, room_id, EventID(event_id))
-        return self._show_seen(requester, view, seen)
+        return show_seen(seen, self._viewer(requester), view.room_id)
 
     @endpoint("GET", "/_matrix/client/(v3|r0)/events/{event_id}", auth=Auth.USER, limit=Limit.NONE)
     async def event_anywhere(self, requester: Requester, event_id: str) -> msgspec.Raw:
         """One event of any room; deprecated."""
         view, seen = await self._timelines.event_anywhere(requester, EventID(event_id))
-        return self._show_seen(requester, view, seen)
-
-    def _show(self, requester: Requester, view: RoomView, event: TimelineEvent) -> msgspec.Raw:
-        return show(event, self._viewer(requester), room_id=view.room_id)
-
-    def _show_seen(self, requester: Requester, view: RoomView, seen: Seen) -> msgspec.Raw:
         return show_seen(seen, self._viewer(requester), view.room_id)
+
+    def _show_all(
+        self, requester: Requester, view: RoomView, events: Iterable[TimelineEvent]
+    ) -> list[msgspec.Raw]:
+        viewer = self._viewer(requester)
+        return [show(event, viewer, room_id=view.room_id) for event in events]
 
     def _viewer(self, requester: Requester) -> Viewer:
         return Viewer(requester.device_nid, self._clock.now_ms())
 
 
 def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:
-    membership = event.content.get("membership")
-    if query.not_membership is not None and membership != query.not_membership:
+    if query.membership is query.not_membership is None:
         return True
-    return membership == query.membership or query.membership is query.not_membership is None
+    membership = event.content.get("membership")
+    return membership == query.membership or (
+        query.not_membership is not None and membership != query.not_membership
+    )
 
 
 def _joined_member(content: JsonObject) -> JoinedMember:
