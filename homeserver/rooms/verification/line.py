@@ -85,7 +85,7 @@ class Line:
             changes = values_changed_at(self._txn, self._room, row.state_after) if moved else {}
         place = Place(self.number, self.number + bool(changes), replaces)
         earlier = {slot: self._state[slot] for slot in changes if slot in self._state}
-        ended = tuple(self._change(place.state_after, changes))
+        ended = self._change(place.state_after, changes)
         own = row.own_states
         after = StateRef(place.state_after) if own is None or row.is_linear else own.after
         self._tips = {**rest, row.event_id: _Tip(after, row.depth)}
@@ -113,14 +113,21 @@ class Line:
         after = self._states.after(row, before, [tip.after for tip in rest.values()])
         return self._states.changes_of_line(self.number, after)
 
-    def _change(self, number: int, changes: Mapping[int, int | None]) -> Iterator[Span]:
-        self.number = number
+    def _change(self, number: int, changes: Mapping[int, int | None]) -> tuple[Span, ...]:
+        """Moves to a number of the line; the spans that end there."""
+        ended = tuple(
+            Span(self._room, slot, self._since[slot], number, self._state[slot])
+            for slot in changes
+            if slot in self._state
+        )
         for slot, nid in changes.items():
-            if slot in self._state:
-                yield Span(self._room, slot, self._since.pop(slot), number, self._state.pop(slot))
-            if nid is not None:
+            if nid is None:
+                self._state.pop(slot, None)
+            else:
                 self._state[slot] = nid
                 self._since[slot] = number
+        self.number = number
+        return ended
 
     def _other_tips(self, known: Known) -> dict[EventID, _Tip]:
         """The extremities that the event does not follow, as many as are kept."""

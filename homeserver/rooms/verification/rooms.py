@@ -75,18 +75,20 @@ class _RoomVerification:
 
     def run(self) -> None:
         for page in self._events.timeline():
-            self._verify_page(page, self._verify_in_timeline(page))
+            self._replay.states.begin_anew()
+            self._verify_timeline(page)
+            self._end_page(page)
         for page in self._events.beside():
-            self._verify_page(page, map(self._verify_beside, page))
+            self._replay.states.begin_anew()
+            for known in page:
+                self._verify_beside(known)
+            self._end_page(page)
         for difference in self._derived():
             self._findings.add(difference)
         self._findings.rooms += 1
         self._progress()
 
-    def _verify_page(self, page: Sequence[Known], each: Iterator[None]) -> None:
-        self._replay.states.begin_anew()
-        for _ in each:
-            pass
+    def _end_page(self, page: Sequence[Known]) -> None:
         edges = wrong_edges(self._txn, self._head.nid, page)
         for what, wrong in zip(("a missing auth edge", "a needless auth edge"), edges, strict=True):
             for cited, citing in wrong:
@@ -94,7 +96,7 @@ class _RoomVerification:
         self._findings.events += len(page)
         self._progress()
 
-    def _verify_in_timeline(self, page: Sequence[Known]) -> Iterator[None]:
+    def _verify_timeline(self, page: Sequence[Known]) -> None:
         begin, ended = self._replay.line.number, set[Span]()
         for known in page:
             self._verify_event(known)
@@ -104,7 +106,6 @@ class _RoomVerification:
             self._verify_place(known.row, step.place)
             if not step.is_decided:
                 self._findings.unchecked[_UNDECIDED] += 1
-            yield
         stored = spans_ending(self._txn, self._head.nid, begin, self._replay.line.number)
         self._compare_spans(stored, ended)
 
