@@ -45,15 +45,16 @@ class KeyLookup:
 
     async def query(self, requester: Requester, wish: KeyWish, timeout: float) -> FoundKeys:
         """`timeout`, in seconds, is for other servers. Users without keys are there, but have no devices."""
+        found = FoundKeys()
         local: dict[UserID, Sequence[str]] = {}
         remote: dict[ServerName, dict[UserID, Sequence[str]]] = defaultdict(dict)
-        for user_id, device_ids in wish.items():
+        for user_id, device_ids in self._add_known(found, wish, requester.user_id).items():
             if self._domains.is_local(user_id):
                 local[user_id] = device_ids
             else:
                 remote[server_of(user_id)][user_id] = device_ids
         asking = Deferred.fromCoroutine(self._others.query_keys(remote, timeout)) if remote else None
-        found = await self.local(local, requester.user_id)
+        await self._add_read(found, local, requester.user_id)
         if asking is not None:
             answers = await asking
             found.device_keys |= answers.device_keys
@@ -67,23 +68,29 @@ class KeyLookup:
 
     async def local(self, wish: KeyWish, viewer: UserID | None) -> FoundKeys:
         """Keys of users of this server, without what the viewer signed of them."""
-        keys = await self._keys_of(wish)
         found = FoundKeys()
-        for user_id, device_ids in wish.items():
-            _add(found, user_id, device_ids, keys[user_id], viewer)
+        await self._add_read(found, self._add_known(found, wish, viewer), viewer)
         return found
 
-    async def _keys_of(self, users: KeyWish) -> Mapping[UserID, UserKeys]:
-        known = {user_id: self._cache.keys_of(user_id) for user_id in users}
-        # Taken now, because what is in memory may have left it when the others are known.
-        keys = {user_id: found for user_id, found in known.items() if found is not None}
-        missing = [user_id for user_id, found in known.items() if found is None]
-        if missing:
-            generation = self._cache.generation
-            read = await self._db.read(_read_keys, missing)
-            self._cache.put_keys(read, generation)
-            keys |= read
-        return keys
+    def _add_known(self, found: FoundKeys, wish: KeyWish, viewer: UserID | None) -> KeyWish:
+        """Adds what is in memory, and gives back the rest of the wish. Only local users are in memory."""
+        rest: dict[UserID, Sequence[str]] = {}
+        for user_id, device_ids in wish.items():
+            keys = self._cache.keys_of(user_id)
+            if keys is None:
+                rest[user_id] = device_ids
+            else:
+                _add(found, user_id, device_ids, keys, viewer)
+        return rest
+
+    async def _add_read(self, found: FoundKeys, wish: KeyWish, viewer: UserID | None) -> None:
+        if not wish:
+            return
+        generation = self._cache.generation
+        read = await self._db.read(_read_keys, list(wish))
+        self._cache.put_keys(read, generation)
+        for user_id, device_ids in wish.items():
+            _add(found, user_id, device_ids, read[user_id], viewer)
 
     async def _signed_by(self, user_nid: int) -> Signed:
         signed = self._cache.signed_by(user_nid)

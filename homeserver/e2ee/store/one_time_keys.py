@@ -58,7 +58,15 @@ def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploa
     rows = []
     for key in keys:
         place = last[key.algorithm] = last.get(key.algorithm, 0) + 1
-        rows.append({"device_nid": device_nid, "place": place, **key._asdict()})
+        rows.append(
+            {
+                "device_nid": device_nid,
+                "algorithm": key.algorithm,
+                "place": place,
+                "key_id": key.key_id,
+                "key": key.key,
+            }
+        )
     txn.execute_many(
         """
         INSERT INTO e2ee_one_time_key (device_nid, algorithm, place, key_id, key)
