@@ -8,6 +8,8 @@ from homeserver.protocol.errors import RemoteFailed
 from homeserver.protocol.identifiers import ServerName
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
+from homeserver.streams.journal import Topic
+from homeserver.streams.waiting import Waiting
 
 # About 2 MB; those that failed longest ago are forgotten first.
 _MOST_SERVERS = 10_000
@@ -25,12 +27,14 @@ class _Pause:
 class Backoff:
     """Which servers failed lately, and until when they are not asked again. Any sign of life ends the pause."""
 
-    def __init__(self, config: Federation, clock: Clock, randomness: Randomness) -> None:
+    def __init__(self, config: Federation, clock: Clock, randomness: Randomness, waiting: Waiting) -> None:
+        """The end of a pause by a sign of life wakes the topic ("alive", server name)."""
         self._first = config.destination_min_retry_interval.total_seconds()
         self._multiplier = config.destination_retry_multiplier
         self._longest = config.destination_max_retry_interval.total_seconds()
         self._clock = clock
         self._randomness = randomness
+        self._waiting = waiting
         self._pauses: OrderedDict[str, _Pause] = OrderedDict()
 
     def check(self, server_name: ServerName) -> None:
@@ -57,4 +61,9 @@ class Backoff:
 
     def alive(self, server_name: ServerName) -> None:
         """To be told when the server answered, or asked something itself."""
-        self._pauses.pop(server_name, None)
+        if self._pauses.pop(server_name, None) is not None:
+            self._waiting.wake([alive_topic(server_name)])
+
+
+def alive_topic(server_name: ServerName) -> Topic:
+    return "alive", server_name

@@ -11,6 +11,7 @@ from homeserver.protocol.errors import RemoteFailed
 from homeserver.protocol.identifiers import ServerName
 from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.runtime.randomness import Randomness
+from homeserver.streams.waiting import Waiting
 
 A, B = ServerName("a.example"), ServerName("b.example")
 
@@ -24,7 +25,7 @@ class BackoffTests(SynchronousTestCase):
             destination_max_retry_interval=timedelta(seconds=1000),
         )
         clock = Clock(cast(ReactorTime, self.reactor))
-        self.backoff = Backoff(config, clock, Randomness(Random(1)))
+        self.backoff = Backoff(config, clock, Randomness(Random(1)), Waiting(clock))
 
     def pause(self) -> float:
         self.backoff.failed(A)

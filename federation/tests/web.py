@@ -21,6 +21,7 @@ from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import JsonValue, decode_json, encode_json
 from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.runtime.randomness import Randomness
+from homeserver.streams.waiting import Waiting
 
 OWN = identity("own.example")
 REMOTE = ServerName("remote.example")
@@ -52,7 +53,7 @@ class Web:
         self.config = config or Federation(destination_min_retry_interval=timedelta(minutes=1))
         self.reactor = FakeReactor()
         clock = Clock(cast(ReactorTime, self.reactor))
-        self.backoff = Backoff(self.config, clock, Randomness(Random(1)))
+        self.backoff = Backoff(self.config, clock, Randomness(Random(1)), Waiting(clock))
         self.sent: list[Sent] = []
         self.bounds: list[Bounds] = []
         self.answers: list[Response | Exception] = []

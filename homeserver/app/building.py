@@ -54,6 +54,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         accounts.profiles,
         account_data,
         signing_key,
+        [federation.outgoing],
         projections,
         [push.rules],
         message_index,
@@ -86,5 +87,6 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         push.start_at,
         encryption.start_at,
         presence.tracker.start_at,
+        federation.queues.start_at,
     ]
     return Server(core, dispatcher, starts, parts)

@@ -9,11 +9,14 @@ from federation.api.public_rooms import FederationPublicRoomsEndpoints
 from federation.api.queries import QueryEndpoints
 from federation.api.version import FederationVersionEndpoints
 from federation.backoff import Backoff
+from federation.client.events import EventCalls
 from federation.client.queries import QueryCalls
 from federation.discovery import Discovery
 from federation.key_fetching import KeyFetcher
 from federation.keyring import Keyring
 from federation.notary import Notary
+from federation.outgoing.events import OutgoingEvents
+from federation.outgoing.queues import Queues, TransactionSender
 from federation.own_keys import OwnKeys
 from federation.remote_profiles import RemoteProfileLookup
 from federation.request_authentication import RequestAuthentication
@@ -45,7 +48,7 @@ class FederationParts:
             WellKnown(self._outbound, clock, randomness, core.budget(shares.ROUTES)),
             ServiceRecords(resolver, clock, randomness, core.budget(shares.ROUTES)),
         )
-        allowed, backoff = AllowedServers(config), Backoff(config, clock, randomness)
+        allowed, backoff = AllowedServers(config), Backoff(config, clock, randomness, core.waiting)
         self.transport = Transport(signer, discovery, self._outbound, allowed, backoff, config)
         self._own_keys = OwnKeys(signer, config.old_signing_keys, config.key_refresh_interval, clock)
         self._threads = core.around.make_threads("signatures", 2)
@@ -58,6 +61,11 @@ class FederationParts:
             core.budget(shares.KEYS),
         )
         self.profiles = RemoteProfileLookup(QueryCalls(self.transport), core.domains)
+        sender = TransactionSender(
+            core.domains.default, EventCalls(self.transport), backoff, core.waiting, clock
+        )
+        self.queues = Queues(sender, allowed, core.db, clock)
+        self.outgoing = OutgoingEvents(core.domains, self.queues, clock)
         self.authentication = RequestAuthentication(core.domains.default, self.keyring, allowed, backoff)
 
     def part(self, profiles: Profiles, rooms: "RoomParts") -> Contribution:
@@ -77,7 +85,10 @@ class FederationParts:
                     rooms.published, config.room_directory, is_shown=config.federation.allow_public_rooms
                 ),
             ],
-            [Every("old keys of servers", timedelta(days=1), self.keyring.forget_old)],
+            [
+                Every("old keys of servers", timedelta(days=1), self.keyring.forget_old),
+                Every("what other servers have", timedelta(hours=1), self.queues.prune),
+            ],
             [self._close],
         )
 

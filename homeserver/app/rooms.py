@@ -76,6 +76,7 @@ class RoomParts:
         profiles: Profiles,
         account_data: AccountData,
         signing_key: SigningKey,
+        projections_before_members: Sequence[Projection],
         projections: Sequence[Projection],
         room_settings: Sequence[RoomSettings],
         forgetting: Sequence[Forgetting],
@@ -100,6 +101,7 @@ class RoomParts:
                 clock,
                 [
                     self.tails,
+                    *projections_before_members,
                     self.members,
                     RedactionMarks(self.heads, self.tails),
                     # After the marks, because what they say of redacted events counts.

@@ -63,7 +63,11 @@ class Process:
     """What `homeserver.app` builds for rooms; several on one database are as many processes."""
 
     def __init__(
-        self, engine: Engine, make_threads: MakeThreads, projections: Sequence[Projection] = ()
+        self,
+        engine: Engine,
+        make_threads: MakeThreads,
+        projections: Sequence[Projection] = (),
+        before_members: Sequence[Projection] = (),
     ) -> None:
         self._randomness = Randomness()
         # Cast, because the interfaces in its signatures mean nothing to a type checker.
@@ -80,7 +84,9 @@ class Process:
         self.ingest = Ingest(
             self.journal,
             self.db,
-            RoomAppends(self.clock, [self.tails, self.members, marks, replays, *projections]),
+            RoomAppends(
+                self.clock, [self.tails, *before_members, self.members, marks, replays, *projections]
+            ),
             self.heads,
             self.users,
             Dictionary[Slot](self.db, "room_slot", ("type", "state_key"), 20_000),

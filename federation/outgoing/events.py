@@ -1,0 +1,132 @@
+"""Which events go to which servers: a read model that follows the rooms."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from federation.outgoing.room_servers_store import add_joined, memberships, servers_after
+from federation.outgoing.store import add_destinations, insert_outgoing
+from homeserver.accounts.domains import LocalDomains
+from homeserver.protocol.identifiers import EventID, ServerName, server_of
+from homeserver.rooms.appends import Accepted, StateChange
+from homeserver.runtime.clock import Clock
+from homeserver.storage.engine import Transaction
+from homeserver.streams.journal import Topic
+
+
+class NewsListener(Protocol):
+    def news_for(self, server: ServerName, position: int) -> None:
+        """An event at this position is to be sent to the server."""
+
+
+class OutgoingEvents:
+    """A projection. It asks for the memberships from before the events, so it comes before `Members`.
+
+    An event is sent to all servers that were in the room before or after it. Those of local users are sent, and those
+    that this server is asked to send on behalf of others.
+    """
+
+    def __init__(self, domains: LocalDomains, listener: NewsListener, clock: Clock) -> None:
+        self._domains = domains
+        self._listener = listener
+        self._clock = clock
+        self._decided: dict[EventID, bool] = {}
+        # By position, from the writer's thread to the reactor's.
+        self._reached: dict[int, list[ServerName]] = {}
+
+    @contextmanager
+    def relaying(self, event_id: EventID) -> Iterator[None]:
+        """Meanwhile the event, whoever sent it, goes to the servers in its room: a join through this server."""
+        with self._deciding(event_id, is_sent=True):
+            yield
+
+    @contextmanager
+    def leaving_to_others(self, event_id: EventID) -> Iterator[None]:
+        """Meanwhile the event of a local user goes to nobody, as another server sends it: a join through that one."""
+        with self._deciding(event_id, is_sent=False):
+            yield
+
+    @contextmanager
+    def _deciding(self, event_id: EventID, *, is_sent: bool) -> Iterator[None]:
+        self._decided[event_id] = is_sent
+        try:
+            yield
+        finally:
+            del self._decided[event_id]
+
+    def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        self._move_servers(txn, events)
+        sent = [event for event in events if self._is_sent(event)]
+        if not sent:
+            return
+        servers = servers_after(txn, {event.room for event in sent}, min(event.position for event in sent))
+        reached: dict[int, list[ServerName]] = {}
+        for event in sent:
+            others = [
+                server
+                for room, server, first, last in servers
+                if room == event.room and first <= event.position <= last and server != _origin(event)
+            ]
+            if others:
+                reached[event.position] = others
+        rows = [
+            (event.position, event.room, event.nid, _origin(event))
+            for event in sent
+            if event.position in reached
+        ]
+        insert_outgoing(txn, rows, self._clock.now_ms())
+        self._reached |= reached
+
+    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
+        for event in events:
+            for server in self._reached.pop(event.position, ()):
+                self._listener.news_for(server, event.position)
+        return ()
+
+    def _is_sent(self, event: Accepted) -> bool:
+        return self._decided.get(event.event.event_id, self._domains.is_local(event.event.sender))
+
+    def _move_servers(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        moves: dict[int, list[tuple[int, StateChange]]] = defaultdict(list)
+        for event in events:
+            for change in event.changes:
+                if self._may_be_elsewhere(change):
+                    moves[event.room].append((event.position, change))
+        for room, changes in moves.items():
+            for position, counts in self._counted(txn, room, changes).items():
+                came = [server for server, by in counts.items() if by > 0]
+                add_destinations(txn, came, position - 1)
+                for server, by in sorted(counts.items()):
+                    if by:
+                        add_joined(txn, room, server, by, position)
+
+    def _counted(
+        self, txn: Transaction, room: int, changes: Sequence[tuple[int, StateChange]]
+    ) -> Mapping[int, Counter[ServerName]]:
+        """How many users more each server has in the room from each position on."""
+        members = memberships(
+            txn, room, {change.target for _, change in changes if change.target is not None}
+        )
+        counts: dict[int, Counter[ServerName]] = defaultdict(Counter)
+        for position, change in changes:
+            if change.target is None:
+                continue
+            user_id, was_joined = members[change.target]
+            is_joined = change.event is not None and change.event.membership == "join"
+            members[change.target] = (user_id, is_joined)
+            if not self._domains.is_local(user_id):
+                counts[position][ServerName(server_of(user_id))] += is_joined - was_joined
+        return counts
+
+    def _may_be_elsewhere(self, change: StateChange) -> bool:
+        """Of a change that leaves no event in its slot, only the short id of the user is known."""
+        if change.target is None:
+            return False
+        if change.event is None or change.event.state_key is None:
+            return True
+        return not self._domains.is_local(change.event.state_key)
+
+
+def _origin(event: Accepted) -> ServerName:
+    return ServerName(server_of(event.event.sender))

@@ -1,0 +1,62 @@
+"""Table federation_room_server: which other servers were in a room, from when to when."""
+
+from collections.abc import Collection, Iterable
+
+from homeserver.protocol.identifiers import ServerName, UserID
+from homeserver.storage.engine import Transaction
+
+STILL = 2**62
+"""The last position of a server that is in the room."""
+
+
+def memberships(txn: Transaction, room: int, users: Collection[int]) -> dict[int, tuple[UserID, bool]]:
+    """The users by their short ids, and whether they are joined to the room by what is stored."""
+    rows = txn.rows(
+        """
+        SELECT u.nid, u.user_id, m.membership FROM known_user u
+        LEFT JOIN room_member m ON m.room = %(room)s AND m.user_nid = u.nid
+        WHERE u.nid IN %(users)s
+        """,
+        room=room, users=list(users),
+    )  # fmt: skip
+    return {nid: (UserID(user_id), membership == "join") for nid, user_id, membership in rows}
+
+
+def servers_after(
+    txn: Transaction, rooms: Iterable[int], position: int
+) -> list[tuple[int, ServerName, int, int]]:
+    """(room, server, first, last) of those who were in the rooms at the position, or came later."""
+    rows = txn.rows(
+        """
+        SELECT room, server, first, last FROM federation_room_server
+        WHERE room IN %(rooms)s AND last >= %(position)s
+        """,
+        rooms=list(rooms), position=position,
+    )  # fmt: skip
+    return [(room, ServerName(server), first, last) for room, server, first, last in rows]
+
+
+def add_joined(txn: Transaction, room: int, server: ServerName, by: int, position: int) -> None:
+    """Counts users of a server who came at a position, or left where `by` is negative."""
+    params = {"room": room, "server": server, "by": by, "position": position, "still": STILL}
+    counted = txn.execute(
+        """
+        UPDATE federation_room_server SET joined = joined + %(by)s,
+            last = CASE WHEN joined + %(by)s > 0 THEN last ELSE %(position)s END
+        WHERE room = %(room)s AND server = %(server)s AND last = %(still)s
+        """,
+        **params,
+    )
+    if by > 0 and not counted:
+        txn.execute(
+            """
+            INSERT INTO federation_room_server (room, server, first, last, joined)
+            VALUES (%(room)s, %(server)s, %(position)s, %(still)s, %(by)s)
+            """,
+            **params,
+        )
+
+
+def delete_closed(txn: Transaction, last: int) -> None:
+    """Those that ended at a position that nobody waits for any more."""
+    txn.execute("DELETE FROM federation_room_server WHERE last <= %(last)s", last=last)
