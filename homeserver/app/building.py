@@ -33,7 +33,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     core = core_of(config, engine, around)
     federation = FederationParts(core, signing_key)
     memberships = MembershipParts(core)
-    encryption = EncryptionParts(core, memberships)
+    encryption = EncryptionParts(core, memberships, federation.inboxes)
     accounts = AccountParts(core, encryption.watch, signing_key)
     presence = PresenceParts(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)

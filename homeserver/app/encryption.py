@@ -22,7 +22,7 @@ from homeserver.e2ee.key_claims import KeyClaims
 from homeserver.e2ee.key_lookup import KeyLookup
 from homeserver.e2ee.key_stock import KeyStock
 from homeserver.e2ee.key_upload import KeyUpload
-from homeserver.e2ee.remote import NoOtherServers
+from homeserver.e2ee.remote import OtherServers
 from homeserver.e2ee.signature_upload import SignatureUpload
 from homeserver.e2ee.to_device import ToDevice
 from homeserver.runtime.tasks import Every
@@ -32,10 +32,9 @@ from homeserver.sync.encryption import EncryptionNews
 class EncryptionParts:
     """End-to-end encryption: what devices tell each other, and of themselves."""
 
-    def __init__(self, core: Core, memberships: MembershipParts) -> None:
+    def __init__(self, core: Core, memberships: MembershipParts, others: OtherServers) -> None:
         self._core = core
         db, journal, clock, domains = core.db, core.journal, core.clock, core.domains
-        others = NoOtherServers()
         self.moves = ComingsAndGoings()
         cache = KeyCache(core.budget(shares.PUBLISHED_KEYS))
         self._lists = DeviceLists(journal, memberships.members, cache, clock)

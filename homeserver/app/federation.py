@@ -17,6 +17,7 @@ from federation.keyring import Keyring
 from federation.notary import Notary
 from federation.outgoing.events import OutgoingEvents
 from federation.outgoing.queues import Queues, TransactionSender
+from federation.outgoing.to_device import RemoteInboxes
 from federation.own_keys import OwnKeys
 from federation.remote_profiles import RemoteProfileLookup
 from federation.request_authentication import RequestAuthentication
@@ -65,6 +66,7 @@ class FederationParts:
             core.domains.default, EventCalls(self.transport), backoff, core.waiting, clock
         )
         self.queues = Queues(sender, allowed, core.db, clock)
+        self.inboxes = RemoteInboxes(self.queues)
         self.outgoing = OutgoingEvents(core.domains, self.queues, clock)
         self.authentication = RequestAuthentication(core.domains.default, self.keyring, allowed, backoff)
 
