@@ -7,6 +7,7 @@ from homeserver.app.core import Surroundings, core_of
 from homeserver.app.discovery import discovery
 from homeserver.app.encryption import EncryptionParts
 from homeserver.app.federation import FederationParts
+from homeserver.app.incoming import IncomingParts
 from homeserver.app.memberships import MembershipParts
 from homeserver.app.people import PeopleParts
 from homeserver.app.presence import PresenceParts
@@ -60,6 +61,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         message_index,
     )
     talk = TalkParts(core, rooms, presence, account_data, receipts, push, encryption)
+    incoming = IncomingParts(core, federation, rooms, talk, presence, encryption)
     people = PeopleParts(core, accounts, rooms, user_index)
     parts = (
         discovery(core),
@@ -70,6 +72,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         talk.part(),
         people.part(),
         federation.part(accounts.profiles, rooms),
+        incoming.part(),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
     openapi = OpenApiEndpoints(program_version(), endpoints)
@@ -87,6 +90,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         push.start_at,
         encryption.start_at,
         presence.tracker.start_at,
+        incoming.start_at,
         federation.queues.start_at,
     ]
     return Server(core, dispatcher, starts, parts)

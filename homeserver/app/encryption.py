@@ -37,40 +37,40 @@ class EncryptionParts:
         db, journal, clock, domains = core.db, core.journal, core.clock, core.domains
         self.moves = ComingsAndGoings()
         cache = KeyCache(core.budget(shares.PUBLISHED_KEYS))
-        self._lists = DeviceLists(journal, memberships.members, cache, clock)
-        self._list_news = DeviceListNews(self._lists, self.moves)
+        self.lists = DeviceLists(journal, memberships.members, cache, clock)
+        self._list_news = DeviceListNews(self.lists, self.moves)
         self._stock = KeyStock(db, journal, core.budget(shares.KEY_STOCK))
-        self._to_device = ToDevice(db, journal, domains, others, clock, core.budget(shares.INBOXES))
+        self.to_device = ToDevice(db, journal, domains, others, clock, core.budget(shares.INBOXES))
         self._claims = KeyClaims(db, self._stock, domains, others, clock)
-        self.watch = DeviceWatch(db, self._lists, clock)
-        self.news = EncryptionNews(db, self._to_device, self._list_news, self._stock)
-        self._signatures = SignatureUpload(db, self._lists, core.users, domains, others)
-        upload = KeyUpload(self._lists, self._stock)
+        self.watch = DeviceWatch(db, self.lists, clock)
+        self.news = EncryptionNews(db, self.to_device, self._list_news, self._stock)
+        self._signatures = SignatureUpload(db, self.lists, core.users, domains, others)
+        upload = KeyUpload(self.lists, self._stock)
         backup = KeyBackup(db)
         self._endpoints = [
             KeyEndpoints(upload, KeyLookup(db, cache, domains, others), self._claims),
             KeyChangesEndpoints(self._list_news, memberships.members, journal, db),
-            ToDeviceEndpoints(self._to_device),
+            ToDeviceEndpoints(self.to_device),
             BackupVersionEndpoints(backup),
             BackupKeyEndpoints(backup),
-            DehydrationEndpoints(DehydratedDevices(db, journal, self._lists)),
+            DehydrationEndpoints(DehydratedDevices(db, journal, self.lists)),
         ]
 
     def start_at(self, position: int) -> None:
         self.moves.start_at(position)
-        self._lists.start_at(position)
+        self.lists.start_at(position)
         self._stock.start_at(position)
-        self._to_device.start_at(position)
+        self.to_device.start_at(position)
 
     def part(self, reauthentication: Reauthentication) -> Contribution:
-        cross_signing = CrossSigning(self._core.db, self._lists)
+        cross_signing = CrossSigning(self._core.db, self.lists)
         return Contribution(
             [*self._endpoints, CrossSigningEndpoints(cross_signing, self._signatures, reauthentication)],
             [
                 Every("claimed keys", timedelta(days=1), self._claims.forget_claimed),
-                Every("received messages", timedelta(seconds=1), self._to_device.delete_received),
-                Every("requests to devices", timedelta(hours=1), self._to_device.forget_requests),
+                Every("received messages", timedelta(seconds=1), self.to_device.delete_received),
+                Every("requests to devices", timedelta(hours=1), self.to_device.forget_requests),
                 Every("keys of ended devices", timedelta(hours=1), self.watch.clean_up),
             ],
-            [self._to_device.delete_received],
+            [self.to_device.delete_received],
         )

@@ -44,6 +44,7 @@ from homeserver.rooms.peeking import Peeking
 from homeserver.rooms.previews import Previews
 from homeserver.rooms.profile_news import ProfileNews
 from homeserver.rooms.public_rooms import PublishedRooms
+from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.related_redactions import RelatedRedactions
 from homeserver.rooms.relation_rules import RelationRules
@@ -124,6 +125,7 @@ class RoomParts:
         builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
         locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
+        self.receiver = EventReceiver(self.heads, ingest, db, locks)
         redactor = Redactor(sender, self.heads, db, core.users)
         self.directory = directory = Directory(db, clock)
         aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)

@@ -1,0 +1,1 @@
+"""What other servers send, on its way into the rooms."""

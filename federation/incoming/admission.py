@@ -1,0 +1,37 @@
+"""Which rooms another server may send to."""
+
+from homeserver.accounts.domains import LocalDomains
+from homeserver.protocol.errors import Forbidden, NotFound
+from homeserver.protocol.identifiers import RoomID, ServerName
+from homeserver.protocol.room_versions import RoomVersion
+from homeserver.protocol.server_acl import SERVER_ACL, acl_allows
+from homeserver.rooms.head import Head, Heads
+from homeserver.rooms.store.members import joined_users
+from homeserver.storage.database import Database
+
+
+class Admission:
+    """Asked for each room that a request of another server is about."""
+
+    def __init__(self, heads: Heads, domains: LocalDomains, db: Database) -> None:
+        self._heads = heads
+        self._domains = domains
+        self._db = db
+
+    async def check(self, room_id: RoomID, origin: ServerName) -> Head:
+        """Raises Forbidden where the room's server ACL denies the server, NotFound where nobody here is in the room.
+
+        https://spec.matrix.org/v1.19/server-server-api/#server-access-control-lists-acls
+        """
+        head = await self._heads.get(room_id)
+        await self._heads.load(head, [SERVER_ACL])
+        acl = head.get(SERVER_ACL)
+        if acl is not None and not acl_allows(acl.content, origin):
+            raise Forbidden("The server is denied by the room's ACL")
+        if not await self._db.read(joined_users, head.nid, self._domains.default, 1):
+            raise NotFound("Nobody of this server is in the room")
+        return head
+
+    async def version(self, room_id: RoomID, origin: ServerName) -> RoomVersion:
+        """As `check`, of a room of which only the version matters."""
+        return (await self.check(room_id, origin)).version

@@ -1,0 +1,85 @@
+"""The checks that an event passes on its own: its format, its signatures and its hash.
+
+https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu (1 to 3)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+from twisted.internet.defer import gatherResults
+
+from federation.keyring import Keyring
+from homeserver.protocol.errors import MatrixError
+from homeserver.protocol.events import Event, parse_pdu
+from homeserver.protocol.hashes import content_hash_matches
+from homeserver.protocol.identifiers import EventID
+from homeserver.protocol.json import JsonObject, decode_json
+from homeserver.protocol.redaction import redact_event
+from homeserver.protocol.room_versions import RoomVersion
+from homeserver.runtime.threads import Threads
+
+# Some 10 ms of work for a thread.
+_BATCH = 50
+
+Pdu: TypeAlias = JsonObject | msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A PDU that failed one of the checks. `event_id` is None where it cannot even be named."""
+
+    event_id: EventID | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    event: Event
+    is_whole: bool
+
+
+class PduChecks:
+    def __init__(self, keyring: Keyring, threads: Threads) -> None:
+        self._keyring = keyring
+        self._threads = threads
+
+    async def check(self, pdus: Sequence[Pdu], version: RoomVersion) -> list[Event | Unusable]:
+        """The event of each PDU, in their order; redacted where its hash is not that of its content."""
+        batches = [pdus[start : start + _BATCH] for start in range(0, len(pdus), _BATCH)]
+        outcomes = await gatherResults([self._threads.run(_read_all, batch, version) for batch in batches])
+        read = [one for batch in outcomes for one in batch]
+        problems = iter(
+            await self._keyring.verify_events([one.event for one in read if isinstance(one, _Read)])
+        )
+        checked: list[Event | Unusable] = []
+        for one in read:
+            if isinstance(one, Unusable):
+                checked.append(one)
+            elif (problem := next(problems)) is not None:
+                checked.append(Unusable(one.event.event_id, str(problem)))
+            else:
+                checked.append(one.event if one.is_whole else redact_event(one.event))
+        return checked
+
+    async def usable(self, pdus: Sequence[Pdu], version: RoomVersion) -> list[Event]:
+        """The events of those that pass."""
+        return [one for one in await self.check(pdus, version) if isinstance(one, Event)]
+
+
+def _read_all(pdus: Sequence[Pdu], version: RoomVersion) -> list[_Read | Unusable]:
+    return [_read(pdu, version) for pdu in pdus]
+
+
+def _read(pdu: Pdu, version: RoomVersion) -> _Read | Unusable:
+    try:
+        fields = decode_json(bytes(pdu)) if isinstance(pdu, msgspec.Raw) else pdu
+        if not isinstance(fields, dict):
+            return Unusable(None, "It is no object")
+        event = parse_pdu(fields, version)
+        return _Read(event, content_hash_matches(event))
+    except MatrixError as error:
+        return Unusable(None, str(error))
+    except (ValueError, RecursionError) as error:
+        return Unusable(None, f"It is no canonical JSON: {error}")

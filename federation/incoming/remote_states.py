@@ -1,0 +1,70 @@
+"""The state before an event, where other servers have to be asked for it.
+
+https://spec.matrix.org/v1.19/server-server-api/#retrieving-events
+"""
+
+from collections.abc import Collection
+
+from federation.client.events import EventCalls, StateIdsAnswer
+from federation.incoming.outliers import Outliers
+from federation.incoming.pdu_checks import PduChecks
+from homeserver.protocol.errors import MatrixError
+from homeserver.protocol.events import Event
+from homeserver.protocol.identifiers import EventID, ServerName
+from homeserver.protocol.json import JsonObject
+from homeserver.rooms.graph.newcomer import GivenState
+from homeserver.rooms.head import Heads
+from homeserver.rooms.store.events import event_nids
+from homeserver.rooms.store.graph import slots_of_events
+from homeserver.storage.database import Database
+
+# Of so few missing events each is asked for; of more, all of the state.
+_ASKED_ONE_BY_ONE = 20
+
+
+class RemoteStates:
+    def __init__(
+        self, calls: EventCalls, checks: PduChecks, outliers: Outliers, heads: Heads, db: Database
+    ) -> None:
+        self._calls = calls
+        self._checks = checks
+        self._outliers = outliers
+        self._heads = heads
+        self._db = db
+
+    async def before(self, event: Event, origin: ServerName) -> GivenState:
+        """The state before the event as `origin` tells it, of which everything that is allowed is here now.
+
+        Raises what `Transport.send` does.
+        """
+        answer = await self._calls.state_ids(origin, event.room_id, event.event_id)
+        await self._fetch(event, origin, answer)
+        room = await self._heads.nid_of(event.room_id)
+        return await self._db.read(slots_of_events, room, answer.pdu_ids)
+
+    async def add_auth_chain(self, event: Event, origin: ServerName) -> None:
+        """Brings in what authorises the event. Raises what `Transport.send` does."""
+        pdus = await self._calls.event_auth(origin, event.room_id, event.event_id)
+        await self._outliers.add(event.room_id, await self._checks.usable(pdus, event.version))
+
+    async def _fetch(self, event: Event, origin: ServerName, answer: StateIdsAnswer) -> None:
+        wanted = {*answer.pdu_ids, *answer.auth_chain_ids}
+        here = await self._db.read(event_nids, list(wanted))
+        missing = wanted - here.keys()
+        if len(missing) > _ASKED_ONE_BY_ONE:
+            state = await self._calls.state(origin, event.room_id, event.event_id)
+            pdus = [*state.pdus, *state.auth_chain]
+            events = await self._checks.usable(pdus, event.version)
+        else:
+            events = await self._checks.usable(await self._one_by_one(origin, missing), event.version)
+        await self._outliers.add(event.room_id, [one for one in events if one.event_id in wanted])
+
+    async def _one_by_one(self, origin: ServerName, missing: Collection[EventID]) -> list[JsonObject]:
+        pdus = []
+        for event_id in missing:
+            try:
+                pdus.append(await self._calls.event(origin, event_id))
+            except MatrixError:
+                # The state lacks one event, which is better than no state.
+                continue
+        return pdus

@@ -1,0 +1,94 @@
+"""Events that were received and wait to be taken into their rooms, each room's one after another."""
+
+import logging
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from federation.incoming.intake import EventIntake
+from federation.incoming.store import StagedEvent, delete_staged, first_staged, rooms_with_staged
+from homeserver.protocol.errors import MatrixError
+from homeserver.protocol.events import Event, parse_pdu
+from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.json import decode_json
+from homeserver.rooms.graph.auth_graph import UnknownEvents
+from homeserver.rooms.head import Heads
+from homeserver.runtime.log_context import log_context
+from homeserver.storage.database import Database
+from homeserver.storage.engine import DatabaseUnavailable
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 20
+
+
+class StagedRooms:
+    """One worker for each room in which something is staged. A stop or a crash loses nothing."""
+
+    def __init__(self, intake: EventIntake, heads: Heads, db: Database) -> None:
+        self._intake = intake
+        self._heads = heads
+        self._db = db
+        self._workers: dict[RoomID, Deferred[None]] = {}
+        self._again: set[RoomID] = set()
+        self._is_over = False
+
+    def wake(self, room_id: RoomID) -> None:
+        """To be told that something was staged in the room."""
+        if self._is_over:
+            return
+        if room_id in self._workers:
+            # The worker may have looked before it was there.
+            self._again.add(room_id)
+            return
+        work = Deferred.fromCoroutine(self._work(room_id))
+        if not work.called:
+            self._workers[room_id] = work
+            work.addBoth(lambda _: self._ended(room_id))
+
+    async def wake_all(self) -> None:
+        """For a task: what is left of a crash, or of a database that failed."""
+        for room_id in await self._db.read(rooms_with_staged):
+            self.wake(room_id)
+
+    async def stop(self) -> None:
+        """Ends the workers; what they have not done stays staged."""
+        self._is_over = True
+        for work in list(self._workers.values()):
+            work.cancel()
+
+    def _ended(self, room_id: RoomID) -> None:
+        del self._workers[room_id]
+        if room_id in self._again:
+            self._again.discard(room_id)
+            self.wake(room_id)
+
+    async def _work(self, room_id: RoomID) -> None:
+        with log_context(task="staged events", room=room_id):
+            try:
+                while staged := await self._db.read(first_staged, room_id, _AT_ONCE):
+                    for one in staged:
+                        await self._take(one)
+                        await self._db.write(delete_staged, room_id, [one.event_id])
+            except CancelledError:
+                log.debug("the rest waits for the next start")
+            except DatabaseUnavailable as error:
+                log.error("events stay staged: %s", error)
+
+    async def _take(self, staged: StagedEvent) -> None:
+        """Whatever is wrong with one event, those after it have their turn."""
+        try:
+            received = await self._intake.take(await self._event(staged), staged.origin)
+        except (CancelledError, DatabaseUnavailable):
+            raise
+        except (MatrixError, UnknownEvents) as error:
+            log.info("event %s of %s is given up: %s", staged.event_id, staged.origin, error)
+        except Exception:
+            log.exception("event %s of %s failed", staged.event_id, staged.origin)
+        else:
+            if received.refusal is not None:
+                log.info("event %s is refused: %s", staged.event_id, received.refusal.reason)
+
+    async def _event(self, staged: StagedEvent) -> Event:
+        """What was staged had passed the checks on its own, and was redacted if it had to be."""
+        version = (await self._heads.get(staged.room_id)).version
+        return parse_pdu(decode_json(staged.pdu), version)
