@@ -85,6 +85,11 @@ class Config:
         return self.server.signing_key_path or self.data_dir / name
 
     @property
+    def media_store_path(self) -> Path:
+        """The directory of the files that users share."""
+        return self.media.store_path or self.data_dir / "media_store"
+
+    @property
     def all_listeners(self) -> tuple[Listener, ...]:
         """The listeners, with the one that `metrics_port` asks for."""
         if self.metrics.port is None:

@@ -30,7 +30,7 @@ _AUTHENTICATION = "client-server/definitions/auth_response.yaml"
 # It asks for interactive authentication in words, but does not describe how it does.
 _UNDESCRIBED_AUTHENTICATION = "/_matrix/client/v3/keys/device_signing/upload"
 _PARAMETER = re.compile(r"\{[^{}]+\}")
-_CLIENT_VERSION = re.compile(r"/_matrix/client/(r0|v1|v3)/")
+_VERSION = re.compile(r"/_matrix/(client|media)/(r0|v1|v3)/")
 
 # What string-formats.yaml names, as far as a look at the string can tell.
 _FORMATS = {
@@ -99,10 +99,11 @@ def check_answer(method: str, path: str, status: int, answer: Json) -> None:
 def find_operation(method: str, path: str) -> Operation | None:
     """What describes this request. Clients use r0, v1 and v3 of a path alike, one of which is described."""
     plain = urlsplit(path).path
-    version = _CLIENT_VERSION.match(plain)
+    version = _VERSION.match(plain)
     spellings = [plain]
     if version:
-        spellings += [f"/_matrix/client/{each}/{plain[version.end() :]}" for each in ("v3", "v1")]
+        rest = plain[version.end() :]
+        spellings += [f"/_matrix/{version[1]}/{each}/{rest}" for each in ("v3", "v1")]
     fitting = (
         operation for spelling in spellings for operation in operations() if operation.fits(method, spelling)
     )

@@ -64,7 +64,7 @@ class TargetTestCase(WireTestCase):
     """A server, a user with a room, and all that can be asked of it."""
 
     # So that all that may be open to strangers is.
-    settings: ClassVar[Sequence[str]] = ("allow_public_rooms_without_auth=true",)
+    settings: ClassVar[Sequence[str]] = ("allow_public_rooms_without_auth=true", "max_upload_size=1M")
 
     def setUp(self) -> None:
         super().setUp()

@@ -19,6 +19,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeVar, cast
 from unittest import SkipTest
 
@@ -64,6 +65,7 @@ LIMITS = (
     "rc_profile",
     "rc_presence.per_user",
     "rc_reports",
+    "rc_media_create",
     "rc_user_directory",
 )
 NO_LIMITS = [f"{name}={{per_second: 1000000, burst_count: 1000000}}" for name in LIMITS]
@@ -220,6 +222,7 @@ class WireTestCase(SynchronousTestCase):
         # One for all servers on the database, so that none makes the same tokens as the one before.
         self.randomness = Randomness(Random(1))
         self.site = FrontDoor(self.reactor)
+        self.media_store = Path(self._temporary_directory()) / "media_store"
         self.anonymous = WireClient(self.site)
         self._engine = fresh_engine()
         self._start()
@@ -239,6 +242,7 @@ class WireTestCase(SynchronousTestCase):
                 "room_list_publication_rules=[{action: allow}]",
                 # Hashes that nobody keeps need not be hard to guess.
                 "bcrypt_rounds=4",
+                f"media_store_path={self.media_store}",
                 "listeners=[{port: 8008, type: http, resources: [{names: [client, federation, health]}]}]",
                 *NO_LIMITS,
                 *self.settings,
@@ -250,6 +254,11 @@ class WireTestCase(SynchronousTestCase):
         self.server: Server = build(config, self._engine, SigningKey("test", b"\x01" * 32), around)
         self.result_of(self.server.start())
         self.server.listen()
+
+    def _temporary_directory(self) -> str:
+        directory = TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return directory.name
 
     def _stop(self) -> None:
         stopping = Deferred.fromCoroutine(self.server.stop())

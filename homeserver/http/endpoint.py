@@ -47,6 +47,7 @@ class Limit(Enum):
     PRESENCE_PER_USER = "presence_per_user"
     USER_DIRECTORY = "user_directory"
     REPORTS = "reports"
+    MEDIA_CREATE = "media_create"
     FEDERATION = "federation"
 
 

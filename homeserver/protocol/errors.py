@@ -244,6 +244,10 @@ class NotYetUploaded(MatrixError):
     errcode, status = "M_NOT_YET_UPLOADED", 504
 
 
+class CannotOverwriteMedia(MatrixError):
+    errcode, status = "M_CANNOT_OVERWRITE_MEDIA", 409
+
+
 class Unknown(MatrixError):
     """A refusal for which the specification has no code of its own."""
 
