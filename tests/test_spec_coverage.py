@@ -55,6 +55,17 @@ _UNLIMITED = {
         "nor for it",
     ),
     "GET /_matrix/client/v1/mutual_rooms": "answered from memory",
+    "POST /_matrix/media/v3/upload": "there is no setting for it, as in Synapse",
+    "PUT /_matrix/media/v3/upload/{serverName}/{mediaId}": "the URIs are counted, and each takes one upload",
+    "GET /_matrix/client/v1/media/config": "answered from memory",
+    **dict.fromkeys(
+        [
+            f"GET {root}/download/{{serverName}}/{{mediaId}}{name}"
+            for root in ("/_matrix/client/v1/media", "/_matrix/media/v3")
+            for name in ("", "/{fileName}")
+        ],
+        "there is no setting for it, as in Synapse",
+    ),
     "PUT /_matrix/client/v3/pushrules/global/{kind}/{ruleId}": "there is no setting for it, as in Synapse",
 }
 

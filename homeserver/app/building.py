@@ -8,6 +8,7 @@ from homeserver.app.discovery import discovery
 from homeserver.app.encryption import EncryptionParts
 from homeserver.app.federation import FederationParts
 from homeserver.app.incoming import IncomingParts
+from homeserver.app.media import media
 from homeserver.app.memberships import MembershipParts
 from homeserver.app.people import PeopleParts
 from homeserver.app.presence import PresenceParts
@@ -71,6 +72,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         encryption.part(accounts.reauthentication),
         talk.part(),
         people.part(),
+        media(core),
         federation.part(accounts.profiles, rooms),
         incoming.part(),
     )

@@ -1,0 +1,118 @@
+"""Client API: the content repository.
+
+https://spec.matrix.org/v1.19/client-server-api/#content-repository
+"""
+
+from operator import attrgetter
+from typing import Annotated
+
+import msgspec
+
+from homeserver.http.endpoint import Auth, FileAnswer, Limit, Upload, endpoint
+from homeserver.http.requester import Requester
+from homeserver.media.downloads import Downloads
+from homeserver.media.uploads import Uploads
+from homeserver.protocol.json import JsonObject
+
+_LARGEST = attrgetter("max_upload_size")
+_DOWNLOAD = "/_matrix/client/v1/media/download/{server_name}/{media_id}"
+_FROZEN_DOWNLOAD = "/_matrix/media/(v3|r0|v1)/download/{server_name}/{media_id}"
+
+
+class UploadQuery(msgspec.Struct):
+    # NUL is no text for PostgreSQL.
+    filename: Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[^\x00]*$")] | None = None
+
+
+class DownloadQuery(msgspec.Struct):
+    """`timeout_ms`: how long the client waits for what is to be uploaded yet."""
+
+    timeout_ms: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+
+
+class Uploaded(msgspec.Struct):
+    content_uri: str
+
+
+class Created(msgspec.Struct):
+    content_uri: str
+    unused_expires_at: int
+
+
+class MediaConfig(msgspec.Struct):
+    upload_size: int = msgspec.field(name="m.upload.size")
+
+
+class UploadEndpoints:
+    def __init__(self, uploads: Uploads, max_upload_size: int) -> None:
+        """`max_upload_size` is in bytes."""
+        self._uploads = uploads
+        self.max_upload_size = max_upload_size
+
+    @endpoint("POST", "/_matrix/media/(v3|r0|v1)/upload", auth=Auth.USER, limit=Limit.NONE, max_body=_LARGEST)
+    async def upload(self, requester: Requester, upload: Upload, query: UploadQuery) -> Uploaded:
+        """Stores a file."""
+        return Uploaded(await self._uploads.upload(requester, upload, query.filename))
+
+    @endpoint("POST", "/_matrix/media/v1/create", auth=Auth.USER, limit=Limit.MEDIA_CREATE)
+    async def create(self, requester: Requester) -> Created:
+        """Makes a URI for a file that is uploaded later."""
+        return Created(*await self._uploads.reserve(requester))
+
+    @endpoint(
+        "PUT",
+        "/_matrix/media/v3/upload/{server_name}/{media_id}",
+        auth=Auth.USER,
+        limit=Limit.NONE,
+        max_body=_LARGEST,
+    )
+    async def fill(
+        self, requester: Requester, server_name: str, media_id: str, upload: Upload, query: UploadQuery
+    ) -> JsonObject:
+        """Stores the file of a URI that was made before."""
+        await self._uploads.fill(requester, server_name, media_id, upload, query.filename)
+        return {}
+
+    @endpoint(
+        "GET",
+        "/_matrix/client/v1/media/config",
+        "/_matrix/media/(v3|r0|v1)/config",
+        auth=Auth.GUEST,
+        limit=Limit.NONE,
+    )
+    async def config(self) -> MediaConfig:
+        """What may be uploaded."""
+        return MediaConfig(self.max_upload_size)
+
+
+class DownloadEndpoints:
+    def __init__(self, downloads: Downloads, *, frozen: bool) -> None:
+        """`frozen`: whether clients without a token get only what was uploaded while none was needed."""
+        self._downloads = downloads
+        self._frozen = frozen
+
+    @endpoint("GET", _DOWNLOAD, auth=Auth.GUEST, limit=Limit.NONE, waits=True)
+    async def download(self, server_name: str, media_id: str, query: DownloadQuery) -> FileAnswer:
+        """A file."""
+        return await self._downloads.file(server_name, media_id, None, query.timeout_ms, frozen=False)
+
+    @endpoint("GET", _DOWNLOAD + "/{file_name}", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
+    async def download_as(
+        self, server_name: str, media_id: str, file_name: str, query: DownloadQuery
+    ) -> FileAnswer:
+        """A file, under the name that the client gives it."""
+        return await self._downloads.file(server_name, media_id, file_name, query.timeout_ms, frozen=False)
+
+    @endpoint("GET", _FROZEN_DOWNLOAD, auth=Auth.NONE, limit=Limit.NONE, waits=True)
+    async def frozen_download(self, server_name: str, media_id: str, query: DownloadQuery) -> FileAnswer:
+        """A file, for clients that send no token."""
+        return await self._downloads.file(server_name, media_id, None, query.timeout_ms, frozen=self._frozen)
+
+    @endpoint("GET", _FROZEN_DOWNLOAD + "/{file_name}", auth=Auth.NONE, limit=Limit.NONE, waits=True)
+    async def frozen_download_as(
+        self, server_name: str, media_id: str, file_name: str, query: DownloadQuery
+    ) -> FileAnswer:
+        """A file under the name that the client gives it, for clients that send no token."""
+        return await self._downloads.file(
+            server_name, media_id, file_name, query.timeout_ms, frozen=self._frozen
+        )
