@@ -121,7 +121,7 @@ def _people(first: int, number: int) -> Callable[[Transaction], None]:
 @pytest.mark.parametrize("word", [b"user7", b"user"])
 def test_finding_users_does_not_depend_on_how_many_there_are(metered: Metered, word: bytes) -> None:
     sought = Sought([word], 1, None, False, False)
-    metered.write(_people(2, 20))
+    metered.write(_people(2, 400))
     before = metered.steps(lambda txn: find_users(txn, sought, None, 1))
     metered.write(_people(1000, 500))
     assert metered.steps(lambda txn: find_users(txn, sought, None, 1)) <= before * 1.1

@@ -72,48 +72,67 @@ def is_indexed_as(txn: Transaction, user: IndexedUser) -> bool:
 def find_users(txn: Transaction, sought: Sought, after: Found | None, limit: int) -> list[Found]:
     """Matches in the order of words and users, from behind `after` on; a user may come more than once.
 
-    It walks along one index until there are enough, so it costs what it passes over, not all users.
+    It walks along one index, a stretch at a time, until there are enough: it costs what it passes over, not all users.
     """
-    first, *others = sought.words
-    params: dict[str, object] = {
-        "first": first,
-        "end": first + b"\xff",
-        "word": first if after is None else after.word,
-        "user": 0 if after is None else after.user.user_nid,
-        "by": sought.by,
-        "rooms": list(sought.rooms or ()),
-        "limit": limit,
-    }
+    found: list[Found] = []
+    place = (sought.words[0], 0) if after is None else (after.word, after.user.user_nid)
+    while len(found) < limit:
+        words = _words_behind(txn, sought, place)
+        users = _wanted_users(txn, sought, {user_nid for _, user_nid in words})
+        found += [Found(word, users[user_nid]) for word, user_nid in words if user_nid in users]
+        if len(words) < _STRETCH:
+            break
+        place = words[-1]
+    return found[:limit]
+
+
+_STRETCH = 300
+
+
+def _words_behind(txn: Transaction, sought: Sought, place: tuple[bytes, int]) -> list[tuple[bytes, int]]:
+    """Words that begin as the first one sought, with their users, in their order."""
+    first = sought.words[0]
+    rows = txn.rows(
+        """
+        SELECT word, user_nid FROM search_user_word
+        WHERE word >= %(word)s AND word < %(end)s AND (word > %(word)s OR user_nid > %(user)s)
+        ORDER BY word, user_nid
+        LIMIT %(stretch)s
+        """,
+        word=place[0], user=place[1], end=first + b"\xff", stretch=_STRETCH,
+    )  # fmt: skip
+    return [(bytes(word), user_nid) for word, user_nid in rows]
+
+
+def _wanted_users(txn: Transaction, sought: Sought, users: Collection[int]) -> dict[int, IndexedUser]:
+    """Those of the users who have the other words, too, and may be found."""
+    params: dict[str, object] = {"users": list(users), "by": sought.by, "rooms": list(sought.rooms or ())}
+    others = sought.words[1:]
     for number, word in enumerate(others):
         params |= {f"from{number}": word, f"to{number}": word + b"\xff"}
     rows = txn.rows(
         f"""
-        SELECT w.word, w.user_nid, u.user_id, s.is_local, s.displayname, s.avatar_url
-        FROM search_user_word w
-        JOIN search_user s ON s.user_nid = w.user_nid
-        JOIN known_user u ON u.nid = w.user_nid
-        LEFT JOIN account a ON a.user_nid = w.user_nid
-        WHERE w.word >= %(first)s AND w.word < %(end)s AND w.user_nid <> %(by)s
-          AND (w.word > %(word)s OR (w.word = %(word)s AND w.user_nid > %(user)s))
-          AND a.deactivated_at IS NULL
+        SELECT s.user_nid, u.user_id, s.is_local, s.displayname, s.avatar_url
+        FROM search_user s
+        JOIN known_user u ON u.nid = s.user_nid
+        LEFT JOIN account a ON a.user_nid = s.user_nid
+        WHERE s.user_nid IN %(users)s AND s.user_nid <> %(by)s AND a.deactivated_at IS NULL
           {" ".join(_CONDITIONS[name] for name in _wanted(sought))}
           {" ".join(_also(number) for number in range(len(others)))}
-        ORDER BY w.word, w.user_nid
-        LIMIT %(limit)s
         """,
         **params,
     )
-    return [
-        Found(bytes(word), IndexedUser(nid, UserID(user_id), bool(is_local), displayname, avatar_url))
-        for word, nid, user_id, is_local, displayname, avatar_url in rows
-    ]
+    return {
+        nid: IndexedUser(nid, UserID(user_id), bool(is_local), displayname, avatar_url)
+        for nid, user_id, is_local, displayname, avatar_url in rows
+    }
 
 
 _CONDITIONS = {
     "visible": """
         AND EXISTS (
             SELECT 1 FROM room_member m
-            WHERE m.user_nid = w.user_nid AND m.membership = 'join' AND (
+            WHERE m.user_nid = s.user_nid AND m.membership = 'join' AND (
                 m.room IN %(rooms)s
                 OR EXISTS (SELECT 1 FROM search_public_room p WHERE p.room = m.room)
             )
@@ -134,7 +153,7 @@ def _also(number: int) -> str:
     return f"""
         AND EXISTS (
             SELECT 1 FROM search_user_word x
-            WHERE x.user_nid = w.user_nid AND x.word >= %(from{number})s AND x.word < %(to{number})s
+            WHERE x.user_nid = s.user_nid AND x.word >= %(from{number})s AND x.word < %(to{number})s
         )
     """
 
