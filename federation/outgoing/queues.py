@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Mapping
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from federation.backoff import Backoff, alive_topic
 from federation.client.events import EventCalls
 from federation.outgoing.queue import Queue
@@ -79,6 +81,8 @@ class Queues:
         self._clock = clock
         self._turns = Turns()
         self._queues: dict[ServerName, Queue] = {}
+        self._runs: set[Deferred[None]] = set()
+        self._is_stopping = False
         DESTINATIONS_BEHIND.set_function(self._count_sending)
         DESTINATIONS_FAILING.set_function(self._count_failing)
 
@@ -108,6 +112,13 @@ class Queues:
         self._queues = {server: queue for server, queue in self._queues.items() if not queue.is_caught_up}
         await self.resume()
 
+    async def stop(self) -> None:
+        """Breaks off what is being sent; it will be sent after the next start."""
+        self._is_stopping = True
+        for run in list(self._runs):
+            run.cancel()
+        await gatherResults(list(self._runs))
+
     def _wake(self, server: ServerName, position: int | None) -> None:
         try:
             self._allowed.check(server)
@@ -116,8 +127,10 @@ class Queues:
         queue = self._queues.get(server)
         if queue is None:
             queue = self._queues[server] = Queue(server, self._sender, self._turns, self._db, self._clock)
-        if queue.news(position):
-            run_in_background(f"sending to {server}", queue.run())
+        if queue.news(position) and not self._is_stopping:
+            run = run_in_background(f"sending to {server}", queue.run())
+            self._runs.add(run)
+            run.addBoth(lambda _: self._runs.discard(run))
 
     def _count_sending(self) -> float:
         return sum(queue.is_running for queue in self._queues.values())

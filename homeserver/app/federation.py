@@ -96,6 +96,7 @@ class FederationParts:
 
     async def _close(self) -> None:
         self._threads.stop()
+        await self.queues.stop()
         await self._outbound.close()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 
 from homeserver.runtime.clock import Clock
@@ -46,17 +46,19 @@ def start(task: Every, clock: Clock) -> LoopingCall:
     return loop
 
 
-def run_in_background(name: str, work: Coroutine[Any, Any, Any]) -> None:
-    """Runs `work` without waiting for it; its failure is logged."""
+def run_in_background(name: str, work: Coroutine[Any, Any, Any]) -> Deferred[None]:
+    """Runs `work` without waiting for it; its failure is logged. The Deferred can be cancelled, and never fails."""
 
     async def run_logged() -> None:
         with log_context(task=name):
             try:
                 await work
+            except CancelledError:
+                log.debug("%s was broken off", name)
             except Exception as error:
                 _failed(name, error)
 
-    Deferred.fromCoroutine(run_logged())
+    return Deferred.fromCoroutine(run_logged())
 
 
 def _failed(name: str, error: Exception) -> None:
