@@ -33,11 +33,11 @@ class FileStream:
         self._left = length
         self._sink = sink
         self._paused = False
-        self._ended: Deferred[None] = Deferred(lambda _: self.stopProducing())
+        self._ended: Deferred[bool] = Deferred(lambda _: self.stopProducing())
         file.seek(start)
 
-    def send(self) -> Deferred[None]:
-        """Fires when all is sent, and also when the client has gone."""
+    def send(self) -> Deferred[bool]:
+        """Fires when all is sent, with True, or with False when the rest cannot be: the connection ends."""
         self._sink.registerProducer(self, True)
         self.resumeProducing()
         return self._ended
@@ -56,10 +56,8 @@ class FileStream:
                 self._finish()
 
     def stopProducing(self) -> None:
-        """Also called by the connection when it is lost."""
-        self._file.close()
-        if not self._ended.called:
-            self._ended.callback(None)
+        """Called by the connection when it is lost."""
+        self._end(complete=False)
 
     def _finish(self) -> None:
         self._sink.unregisterProducer()
@@ -67,4 +65,9 @@ class FileStream:
             # Otherwise the client would take what it got for the whole, or wait for the rest.
             log.error("a file is %d bytes shorter than it should be", self._left)
             self._sink.loseConnection()
-        self.stopProducing()
+        self._end(complete=not self._left)
+
+    def _end(self, *, complete: bool) -> None:
+        self._file.close()
+        if not self._ended.called:
+            self._ended.callback(complete)

@@ -158,9 +158,9 @@ class Request(http.Request):
             self._set_head(part.status, (*rendered.headers, *_file_headers(part, answer)))
             if part.status != http.NOT_MODIFIED:
                 self.responseHeaders.setRawHeaders(b"Content-Length", [str(part.length).encode()])
-            if part.length and self.method != b"HEAD":
-                await FileStream(answer.file, part.start, part.length, self).send()
-        if not self._gone:
+            is_empty = self.method == b"HEAD" or not part.length
+            is_sent = is_empty or await FileStream(answer.file, part.start, part.length, self).send()
+        if is_sent:
             self.finish()
 
     def _part(self, answer: FileAnswer) -> Part:

@@ -107,6 +107,14 @@ class FileAnswerTests(FileTestCase):
         self.assertTrue(self.server.file.closed)
         self.assertEqual(self.site.running, set())
 
+    def test_a_connection_that_ends_midway(self) -> None:
+        """Transports tell the producer first."""
+        self._start_and_pause()
+        self.connection.channel.stopProducing()
+        self.assertTrue(self.server.file.closed)
+        self.connection.hang_up()
+        self.assertEqual((self.site.running, self.flushLoggedErrors()), (set(), []))
+
     def test_a_file_that_is_too_short(self) -> None:
         self.server.length = len(CONTENT) + 1
         with self.assertLogs("homeserver.http.file_stream", "ERROR"):
