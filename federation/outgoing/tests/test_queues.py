@@ -151,6 +151,14 @@ class OutageTests(OutgoingTestCase):
         self.assertEqual(self.others.bodies(A), ["one", "two"])
         self.assertEqual(self.others.bodies(B), [])
 
+    def test_a_stopping_process_waits_for_nobody(self) -> None:
+        self.others.slow[A] = []
+        self.say("one")
+        self.result_of(self.queues.stop())
+        self.say("two")
+        self.begin()
+        self.assertEqual(self.others.bodies(A), ["one", "two"])
+
     def test_one_that_was_down_is_left_alone_by_the_next_process(self) -> None:
         self.go_down()
         self.say("one")
