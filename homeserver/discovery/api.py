@@ -11,10 +11,11 @@ from homeserver.protocol.errors import NotFound
 from homeserver.protocol.json import JsonObject
 
 # Clients take a version in this list as a promise. It grows as operations of the specification do.
-_VERSIONS = ["v1.1", "v1.2", "v1.3"]
+_VERSIONS = [f"v1.{minor}" for minor in range(1, 11)]
 # What clients ask for before they use it, by the names they know it by.
 _UNSTABLE_FEATURES = {
     "com.beeper.msc4446": True,  # the fully read marker can move back
+    "fi.mau.msc2246.stable": True,  # uploads under a URI announced beforehand
     "org.matrix.e2e_cross_signing": True,
     "org.matrix.msc3026.busy_presence": True,
     "org.matrix.msc3030": True,  # /timestamp_to_event
