@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from homeserver.http.endpoint import DEFAULT_MAX_BODY, Auth, Caller, Endpoint, Limit, endpoint, endpoints_of
+from homeserver.http.endpoint import (
+    DEFAULT_MAX_BODY,
+    Auth,
+    Caller,
+    Endpoint,
+    Limit,
+    Upload,
+    endpoint,
+    endpoints_of,
+)
 from homeserver.http.requester import Requester
 from homeserver.protocol.json import JsonObject
 
@@ -38,6 +47,18 @@ class Things:
     @endpoint("GET", "/things", auth=Auth.NONE, limit=Limit.NONE, waits=True)
     async def all(self) -> list[str]:
         return []
+
+
+class Uploads:
+    largest = 7
+
+    @endpoint("PUT", "/upload", auth=Auth.NONE, limit=Limit.NONE, max_body=lambda owner: owner.largest)
+    async def put(self, upload: Upload) -> None: ...
+
+
+def test_what_a_setting_limits() -> None:
+    (put,) = endpoints_of(Uploads())
+    assert put.max_body == 7
 
 
 def test_everything_is_taken_from_the_declaration() -> None:

@@ -85,6 +85,28 @@ class UploadTests(MediaTestCase):
         self.assertEqual(upload(self.alice, filename="a\x00b").error, (400, "M_INVALID_PARAM"))
         self.assertEqual(upload(self.alice, filename="x" * 1001).error, (400, "M_INVALID_PARAM"))
 
+    def test_a_client_that_goes_away_midway(self) -> None:
+        headers = {"Content-Length": "180000"}
+        exchange = self.alice.start("POST", "/_matrix/media/v3/upload", b"x" * 170_000, headers=headers)
+        self.assertIsNone(exchange.answer)
+        exchange.hang_up()
+        self.assertEqual((self.stored_files(), self.count("local_media")), ([], 0))
+
+    def test_a_client_that_goes_away_at_the_end(self) -> None:
+        # So that her token is known and the upload itself is what waits.
+        self.alice.get(CONFIG[0])
+        self.threads.halt()
+        exchange = self.alice.start("POST", "/_matrix/media/v3/upload", b"x" * 150_000)
+        exchange.hang_up()
+        self.threads.go_on()
+        self.assertEqual((len(self.stored_files()), self.count("local_media")), (1, 1))
+
+    def test_it_is_described(self) -> None:
+        paths = self.anonymous.get("/_folkmoot/openapi.json")["paths"]
+        described = paths["/_matrix/media/v3/upload"]["post"]
+        self.assertEqual(described["requestBody"], {"required": True, "content": {"*/*": {}}})
+        self.assertIn("413", described["responses"])
+
     def test_what_was_cut_off_ends_after_a_day(self) -> None:
         self.uploaded()
         rest, new = (self.media_store / "incoming" / name for name in ("tmp1", "tmp2"))
