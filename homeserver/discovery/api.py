@@ -26,6 +26,7 @@ _UNSTABLE_FEATURES = {
     "org.matrix.msc3814": True,  # dehydrated devices
     "org.matrix.msc3856": True,  # the list of threads
     "org.matrix.msc3912": True,  # redactions of what relates to an event
+    "org.matrix.msc3916.stable": True,  # downloads with a token
     "org.matrix.msc3952_intentional_mentions": True,
     "org.matrix.msc3981": True,  # relations of relations
     "org.matrix.msc3827.stable": True,  # types of rooms in the list of public ones
