@@ -12,6 +12,7 @@ from homeserver.accounts.store.devices import device_nids, upsert_device
 from homeserver.accounts.store.tokens import delete_devices
 from homeserver.e2ee.device_lists import DeviceLists, KeyOwner
 from homeserver.e2ee.key_upload import Upload
+from homeserver.e2ee.new_keys import store_additions
 from homeserver.e2ee.store.dehydration import DehydratedDevice, dehydrated_device, put_dehydrated_device
 from homeserver.e2ee.store.device_keys import delete_orphans_of
 from homeserver.e2ee.store.ended import delete_rows_of_devices
@@ -83,7 +84,10 @@ def _put(txn: Transaction, owner: KeyOwner, new: NewDehydratedDevice) -> bool:
     nid = upsert_device(txn, owner.user_nid, new.device_id, new.display_name, None)
     put_dehydrated_device(txn, owner.user_nid, DehydratedDevice(nid, new.device_id, new.data))
     new.keys.publish(txn, owner, nid, new.device_id)
-    new.keys.add_to_stock(txn, nid, counts={})
+    addition = new.keys.addition(nid)
+    store_additions(txn, [addition])
+    if addition.refused is not None:
+        raise addition.refused
     return True
 
 

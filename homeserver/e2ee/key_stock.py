@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from homeserver.e2ee.new_keys import Addition, store_additions
 from homeserver.e2ee.store.one_time_keys import unclaimed_counts, unused_fallback_algorithms
 from homeserver.storage.cache import ByteBudgetCache
 from homeserver.storage.database import Database
@@ -27,31 +28,59 @@ class Stock(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Entry:
-    change: StockChange
+class _Change:
+    write: StockChange
     devices: Collection[int] = field(default=())
 
 
-class _StockChanges:
+class _Stocks:
+    """What is known of stocks, until they change."""
+
+    def __init__(self, budget: int) -> None:
+        self.generation = 0
+        self.by_device: ByteBudgetCache[int, Stock] = ByteBudgetCache(budget)
+
+    def changed(self, device_nids: Iterable[int]) -> None:
+        self.generation += 1
+        for device_nid in device_nids:
+            self.by_device.discard(device_nid)
+
+
+class _Changes:
     """How changes are stored (an EntryKind). In the journal's order no key can be claimed twice."""
 
-    def __init__(self, stocks: ByteBudgetCache[int, Stock]) -> None:
+    def __init__(self, stocks: _Stocks) -> None:
         self._stocks = stocks
-        self.generation = 0
 
-    def count(self, entry: _Entry) -> int:
+    def count(self, entry: _Change) -> int:
         return 1
 
-    def store(self, txn: Transaction, batch: Sequence[Placed[_Entry]]) -> None:
+    def store(self, txn: Transaction, batch: Sequence[Placed[_Change]]) -> None:
         for placed in batch:
-            placed.entry.devices = placed.entry.change(txn)
+            placed.entry.devices = placed.entry.write(txn)
 
-    def stored(self, batch: Sequence[Placed[_Entry]]) -> Iterable[Topic]:
+    def stored(self, batch: Sequence[Placed[_Change]]) -> Iterable[Topic]:
         # Nobody is woken: clients look at the counts when they are told of something anyway.
-        self.generation += 1
+        self._stocks.changed(device for placed in batch for device in placed.entry.devices)
+        return ()
+
+
+class _Additions:
+    """How new keys are stored (an EntryKind): those of many devices at once."""
+
+    def __init__(self, stocks: _Stocks) -> None:
+        self._stocks = stocks
+
+    def count(self, entry: Addition) -> int:
+        return 1
+
+    def store(self, txn: Transaction, batch: Sequence[Placed[Addition]]) -> None:
+        store_additions(txn, [placed.entry for placed in batch])
         for placed in batch:
-            for device in placed.entry.devices:
-                self._stocks.discard(device)
+            placed.refused = placed.entry.refused
+
+    def stored(self, batch: Sequence[Placed[Addition]]) -> Iterable[Topic]:
+        self._stocks.changed(placed.entry.device_nid for placed in batch)
         return ()
 
 
@@ -62,26 +91,32 @@ class KeyStock:
         """`budget` is in bytes."""
         self._db = db
         self._journal = journal
-        self._stocks: ByteBudgetCache[int, Stock] = ByteBudgetCache(budget)
-        self._changes = _StockChanges(self._stocks)
+        self._stocks = _Stocks(budget)
+        self._changes = _Changes(self._stocks)
+        self._additions = _Additions(self._stocks)
 
     def start_at(self, _: int) -> None:
         """Nothing is known, whatever was known before."""
-        self._changes.generation += 1
-        self._stocks.clear()
+        self._stocks.changed(())
+        self._stocks.by_device.clear()
 
     async def of(self, device_nid: int) -> Stock:
-        stock = self._stocks.get(device_nid)
+        stock = self._stocks.by_device.get(device_nid)
         if stock is None:
-            generation = self._changes.generation
+            generation = self._stocks.generation
             stock = await self._db.read(stock_of, device_nid)
-            if generation == self._changes.generation:
-                self._stocks.put(device_nid, stock, _STOCK_BYTES)
+            if generation == self._stocks.generation:
+                self._stocks.by_device.put(device_nid, stock, _STOCK_BYTES)
         return stock
 
     async def change(self, change: StockChange) -> None:
         """Raises what `change` does."""
-        await self._journal.append(self._changes, _Entry(change))
+        await self._journal.append(self._changes, _Change(change))
+
+    async def add(self, addition: Addition) -> dict[str, int]:
+        """How many one-time keys are left, by algorithm. Raises Unknown, TooLarge (see Addition)."""
+        await self._journal.append(self._additions, addition)
+        return addition.counts
 
 
 def stock_of(txn: Transaction, device_nid: int) -> Stock:

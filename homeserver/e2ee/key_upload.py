@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysupload
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,23 +11,15 @@ import msgspec
 
 from homeserver.e2ee.device_lists import DeviceLists, KeyOwner
 from homeserver.e2ee.key_stock import KeyStock
+from homeserver.e2ee.new_keys import Addition
 from homeserver.e2ee.signed_keys import is_canonical, merged
 from homeserver.e2ee.store.device_keys import DeviceKeysRow, device_keys, put_device_keys
-from homeserver.e2ee.store.one_time_keys import (
-    UploadedKey,
-    append_one_time_keys,
-    delete_claimed_keys,
-    put_fallback_keys,
-    same_named_keys,
-    unclaimed_counts,
-)
+from homeserver.e2ee.store.one_time_keys import UploadedKey
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import BadJson, InvalidParam, TooLarge, Unknown
+from homeserver.protocol.errors import BadJson, InvalidParam
 from homeserver.protocol.identifiers import MAX_IDENTIFIER_BYTES, DeviceID, UserID, exceeds_bytes
 from homeserver.protocol.json import JsonObject, canonical_json, decode_json
 from homeserver.storage.engine import Transaction
-
-_MOST_KEYS = 500
 
 NamedKeys = Mapping[str, msgspec.Raw]
 """Keys by `algorithm:key_id`."""
@@ -79,20 +71,9 @@ class Upload:
         put_device_keys(txn, DeviceKeysRow(device_nid, owner.user_nid, device_id, keys))
         return True
 
-    def add_to_stock(self, txn: Transaction, device_nid: int, counts: dict[str, int]) -> Collection[int]:
-        """Stores the other keys, and sets `counts` to what is left of one-time keys.
-
-        Raises Unknown where a key ID is taken by another key, TooLarge where the device has more than enough.
-        """
-        if self.one_time_keys:
-            _add_one_time_keys(txn, device_nid, self.one_time_keys)
-        if self.fallback_keys:
-            put_fallback_keys(txn, device_nid, self.fallback_keys)
-        counts.clear()
-        counts.update(unclaimed_counts(txn, device_nid))
-        if max(counts.values(), default=0) > _MOST_KEYS:
-            raise TooLarge(f"A device may have {_MOST_KEYS} one-time keys of an algorithm")
-        return [device_nid]
+    def addition(self, device_nid: int) -> Addition:
+        """The other keys, as an addition to the device's stock."""
+        return Addition(device_nid, self.one_time_keys, self.fallback_keys)
 
 
 class KeyUpload:
@@ -113,9 +94,7 @@ class KeyUpload:
             publish = partial(upload.publish, owner=owner, device_nid=device_nid, device_id=device_id)
             await self._lists.change(owner, publish)
         if upload.one_time_keys or upload.fallback_keys:
-            counts: dict[str, int] = {}
-            await self._stock.change(partial(upload.add_to_stock, device_nid=device_nid, counts=counts))
-            return counts
+            return await self._stock.add(upload.addition(device_nid))
         return (await self._stock.of(device_nid)).counts
 
 
@@ -148,41 +127,3 @@ def _parse_key(name: str, key: bytes) -> UploadedKey:
     except msgspec.ValidationError as error:
         raise BadJson(f"{name}: {error}") from error
     return UploadedKey(algorithm, key_id, key)
-
-
-def _add_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
-    known = same_named_keys(txn, device_nid, keys)
-    new, outdated = [], []
-    for key in keys:
-        stored = known.get((key.algorithm, key.key_id))
-        if stored is None:
-            new.append(key)
-        elif not _is_same(stored.key, key.key):
-            if not stored.is_claimed:
-                raise _taken(key, stored.key)
-            # Long gone: a client that lost its keys counts from the beginning.
-            outdated.append(stored)
-            new.append(key)
-    if outdated:
-        delete_claimed_keys(txn, device_nid, outdated)
-    append_one_time_keys(txn, device_nid, new)
-
-
-def _taken(key: UploadedKey, stored: bytes) -> Unknown:
-    # COMPAT(synapse): clients find out by this text that their store is out of step with the server.
-    return Unknown(
-        f"One time key {key.algorithm}:{key.key_id} already exists."
-        f" Old key: {stored.decode()}; new key: {key.key.decode()}"
-    )
-
-
-def _is_same(one: bytes, other: bytes) -> bool:
-    """Whether it is the same key, perhaps signed once more."""
-    return one == other or _unsigned(one) == _unsigned(other)
-
-
-def _unsigned(key: bytes) -> object:
-    value = decode_json(key)
-    if isinstance(value, dict):
-        value.pop("signatures", None)
-    return value

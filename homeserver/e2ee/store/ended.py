@@ -6,7 +6,7 @@ from homeserver.protocol.identifiers import UserID
 from homeserver.storage.engine import Transaction
 
 _OF_DEVICES = (
-    "e2ee_one_time_key",
+    "e2ee_one_time_batch",
     "e2ee_one_time_stock",
     "e2ee_fallback_key",
     "e2ee_to_device",

@@ -1,12 +1,18 @@
-"""Tables e2ee_one_time_key, e2ee_one_time_stock and e2ee_fallback_key.
+"""Tables e2ee_one_time_batch, e2ee_one_time_stock and e2ee_fallback_key.
 
 One-time keys are written and claimed in the journal's order only: nothing comes between reading and writing.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple, TypeVar
 
-from homeserver.storage.engine import Transaction
+from homeserver.storage.engine import Params, Transaction
+
+S = TypeVar("S", str, bytes)
 
 
 class UploadedKey(NamedTuple):
@@ -17,12 +23,37 @@ class UploadedKey(NamedTuple):
     key: bytes
 
 
+class Line(NamedTuple):
+    """The places of a device's keys of one algorithm that are left: from the one to the other, inclusive."""
+
+    next_place: int = 1
+    last_place: int = 0
+
+    @property
+    def count(self) -> int:
+        return self.last_place - self.next_place + 1
+
+
+@dataclass(slots=True)
+class DeviceStock:
+    """One-time keys of a device by algorithm: where they stand, and the IDs of all that it has or had lately."""
+
+    lines: dict[str, Line] = field(default_factory=dict)
+    key_ids: defaultdict[str, set[str]] = field(default_factory=partial(defaultdict, set))
+
+
 class StoredKey(NamedTuple):
-    algorithm: str
-    key_id: str
-    place: int
     key: bytes
     is_claimed: bool
+
+
+class NewKeys(NamedTuple):
+    """Keys of a device, of one algorithm, that get places from `first_place` on."""
+
+    device_nid: int
+    algorithm: str
+    first_place: int
+    keys: Sequence[UploadedKey]
 
 
 class ClaimedKey(NamedTuple):
@@ -31,48 +62,63 @@ class ClaimedKey(NamedTuple):
     key: bytes
 
 
-def same_named_keys(
-    txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]
-) -> dict[tuple[str, str], StoredKey]:
-    """One-time keys that the device has or had, called like these, by algorithm and key ID."""
-    # SQLite joins in the written order where it reads CROSS.
+def device_stocks(txn: Transaction, device_nids: Sequence[int]) -> dict[int, DeviceStock]:
+    """Of each of these devices."""
+    # The keys themselves are not read: both engines keep long values apart from the rest of their row.
     rows = txn.rows(
         """
-        SELECT k.algorithm, k.key_id, k.place, k.key, k.place < s.next_place
-        FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_key k
-        WHERE s.device_nid = %(device_nid)s AND s.algorithm IN %(algorithms)s
-            AND k.device_nid = s.device_nid AND k.algorithm = s.algorithm AND k.key_id IN %(key_ids)s
+        SELECT s.device_nid, s.algorithm, s.next_place, s.last_place, b.key_id_size, b.key_ids
+        FROM e2ee_one_time_stock s
+        LEFT JOIN e2ee_one_time_batch b ON b.device_nid = s.device_nid AND b.algorithm = s.algorithm
+        WHERE s.device_nid IN %(device_nids)s
         """,
-        device_nid=device_nid,
-        algorithms=sorted({key.algorithm for key in keys}), key_ids=[key.key_id for key in keys],
+        device_nids=list(device_nids),
+    )
+    stocks = {nid: DeviceStock() for nid in device_nids}
+    for nid, algorithm, next_place, last_place, size, key_ids in rows:
+        stock = stocks[nid]
+        stock.lines[algorithm] = Line(next_place, last_place)
+        if key_ids is not None:
+            stock.key_ids[algorithm].update(_cut(key_ids, size))
+    return stocks
+
+
+def stored_keys(
+    txn: Transaction, device_nid: int, algorithm: str, key_ids: Collection[str]
+) -> dict[str, StoredKey]:
+    """What a device has or had under these IDs; the newest, where there were several."""
+    rows = txn.rows(
+        """
+        SELECT b.first_place, s.next_place, b.key_id_size, b.key_ids, b.key_size, b.keys
+        FROM e2ee_one_time_stock s
+        JOIN e2ee_one_time_batch b ON b.device_nid = s.device_nid AND b.algorithm = s.algorithm
+        WHERE s.device_nid = %(device_nid)s AND s.algorithm = %(algorithm)s ORDER BY b.last_place
+        """,
+        device_nid=device_nid, algorithm=algorithm,
     )  # fmt: skip
-    return {
-        (algorithm, key_id): StoredKey(algorithm, key_id, place, bytes(key), bool(is_claimed))
-        for algorithm, key_id, place, key, is_claimed in rows
-    }
+    found = {}
+    for first_place, next_place, id_size, ids, key_size, keys in rows:
+        named = zip(_cut(ids, id_size), _cut(bytes(keys), key_size), strict=True)
+        for place, (key_id, key) in enumerate(named, first_place):
+            if key_id in key_ids:
+                found[key_id] = StoredKey(key, place < next_place)
+    return found
 
 
-def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
-    """They come after those that the device has."""
-    last = _last_places(txn, device_nid)
-    rows = []
-    for key in keys:
-        place = last[key.algorithm] = last.get(key.algorithm, 0) + 1
-        rows.append(
-            {
-                "device_nid": device_nid,
-                "algorithm": key.algorithm,
-                "place": place,
-                "key_id": key.key_id,
-                "key": key.key,
-            }
-        )
+def _cut(pieces: S, size: int) -> list[S]:
+    return [pieces[start : start + size] for start in range(0, len(pieces), size)]
+
+
+def append_one_time_keys(txn: Transaction, news: Sequence[NewKeys]) -> None:
+    """Each come after those that the device has."""
     txn.execute_many(
         """
-        INSERT INTO e2ee_one_time_key (device_nid, algorithm, place, key_id, key)
-        VALUES (%(device_nid)s, %(algorithm)s, %(place)s, %(key_id)s, %(key)s)
+        INSERT INTO e2ee_one_time_batch
+            (device_nid, algorithm, last_place, first_place, key_id_size, key_size, key_ids, keys)
+        VALUES (%(device_nid)s, %(algorithm)s, %(last_place)s, %(first_place)s, %(key_id_size)s, %(key_size)s,
+            %(key_ids)s, %(keys)s)
         """,
-        rows,
+        [row for new in news for row in _rows_of(new)],
     )
     txn.execute_many(
         """
@@ -81,28 +127,32 @@ def append_one_time_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploa
         ON CONFLICT (device_nid, algorithm) DO UPDATE SET last_place = excluded.last_place
         """,
         [
-            {"device_nid": device_nid, "algorithm": algorithm, "last_place": place}
-            for algorithm, place in last.items()
+            {
+                "device_nid": new.device_nid,
+                "algorithm": new.algorithm,
+                "last_place": new.first_place + len(new.keys) - 1,
+            }
+            for new in news
         ],
     )
 
 
-def _last_places(txn: Transaction, device_nid: int) -> dict[str, int]:
-    rows = txn.rows(
-        "SELECT algorithm, last_place FROM e2ee_one_time_stock WHERE device_nid = %(device_nid)s",
-        device_nid=device_nid,
-    )
-    return {algorithm: int(place) for algorithm, place in rows}
-
-
-def delete_claimed_keys(txn: Transaction, device_nid: int, keys: Sequence[StoredKey]) -> None:
-    txn.execute_many(
-        """
-        DELETE FROM e2ee_one_time_key
-        WHERE device_nid = %(device_nid)s AND algorithm = %(algorithm)s AND place = %(place)s
-        """,
-        [{"device_nid": device_nid, "algorithm": key.algorithm, "place": key.place} for key in keys],
-    )
+def _rows_of(new: NewKeys) -> Iterator[Params]:
+    """One row for all, as a rule: clients make keys and IDs of one size."""
+    place = new.first_place
+    for (id_size, key_size), group in groupby(new.keys, lambda key: (len(key.key_id), len(key.key))):
+        keys = list(group)
+        yield {
+            "device_nid": new.device_nid,
+            "algorithm": new.algorithm,
+            "last_place": place + len(keys) - 1,
+            "first_place": place,
+            "key_id_size": id_size,
+            "key_size": key_size,
+            "key_ids": "".join([key.key_id for key in keys]),
+            "keys": b"".join([key.key for key in keys]),
+        }
+        place += len(keys)
 
 
 def claim_one_time_keys(txn: Transaction, device_nids: Sequence[int], algorithm: str) -> list[ClaimedKey]:
@@ -110,10 +160,15 @@ def claim_one_time_keys(txn: Transaction, device_nids: Sequence[int], algorithm:
     # SQLite joins in the written order where it reads CROSS: one probe for each device.
     rows = txn.rows(
         """
-        SELECT k.device_nid, k.key_id, k.key
-        FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_key k
+        SELECT b.device_nid,
+            substr(b.key_ids, CAST((s.next_place - b.first_place) * b.key_id_size + 1 AS INTEGER), b.key_id_size),
+            substr(b.keys, CAST((s.next_place - b.first_place) * b.key_size + 1 AS INTEGER), b.key_size)
+        FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_batch b
         WHERE s.device_nid IN %(device_nids)s AND s.algorithm = %(algorithm)s
-            AND k.device_nid = s.device_nid AND k.algorithm = %(algorithm)s AND k.place = s.next_place
+            AND b.device_nid = s.device_nid AND b.algorithm = %(algorithm)s AND b.last_place = (
+                SELECT min(last_place) FROM e2ee_one_time_batch
+                WHERE device_nid = s.device_nid AND algorithm = %(algorithm)s AND last_place >= s.next_place
+            )
         """,
         device_nids=list(device_nids), algorithm=algorithm,
     )  # fmt: skip
@@ -141,8 +196,8 @@ def claim_fallback_keys(txn: Transaction, device_nids: Sequence[int], algorithm:
     return [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, key_id, key in rows]
 
 
-def put_fallback_keys(txn: Transaction, device_nid: int, keys: Sequence[UploadedKey]) -> None:
-    """Replaces those of the same algorithms. The same key again does not count as unused."""
+def put_fallback_keys(txn: Transaction, keys: Iterable[tuple[int, UploadedKey]]) -> None:
+    """Replaces those that the devices have of the same algorithms. The same key again does not count as unused."""
     txn.execute_many(
         """
         INSERT INTO e2ee_fallback_key (device_nid, algorithm, key_id, key, used)
@@ -151,7 +206,7 @@ def put_fallback_keys(txn: Transaction, device_nid: int, keys: Sequence[Uploaded
         SET key_id = excluded.key_id, key = excluded.key, used = 0
         WHERE e2ee_fallback_key.key_id <> excluded.key_id OR e2ee_fallback_key.key <> excluded.key
         """,
-        [{"device_nid": device_nid, **key._asdict()} for key in keys],
+        [{"device_nid": device_nid, **key._asdict()} for device_nid, key in keys],
     )
 
 
@@ -179,14 +234,14 @@ def unused_fallback_algorithms(txn: Transaction, device_nid: int) -> list[str]:
 
 
 def delete_claimed_before(txn: Transaction, before: int) -> int:
-    """One-time keys known to have been claimed before a time in milliseconds; how many they were."""
+    """One-time keys known to have been claimed before a time in milliseconds; how many rows they were."""
     return txn.execute(
         """
-        DELETE FROM e2ee_one_time_key WHERE (device_nid, algorithm, place) IN (
-            SELECT k.device_nid, k.algorithm, k.place
-            FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_key k
+        DELETE FROM e2ee_one_time_batch WHERE (device_nid, algorithm, last_place) IN (
+            SELECT b.device_nid, b.algorithm, b.last_place
+            FROM e2ee_one_time_stock s CROSS JOIN e2ee_one_time_batch b
             WHERE s.spent_at < %(before)s AND s.spent_place > 1
-                AND k.device_nid = s.device_nid AND k.algorithm = s.algorithm AND k.place < s.spent_place
+                AND b.device_nid = s.device_nid AND b.algorithm = s.algorithm AND b.last_place < s.spent_place
         )
         """,
         before=before,

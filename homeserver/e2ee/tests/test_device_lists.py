@@ -157,7 +157,7 @@ class DeviceTests(DeviceListTestCase):
 
     def rows(self) -> int:
         """Of all that belongs to a device."""
-        tables = ("e2ee_device_keys", "e2ee_one_time_key", "e2ee_one_time_stock", "e2ee_fallback_key")
+        tables = ("e2ee_device_keys", "e2ee_one_time_batch", "e2ee_one_time_stock", "e2ee_fallback_key")
         union = " UNION ALL ".join(f"SELECT count(*) AS n FROM {table}" for table in tables)
         found = self.successResultOf(
             self.server.db.read(lambda txn: txn.row(f"SELECT sum(n) FROM ({union}) AS t"))

@@ -1,6 +1,9 @@
 from typing import Any
 
+from homeserver.e2ee.new_keys import Addition, store_additions
+from homeserver.e2ee.store.one_time_keys import UploadedKey
 from homeserver.e2ee.tests.keys import claim, keys_of, publish, query
+from homeserver.protocol.errors import Unknown
 from tests.wire import WireTestCase, each
 
 Json = Any
@@ -88,6 +91,29 @@ class UploadTests(KeyTestCase):
                 claimed = claim(self.bob, self.alice)["@alice:test"][self.alice.device_id]
                 self.assertEqual(claimed, keys.one_time_keys(name))
             self.assertEqual(claim(self.bob, self.alice), {})
+
+    def test_keys_and_names_of_different_sizes(self) -> None:
+        keys = {
+            "curve25519:A": "one",
+            "curve25519:ÄÖ": "two",
+            "curve25519:✉": "drei",
+            "curve25519:BB": "four",
+        }
+        self.alice.post("/keys/upload", {"one_time_keys": keys})
+        for name, key in keys.items():
+            claimed = claim(self.bob, self.alice, algorithm="curve25519")
+            self.assertEqual(claimed, self.only(name, key))
+        self.assertEqual(claim(self.bob, self.alice, algorithm="curve25519"), {})
+
+    def test_uploads_at_the_same_time(self) -> None:
+        """They are stored together: one that is refused takes none along, and the next is judged by the one before."""
+        key = UploadedKey("curve25519", "A", b'"one"')
+        other = key._replace(key=b'"two"')
+        keys = [(1, key), (2, other), (1, other), (1, key), (1, key._replace(key_id="B"))]
+        additions = [Addition(nid, [key], []) for nid, key in keys]
+        self.successResultOf(self.server.db.write(store_additions, additions))
+        self.assertEqual([type(each.refused) for each in additions[2:]], [Unknown, type(None), type(None)])
+        self.assertEqual([each.counts.get("curve25519") for each in additions], [1, 1, None, 1, 2])
 
     def test_more_keys_than_enough(self) -> None:
         keys = keys_of(self.alice)
@@ -254,11 +280,13 @@ class ClaimTests(KeyTestCase):
         self.assertEqual(poll.answer["device_unused_fallback_key_types"], [])
 
     def test_claimed_keys_end_after_a_week_or_two(self) -> None:
-        publish(self.alice, "A", "B")
-        claim(self.bob, self.alice)
+        keys = publish(self.alice, "A", "B")
+        self.alice.post("/keys/upload", {"one_time_keys": keys.one_time_keys("C", "D")})
+        for _ in range(3):
+            claim(self.bob, self.alice)
 
         def rows() -> int:
-            count = "SELECT count(*) FROM e2ee_one_time_key"
+            count = "SELECT count(*) FROM e2ee_one_time_batch"
             found = self.successResultOf(self.server.db.read(lambda txn: txn.row(count)))
             assert found is not None
             return int(found[0])
@@ -270,4 +298,4 @@ class ClaimTests(KeyTestCase):
         self.assertIn(days, range(8, 16))
         self.assertEqual(rows(), 1)
         left = claim(self.bob, self.alice)["@alice:test"][self.alice.device_id]
-        self.assertEqual(left, keys_of(self.alice).one_time_keys("B"))
+        self.assertEqual(left, keys.one_time_keys("D"))

@@ -20,15 +20,20 @@ def upgrade() -> None:
         );
         CREATE INDEX e2ee_device_keys_user ON e2ee_device_keys (user_nid);
 
-        -- Keys for one message each, claimed in the order of place. A claimed key stays for a week or two, so that a
-        -- client that repeats its upload cannot bring it back; then a task deletes it. It ends with the device.
-        CREATE TABLE e2ee_one_time_key (
+        -- Keys for one message each, claimed in the order of their places: first_place to last_place are in this row,
+        -- one behind the other, as all of them are of one size, and so are their IDs. An upload is one row as a rule.
+        -- Claimed keys stay for a week or two, so that a client that repeats its upload cannot bring them back; when
+        -- all of a row are that old, a task deletes it. It ends with the device.
+        CREATE TABLE e2ee_one_time_batch (
             device_nid BIGINT NOT NULL,
             algorithm TEXT NOT NULL,
-            place BIGINT NOT NULL,
-            key_id TEXT NOT NULL,
-            key BYTEA NOT NULL,
-            PRIMARY KEY (device_nid, algorithm, place)
+            last_place BIGINT NOT NULL,
+            first_place BIGINT NOT NULL,
+            key_id_size INTEGER NOT NULL,
+            key_size INTEGER NOT NULL,
+            key_ids TEXT NOT NULL,
+            keys BYTEA NOT NULL,
+            PRIMARY KEY (device_nid, algorithm, last_place)
         ) /* clustered */;
 
         -- How far a device's one-time keys were claimed: those from next_place to last_place are left. A claim
