@@ -44,7 +44,6 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     user_index = UserIndex(core.db, member_index)
     message_index = [MessageIndex()] if config.search.enabled else []
     projections: list[Projection] = [
-        *message_index,
         member_index,
         presence.tracker,
         push.notifying,
@@ -57,6 +56,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         account_data,
         signing_key,
         [federation.outgoing],
+        message_index,
         projections,
         [push.rules],
         message_index,

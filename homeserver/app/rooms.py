@@ -34,6 +34,7 @@ from homeserver.rooms.expiry import ExpiredMessages, Expiry, Forgetting
 from homeserver.rooms.following import Following, RoomSettings
 from homeserver.rooms.guests import GuestDepartures
 from homeserver.rooms.hierarchy import Hierarchies
+from homeserver.rooms.history import History
 from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
@@ -78,11 +79,15 @@ class RoomParts:
         account_data: AccountData,
         signing_key: SigningKey,
         projections_before_members: Sequence[Projection],
+        remembering: Sequence[Projection],
         projections: Sequence[Projection],
         room_settings: Sequence[RoomSettings],
         forgetting: Sequence[Forgetting],
     ) -> None:
-        """`projections` are those of other parts, as are `room_settings` and what is `forgetting`."""
+        """`projections` are those of other parts, as are `room_settings` and what is `forgetting`.
+
+        Those that are `remembering` are told of history, too.
+        """
         self._core = core
         db, clock = core.db, core.clock
         self.heads, self.members = memberships.heads, memberships.members
@@ -95,6 +100,7 @@ class RoomParts:
         self._expired = ExpiredMessages(db, clock, self.expiry, self.tails, [relations, *forgetting])
         replays = Replays(db, core.budget(shares.REPLAYS))
         self.published = published = PublishedRooms(db)
+        marks = RedactionMarks(self.heads, self.tails)
         ingest = Ingest(
             core.journal,
             db,
@@ -104,7 +110,7 @@ class RoomParts:
                     self.tails,
                     *projections_before_members,
                     self.members,
-                    RedactionMarks(self.heads, self.tails),
+                    marks,
                     # After the marks, because what they say of redacted events counts.
                     Descriptions(),
                     SpaceChildren(),
@@ -113,6 +119,7 @@ class RoomParts:
                     relations,
                     self._expired,
                     replays,
+                    *remembering,
                     *projections,
                 ],
             ),
@@ -126,6 +133,14 @@ class RoomParts:
         locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
         self.receiver = EventReceiver(self.heads, ingest, db, locks)
+        self.history = History(
+            self.heads,
+            ingest,
+            self.tails,
+            db,
+            locks,
+            [marks, redacted, relations, self._expired, *remembering],
+        )
         redactor = Redactor(sender, self.heads, db, core.users)
         self.directory = directory = Directory(db, clock)
         aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 from homeserver.protocol.events import Event
@@ -9,7 +10,7 @@ from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.graph.vertices import Aside, Vertex
 from homeserver.rooms.graph.writing import NOWHERE, EventNids, on_fork, write_asides, write_edges, write_forks
 from homeserver.rooms.store.events import EventRow, enter_timeline, insert_bodies, insert_events
-from homeserver.rooms.store.graph import add_missing, delete_refusals
+from homeserver.rooms.store.graph import add_missing, delete_refusals, remove_missing
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid, insert_heads, update_heads
 from homeserver.rooms.store.spans import OPEN, Span, close_spans, insert_spans
 from homeserver.rooms.store.transactions import TransactionKey, insert_transactions, made_events
@@ -55,7 +56,8 @@ class Accepted(Vertex):
     `changes` is what it does to the room's current state: a state event usually takes its slot, but where branches
     of the room meet, other slots change too, and an event may lose its own at once. `replaces` is what was in the
     event's slot before it. `known` is its number if it was here beside the timeline; otherwise `nid` is
-    `position`, which it is given when it is stored.
+    `position`, which it is given when it is stored. One that `is_late` may be named by
+    events that came before it.
     """
 
     state_before: int
@@ -64,6 +66,7 @@ class Accepted(Vertex):
     replaces: Event | None = None
     transaction: TransactionKey | None = None
     known: int | None = None
+    is_late: bool = False
     position: int = 0
 
 
@@ -175,6 +178,7 @@ class RoomAppends:
         insert_bodies(txn, [(event.nid, event.client, event.federation) for _, event in new])
         write_edges(txn, (*asides, *events), nids)
         _store_spans(txn, events, nids)
+        _end_gaps(txn, events)
         made = [(event.transaction, event.event.event_id) for event in events if event.transaction]
         if made:
             insert_transactions(txn, made, self._clock.now_ms())
@@ -214,6 +218,15 @@ def _store_heads(txn: Transaction, appends: Sequence[Append]) -> None:
         insert_heads(txn, new_rooms)
     if newest:
         update_heads(txn, list(newest.values()))
+
+
+def _end_gaps(txn: Transaction, events: Sequence[Accepted]) -> None:
+    for room, late in groupby(sorted((one for one in events if one.is_late), key=_room_of), _room_of):
+        remove_missing(txn, room, [one.event.event_id for one in late])
+
+
+def _room_of(event: Accepted) -> int:
+    return event.room
 
 
 def _store_gaps(txn: Transaction, appends: Sequence[Append]) -> None:

@@ -106,8 +106,8 @@ class Ingest:
         """Stores an event that failed a check on its receipt, beside the timeline."""
         await self._put_aside(head, [await self._aside(event, receipt)])
 
-    async def set_aside(self, head: Head, events: Sequence[Event]) -> None:
-        """Stores events beside the timeline.
+    async def set_aside(self, head: Head, events: Sequence[Event]) -> Sequence[Aside]:
+        """Stores events beside the timeline; they are in an order in which what authorises an event comes before it.
 
         Raises UnknownEvents where what authorises one is neither here nor among them.
         """
@@ -115,7 +115,9 @@ class Ingest:
         here = await self._db.read(event_nids, list(cited))
         ordered = in_auth_order(events, here)
         await self._number(ordered)
-        await self._put_aside(head, [await self._aside(event) for event in ordered])
+        asides = [await self._aside(event) for event in ordered]
+        await self._put_aside(head, asides)
+        return asides
 
     async def slot_of(self, event: Event) -> int | None:
         """The short id of the slot of a state event."""
@@ -191,6 +193,7 @@ class Ingest:
             changes=[await self._change(change) for change in receipt.changes],
             replaces=receipt.replaces,
             known=receipt.known,
+            is_late=True,
         )
 
     async def _change(self, change: SlotChange) -> StateChange:

@@ -3,10 +3,12 @@
 https://spec.matrix.org/v1.19/client-server-api/#redactions
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from homeserver.protocol.errors import Forbidden, NotFound, UserSuspended
 from homeserver.protocol.event_auth import redaction_applies
+from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.protocol.power_levels import power_levels
 from homeserver.rooms.appends import Accepted
@@ -15,7 +17,9 @@ from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.resolution import Resolver, State
 from homeserver.rooms.head import Heads
 from homeserver.rooms.send import EventSender
+from homeserver.rooms.store.early_redactions import remember_early, take_early
 from homeserver.rooms.store.events import mark_redacted, place_of
+from homeserver.rooms.store.graph import graph_events
 from homeserver.rooms.tails import Tails
 from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
@@ -65,8 +69,18 @@ class Redactor:
         return levels.user(draft.sender) >= levels.redact
 
 
+class _Redaction(NamedTuple):
+    """`before` is the state before it, by which it is decided whether it counts."""
+
+    room: RoomKey
+    nid: int
+    event: Event
+    target: EventID
+    before: State
+
+
 class RedactionMarks:
-    """The projection that marks events as redacted. Readers prune what is marked."""
+    """The projection that marks events as redacted, also those that come later. Readers prune what is marked."""
 
     def __init__(self, heads: Heads, tails: Tails) -> None:
         self._heads = heads
@@ -74,18 +88,22 @@ class RedactionMarks:
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         """Marks the targets, as far as they are known here and the rules let their redaction apply."""
-        redactions = redactions_among(events)
+        redactions = [*_early(txn, events), *(_new(*found) for found in redactions_among(events))]
         if not redactions:
             return
         in_batch = {event.event.event_id: (event.nid, event.room) for event in events}
-        places = {target: in_batch.get(target) or _stored_place(txn, target) for _, target in redactions}
-        marks = []
-        for redaction, target in redactions:
-            place = places[target]
-            if place is not None and place[1] == redaction.room and _applies(txn, redaction, target):
-                marks.append((place[0], redaction.nid))
-        if marks:
-            mark_redacted(txn, marks)
+        places = {
+            one.target: in_batch.get(one.target) or _stored_place(txn, one.target) for one in redactions
+        }
+        marks, unknown = [], []
+        for one in redactions:
+            place = places[one.target]
+            if place is None:
+                unknown.append((one.target, one.nid))
+            elif place[1] == one.room.nid and _applies(txn, one):
+                marks.append((place[0], one.nid))
+        mark_redacted(txn, marks)
+        remember_early(txn, unknown)
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         for redaction, _ in redactions_among(events):
@@ -109,13 +127,34 @@ def _stored_place(txn: Transaction, event_id: EventID) -> tuple[int, int] | None
     return None if place is None else (place.nid, place.room)
 
 
-def _applies(txn: Transaction, redaction: Accepted, target: EventID) -> bool:
+def _new(redaction: Accepted, target: EventID) -> _Redaction:
+    event, fork = redaction.event, redaction.fork
+    room = RoomKey(redaction.room, event.room_id, event.version)
+    before = State(redaction.state_before, {}) if fork is None else fork.before
+    return _Redaction(room, redaction.nid, event, target, before)
+
+
+def _early(txn: Transaction, events: Sequence[Accepted]) -> Iterator[_Redaction]:
+    """Redactions that came before what they redact, which is among the events."""
+    late = {event.event.event_id: event for event in events if event.is_late}
+    if not late:
+        return
+    for target, redaction, nid, room in take_early(txn, late.keys()):
+        accepted = late[target]
+        if room != accepted.room:
+            continue
+        key = RoomKey(room, accepted.event.room_id, accepted.event.version)
+        resolver = Resolver(txn, key)
+        states = graph_events(txn, [redaction])[redaction].states
+        assert states is not None, "it is in the timeline"
+        yield _Redaction(key, nid, resolver.events.get(redaction), target, resolver.read(states.before))
+
+
+def _applies(txn: Transaction, redaction: _Redaction) -> bool:
     """By the state before the redaction: whoever is in a room may send one, for whatever they like.
 
     https://spec.matrix.org/v1.19/rooms/v3/#handling-redactions
     """
-    event, fork = redaction.event, redaction.fork
-    resolver = Resolver(txn, RoomKey(redaction.room, event.room_id, event.version))
-    before = State(redaction.state_before, {}) if fork is None else fork.before
-    levels = power_levels(resolver.lookup(before), event.version)
-    return redaction_applies(event, resolver.events.get(target), levels)
+    resolver = Resolver(txn, redaction.room)
+    levels = power_levels(resolver.lookup(redaction.before), redaction.event.version)
+    return redaction_applies(redaction.event, resolver.events.get(redaction.target), levels)

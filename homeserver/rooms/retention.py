@@ -15,6 +15,7 @@ from homeserver.rooms.redactions import redactions_among
 from homeserver.rooms.store.redacted_content import (
     RetainedEvent,
     begin_retention,
+    begin_retention_of_late,
     end_retention,
     replace_bodies,
     retained_events,
@@ -46,6 +47,9 @@ class RedactedContent:
         redactions = [(target, redaction.nid) for redaction, target in redactions_among(events)]
         if redactions:
             begin_retention(txn, redactions, self._clock.now_ms())
+        late = [event.nid for event in events if event.is_late]
+        if late:
+            begin_retention_of_late(txn, late, self._clock.now_ms())
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         """Nobody waits for it."""

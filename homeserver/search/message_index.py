@@ -42,7 +42,7 @@ class MessageIndex:
             insert_messages(txn, indexed)
         # What is new here may have been redacted before it came.
         nids = {nid for nid, _ in indexed}
-        doubtful = {event.event.event_id for event in events if event.known is not None and event.nid in nids}
+        doubtful = {event.event.event_id for event in events if event.is_late and event.nid in nids}
         doubtful.update(target for _, target in redactions_among(events))
         if doubtful:
             delete_redacted(txn, doubtful)

@@ -19,6 +19,18 @@ def begin_retention(txn: Transaction, redactions: Sequence[tuple[EventID, int]],
     )
 
 
+def begin_retention_of_late(txn: Transaction, nids: Sequence[int], now_ms: int) -> None:
+    """For events that came after their redactions, if there were any."""
+    txn.execute(
+        """
+        INSERT INTO room_redacted_content (event, redacted_at)
+        SELECT nid, %(now_ms)s FROM room_event WHERE nid IN %(nids)s AND redacted_by IS NOT NULL
+        ON CONFLICT (event) DO NOTHING
+        """,
+        nids=list(nids), now_ms=now_ms,
+    )  # fmt: skip
+
+
 def retain_again(txn: Transaction, room: int, now_ms: int) -> None:
     """Makes the rows of a room those of its redacted events; the new ones begin now."""
     txn.execute(

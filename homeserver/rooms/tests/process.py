@@ -22,6 +22,7 @@ from homeserver.rooms.create import CreateRoom, RoomCreator
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Heads
+from homeserver.rooms.history import History
 from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.members import Members
@@ -29,7 +30,8 @@ from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.replays import Replays
-from homeserver.rooms.send import EventBuilder, EventSender
+from homeserver.rooms.retention import RedactedContent
+from homeserver.rooms.send import EventBuilder, EventSender, RoomLocks
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.tails import Tails
 from homeserver.runtime.clock import Clock, ReactorTime
@@ -68,7 +70,9 @@ class Process:
         make_threads: MakeThreads,
         projections: Sequence[Projection] = (),
         before_members: Sequence[Projection] = (),
+        remembering: Sequence[Projection] = (),
     ) -> None:
+        """`remembering` are projections that history is told to as well."""
         self._randomness = Randomness()
         # Cast, because the interfaces in its signatures mean nothing to a type checker.
         self.clock = Clock(cast(ReactorTime, FakeReactor()))
@@ -79,13 +83,19 @@ class Process:
         self.heads = Heads(self.db, _BYTES)
         self.tails = Tails(_BYTES)
         self.members = Members(self.db, self.users, self.heads, _BYTES)
-        marks = RedactionMarks(self.heads, self.tails)
+        said: list[Projection] = [
+            RedactionMarks(self.heads, self.tails),
+            RedactedContent(self.db, self.clock, None),
+            *remembering,
+        ]
         replays = Replays(self.db, _BYTES)
+        self.locks: RoomLocks = KeyedLocks()
         self.ingest = Ingest(
             self.journal,
             self.db,
             RoomAppends(
-                self.clock, [self.tails, *before_members, self.members, marks, replays, *projections]
+                self.clock,
+                [self.tails, *before_members, self.members, replays, *said, *projections],
             ),
             self.heads,
             self.users,
@@ -95,8 +105,9 @@ class Process:
         signer = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
         self.builder = EventBuilder(lambda _: signer, self.clock, self._randomness)
         self.sender = EventSender(
-            self.heads, replays, RelationRules(self.db, self.users), self.builder, self.ingest, KeyedLocks()
+            self.heads, replays, RelationRules(self.db, self.users), self.builder, self.ingest, self.locks
         )
+        self.history = History(self.heads, self.ingest, self.tails, self.db, self.locks, said)
         self.redactor = Redactor(self.sender, self.heads, self.db, self.users)
 
     async def start(self) -> None:

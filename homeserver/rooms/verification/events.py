@@ -107,6 +107,10 @@ class RoomEvents:
         self._load(nid for nid in found.values() if nid not in self._kept)
         return {event_id: self._kept[nid] for event_id, nid in found.items() if nid in self._kept}
 
+    def is_elsewhere(self, event_id: EventID) -> bool:
+        """Whether the event is here, be it in this room or in another."""
+        return bool(event_nids(self._txn, [event_id]))
+
     def near(self, event_ids: Iterable[EventID]) -> dict[EventID, GraphEvent]:
         """The events of this room among those named, as vertices of its graph."""
         wanted = set(event_ids)

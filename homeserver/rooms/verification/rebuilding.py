@@ -6,6 +6,7 @@ from typing import Protocol
 from homeserver.protocol.events import Event
 from homeserver.rooms.appends import Accepted, Projection, StateChange
 from homeserver.rooms.graph.vertices import ShortIds
+from homeserver.rooms.store.early_redactions import forget_early_in, remember_early
 from homeserver.rooms.store.graph import add_missing, missing_events, remove_missing
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid, update_heads
 from homeserver.rooms.store.redacted_content import retain_again
@@ -106,6 +107,8 @@ class _Rebuilding:
             for known in page:
                 self._require_states(events, replay, known)
         rewrite_redaction_marks(txn, self._room, replay.redactions.marks(redaction_marks(txn, self._room)))
+        forget_early_in(txn, self._room)
+        remember_early(txn, sorted(replay.redactions.early))
         retain_again(txn, self._room, self._now_ms)
         rewrite_members(txn, self._room, replay.members.members)
         update_heads(txn, [replay.head()])
@@ -190,6 +193,7 @@ def _accepted(events: RoomEvents, known: Known, step: Step, first: Mapping[int, 
             *(_change(events, slot, nid, step.earlier.get(slot), None) for slot, nid in step.changes.items()),
         ],
         known=row.nid,
+        is_late=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from homeserver.protocol.event_auth import redaction_applies
 from homeserver.protocol.events import Event
+from homeserver.protocol.identifiers import EventID
 from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, power_levels
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.rooms.verification.around import Around
@@ -14,30 +15,43 @@ class RedactionReplay:
     def __init__(self, events: RoomEvents, around: Around) -> None:
         self._events = events
         self._around = around
-        self._marks: dict[int, int] = {}
+        # Of each event those that count; of several, the first that came has marked it.
+        self._counting: dict[int, list[int]] = {}
+        self._doubtful: set[int] = set()
         self._silent: set[int] = set()
+        self.early: set[tuple[EventID, int]] = set()
+        """Redactions of what is not here, by what they redact."""
 
     def marks(self, stored: dict[int, int]) -> dict[int, int]:
         """The redaction of each redacted event.
 
-        Redactions that lost their own target are believed what is `stored` of them: until room version 10 a
-        redacted redaction does not say what it redacted.
+        Some are believed what is `stored` of them. Redactions that lost their own target: until room version 10 a
+        redacted redaction does not say what it redacted. And those of events beside the timeline.
         """
-        return self._marks | {nid: by for nid, by in stored.items() if by in self._silent}
+        marks: dict[int, int] = {}
+        for nid, counting in self._counting.items():
+            if stored.get(nid) in counting:
+                marks[nid] = stored[nid]
+            elif nid not in self._doubtful:
+                marks[nid] = counting[0]
+        return marks | {nid: by for nid, by in stored.items() if by in self._silent}
 
     def follow(self, known: Known) -> None:
         """To be told of an event of the timeline before it moves the line."""
         row, redaction = known
-        if redaction is None or redaction.type != "m.room.redaction" or row.is_history:
+        if redaction is None or redaction.type != "m.room.redaction":
             return
         if redaction.redacts is None:
             self._silent.add(row.nid)
             return
         target = self._events.by_ids([redaction.redacts]).get(redaction.redacts)
-        # What comes after its redaction is not marked.
-        was_here = target is not None and row.position is not None and target.row.nid < row.position
-        if target is not None and was_here and self._applies(known, redaction, target.event):
-            self._marks.setdefault(target.row.nid, row.nid)
+        if target is None:
+            if not self._events.is_elsewhere(redaction.redacts):
+                self.early.add((redaction.redacts, row.nid))
+        elif self._applies(known, redaction, target.event):
+            self._counting.setdefault(target.row.nid, []).append(row.nid)
+            if target.row.position is None:
+                self._doubtful.add(target.row.nid)
 
     def _applies(self, known: Known, redaction: Event, target: Event | None) -> bool:
         if target is None:

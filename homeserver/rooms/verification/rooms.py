@@ -8,6 +8,7 @@ from homeserver.protocol.hashes import content_hash_matches
 from homeserver.protocol.redaction import redact_event
 from homeserver.protocol.signing import SignatureInvalid
 from homeserver.rooms.graph.writing import NOWHERE
+from homeserver.rooms.store.early_redactions import early_in
 from homeserver.rooms.store.expiry import expired_upto
 from homeserver.rooms.store.graph import missing_events
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid
@@ -223,6 +224,11 @@ class _RoomVerification:
             if marked.get(nid) != right.get(nid):
                 text = f"event {nid} by {marked.get(nid)} instead of {right.get(nid)}"
                 yield Difference(self._head.room_id, "room_event.redacted_by", text)
+
+        early, waiting = early_in(self._txn, self._head.nid), self._replay.redactions.early
+        for target, nid in sorted(early ^ waiting):
+            text = f"event {nid} redacts {target}, which is not here" if (target, nid) in waiting else target
+            yield Difference(self._head.room_id, "room_early_redaction", text)
 
     def _about_members(self) -> Iterator[Difference]:
         room, room_id = self._head.nid, self._head.room_id

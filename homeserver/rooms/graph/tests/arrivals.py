@@ -20,7 +20,6 @@ from homeserver.rooms.store.overrides import StateRef
 from homeserver.rooms.store.spans import slot_names
 from homeserver.rooms.tests.process import Process, RoomsTestCase
 from homeserver.rooms.visibility import visible_events
-from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.threads import InlineThreads
 from homeserver.storage.engine import Transaction
 from tests.databases import fresh_engine
@@ -38,7 +37,7 @@ class Arrivals:
         self.room_id = room_id
         head = case.result_of(process.heads.get(room_id))
         self.key = RoomKey(head.nid, head.room_id, head.version)
-        self.receiver = EventReceiver(process.heads, process.ingest, process.db, KeyedLocks())
+        self.receiver = EventReceiver(process.heads, process.ingest, process.db, process.locks)
         self.extremities = set(head.extremities)
         self.most_extremities = 1
         self.soft_failed: set[EventID] = set()

@@ -19,6 +19,7 @@ VISIBILITY: Slot = ("m.room.history_visibility", "")
 StateIDs = Mapping[Slot, EventID]
 _SIGNER = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
 _ALTERNATIVES = 12
+_LATELY = 20
 # "shared" asks for the future, which is another one at every server.
 _VISIBILITIES = ("world_readable", "invited", "joined")
 
@@ -122,7 +123,8 @@ class Story:
         prev_events = tuple(rng.sample(newest, min(len(newest), rng.choice((1, 1, 1, 2, 3)))))
         state = self._after_all(prev_events)
         sender = rng.choice(USERS)
-        type_, state_key, content = self._wish(sender)
+        type_, state_key, content = self._wish(sender, made)
+        in_content = type_ != "m.room.redaction" or self._version.redacts_in_content
         slots = auth_slots(
             type=type_, sender=sender, state_key=state_key, content=content, version=self._version
         )
@@ -137,7 +139,8 @@ class Story:
             type=type_,
             state_key=state_key,
             sender=sender,
-            content=content,
+            content=content if in_content else {},
+            redacts=None if in_content else content["redacts"],
             origin_server_ts=rng.randrange(1000),
             depth=1 + max(self.events[event_id].depth for event_id in prev_events),
             prev_events=prev_events,
@@ -150,12 +153,17 @@ class Story:
         )
         return build_event(proposal, _SIGNER)
 
-    def _wish(self, sender: UserID) -> tuple[str, str | None, JsonObject]:
+    def _wish(self, sender: UserID, made: Sequence[EventID]) -> tuple[str, str | None, JsonObject]:
         rng = self._rng
         other = rng.choice(USERS)
         number = rng.randrange(1_000_000)
+        # Not the first ones, on which all else rests.
+        earlier = rng.choice(made[-_LATELY:])
+        relation = {"rel_type": "m.thread", "event_id": earlier}
         wishes: list[tuple[str, str | None, JsonObject]] = [
             ("m.room.message", None, {"body": str(number)}),
+            ("m.room.message", None, {"body": str(number), "m.relates_to": relation}),
+            ("m.room.redaction", None, {"redacts": earlier}),
             ("m.room.topic", "", {"topic": str(number)}),
             ("m.room.name", "", {"name": str(number)}),
             ("m.room.history_visibility", "", {"history_visibility": rng.choice(_VISIBILITIES)}),

@@ -14,8 +14,6 @@ from homeserver.protocol.room_versions import ROOM_VERSIONS
 from homeserver.rooms.draft import Draft
 from homeserver.rooms.graph.tests.arrivals import LENGTH, StoryTestCase, other_order
 from homeserver.rooms.graph.tests.stories import USERS, Story
-from homeserver.rooms.history import History
-from homeserver.runtime.locks import KeyedLocks
 
 _STORIES = int(os.environ.get("FOLKMOOT_TEST_STORIES", "6"))
 
@@ -88,13 +86,7 @@ class StoryTests(StoryTestCase):
             rng = Random(f"history {seed}")
             story, event = self.story_with_join(rng)
             arrivals = self.entered(story, event)
-            history = History(
-                arrivals.process.heads,
-                arrivals.process.ingest,
-                arrivals.process.tails,
-                arrivals.process.db,
-                KeyedLocks(),
-            )
+            history = arrivals.process.history
             placed = 0
             while missing := self.result_of(history.missing(arrivals.room_id)):
                 chunk = story.ancestors(missing, rng.randrange(1, 12))

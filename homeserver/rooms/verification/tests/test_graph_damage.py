@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
-from homeserver.protocol.events import Proposal, build_event
+from homeserver.protocol.events import Event, Proposal, build_event
 from homeserver.protocol.identifiers import ServerName, UserID
 from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.rooms.graph.tests.arrivals import LENGTH, Arrivals
 from homeserver.rooms.graph.tests.stories import Story
-from homeserver.rooms.history import History
 from homeserver.rooms.verification.tests.test_stories import StoryVerificationTestCase
-from homeserver.runtime.locks import KeyedLocks
 from homeserver.storage.engine import Transaction
 
 PLACE = "room_event.state_before, state_after or replaces"
@@ -251,7 +249,7 @@ class EnteredDamageTests(GraphDamageTestCase):
 
     def fill_gap(self) -> None:
         process = self.arrivals.process
-        history = History(process.heads, process.ingest, process.tails, process.db, KeyedLocks())
+        history = process.history
         missing = self.result_of(history.missing(self.arrivals.room_id))
         chunk = self.story.ancestors(missing, 5)
         given = self.arrivals.given(self.story, chunk)
@@ -262,10 +260,26 @@ class EnteredDamageTests(GraphDamageTestCase):
         self.check_sound(self.arrivals, 5)
         self.change("DELETE FROM room_missing_event")
         self.check_mended("room_missing_event")
-        self.change("UPDATE room_missing_event SET event_id = '$other'")
+        self.change("UPDATE room_missing_event SET event_id = event_id || 'x'")
         self.check_mended("room_missing_event")
         self.change("UPDATE room_missing_event SET position = position + 1")
         self.check_mended("room_missing_event")
+
+    def test_redactions_of_what_is_not_here(self) -> None:
+        waiting = False
+        while not waiting:
+            event = self.story.make(behind=self.join.event_id)
+            if self.arrivals.knows({*event.prev_events, *event.auth_events}):
+                received = self.result_of(self.arrivals.receiver.receive(event))
+                waiting = received.refusal is None and self.redacts_unknown(event)
+        self.check_sound(self.arrivals, 5)
+        self.change("DELETE FROM room_early_redaction")
+        self.check_mended("room_early_redaction")
+        self.change("UPDATE room_early_redaction SET target = target || 'x'")
+        self.check_mended("room_early_redaction")
+
+    def redacts_unknown(self, event: Event) -> bool:
+        return event.redacts is not None and not self.arrivals.knows({event.redacts})
 
     def test_history(self) -> None:
         self.fill_gap()

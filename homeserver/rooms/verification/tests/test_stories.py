@@ -12,13 +12,11 @@ from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.signing import SigningKey
 from homeserver.rooms.graph.tests.arrivals import LENGTH, Arrivals, StoryTestCase, other_order
 from homeserver.rooms.graph.tests.stories import Story
-from homeserver.rooms.history import History
 from homeserver.rooms.store.graph import graph_events
 from homeserver.rooms.verification.database import verify
 from homeserver.rooms.verification.differences import Findings
 from homeserver.rooms.verification.rebuilding import rebuild
 from homeserver.rooms.verification.stored import Identity
-from homeserver.runtime.locks import KeyedLocks
 
 _STORIES = int(os.environ.get("FOLKMOOT_TEST_STORIES", "4"))
 _IDENTITY = Identity(ServerName("test"), SigningKey("test", b"\x01" * 32))
@@ -86,7 +84,7 @@ class StoryTests(StoryVerificationTestCase):
             story, event = self.story_with_join(rng)
             arrivals = self.entered(story, event)
             process = arrivals.process
-            history = History(process.heads, process.ingest, process.tails, process.db, KeyedLocks())
+            history = process.history
             while missing := self.result_of(history.missing(arrivals.room_id)):
                 chunk = story.ancestors(missing, rng.randrange(1, 12))
                 self.result_of(history.add(arrivals.room_id, chunk, arrivals.given(story, chunk)))
@@ -125,7 +123,7 @@ class StoryTests(StoryVerificationTestCase):
 
     def fill_gap(self, arrivals: Arrivals, story: Story, rng: Random) -> int:
         process = arrivals.process
-        history = History(process.heads, process.ingest, process.tails, process.db, KeyedLocks())
+        history = process.history
         missing = self.result_of(history.missing(arrivals.room_id))
         if not missing:
             return 0

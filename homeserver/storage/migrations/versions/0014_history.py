@@ -1,4 +1,4 @@
-"""When events came that have no place in the order of positions: history, and those that were refused."""
+"""What cannot be told from positions: what came as history, when events were refused, and redactions that came first."""
 
 from homeserver.storage.upgrade import run_sql
 
@@ -14,5 +14,12 @@ def upgrade() -> None:
 
         -- Up to which position the room's timeline was when the event was refused.
         ALTER TABLE room_refused_event ADD COLUMN position BIGINT NOT NULL DEFAULT 0;
+
+        -- Redactions of events that are not here yet. A row ends when the event gets its place in the timeline.
+        CREATE TABLE room_early_redaction (
+            target TEXT NOT NULL,
+            redaction BIGINT NOT NULL,
+            PRIMARY KEY (target, redaction)
+        );
         """
     )
