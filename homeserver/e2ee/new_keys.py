@@ -87,7 +87,7 @@ def _new_keys(txn: Transaction, addition: Addition, stock: DeviceStock) -> list[
 
 def _counts_after(stock: DeviceStock, news: Sequence[NewKeys]) -> dict[str, int]:
     """Raises TooLarge."""
-    counts = {algorithm: line.count for algorithm, line in stock.lines.items()}
+    counts = {algorithm: line.left for algorithm, line in stock.lines.items()}
     for new in news:
         counts[new.algorithm] = counts.get(new.algorithm, 0) + len(new.keys)
     if max(counts.values(), default=0) > _MOST_KEYS:

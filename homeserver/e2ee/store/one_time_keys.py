@@ -14,6 +14,9 @@ from homeserver.storage.engine import Params, Transaction
 
 S = TypeVar("S", str, bytes)
 
+# A page of SQLite holds such a row whole. The larger rows are, the less uploads cost, and the more claims.
+_ROW_BYTES = 6_000
+
 
 class UploadedKey(NamedTuple):
     """`key` is JSON: a string, or an object with the key and its signatures."""
@@ -30,7 +33,7 @@ class Line(NamedTuple):
     last_place: int = 0
 
     @property
-    def count(self) -> int:
+    def left(self) -> int:
         return self.last_place - self.next_place + 1
 
 
@@ -138,21 +141,24 @@ def append_one_time_keys(txn: Transaction, news: Sequence[NewKeys]) -> None:
 
 
 def _rows_of(new: NewKeys) -> Iterator[Params]:
-    """One row for all, as a rule: clients make keys and IDs of one size."""
+    """As few as may be: clients make keys and IDs of one size."""
     place = new.first_place
     for (id_size, key_size), group in groupby(new.keys, lambda key: (len(key.key_id), len(key.key))):
         keys = list(group)
-        yield {
-            "device_nid": new.device_nid,
-            "algorithm": new.algorithm,
-            "last_place": place + len(keys) - 1,
-            "first_place": place,
-            "key_id_size": id_size,
-            "key_size": key_size,
-            "key_ids": "".join([key.key_id for key in keys]),
-            "keys": b"".join([key.key for key in keys]),
-        }
-        place += len(keys)
+        most = max(1, _ROW_BYTES // (id_size + key_size))
+        for start in range(0, len(keys), most):
+            row = keys[start : start + most]
+            yield {
+                "device_nid": new.device_nid,
+                "algorithm": new.algorithm,
+                "last_place": place + len(row) - 1,
+                "first_place": place,
+                "key_id_size": id_size,
+                "key_size": key_size,
+                "key_ids": "".join([key.key_id for key in row]),
+                "keys": b"".join([key.key for key in row]),
+            }
+            place += len(row)
 
 
 def claim_one_time_keys(txn: Transaction, device_nids: Sequence[int], algorithm: str) -> list[ClaimedKey]:

@@ -50,6 +50,9 @@ def test_a_claim_looks_at_keys_of_the_device_alone(txn: Explaining) -> None:
     claim_one_time_keys(txn, [1, 2], "signed_curve25519")
     (plan,) = txn.plans
     assert "SEARCH s USING PRIMARY KEY (device_nid=? AND algorithm=?)" in plan
-    assert "SEARCH b USING PRIMARY KEY (device_nid=? AND algorithm=? AND last_place=?)" in plan
-    batch = "SEARCH e2ee_one_time_batch USING PRIMARY KEY (device_nid=? AND algorithm=? AND last_place>?)"
-    assert batch in plan
+    assert (
+        "SEARCH b USING INDEX sqlite_autoindex_e2ee_one_time_batch_1 (device_nid=? AND algorithm=? AND last_place=?)"
+        in plan
+    )
+    assert "SEARCH e2ee_one_time_batch USING COVERING INDEX" in plan
+    assert "(device_nid=? AND algorithm=? AND last_place>?)" in plan

@@ -21,7 +21,7 @@ def upgrade() -> None:
         CREATE INDEX e2ee_device_keys_user ON e2ee_device_keys (user_nid);
 
         -- Keys for one message each, claimed in the order of their places: first_place to last_place are in this row,
-        -- one behind the other, as all of them are of one size, and so are their IDs. An upload is one row as a rule.
+        -- one behind the other, as all of them are of one size, and so are their IDs. An upload is a few rows.
         -- Claimed keys stay for a week or two, so that a client that repeats its upload cannot bring them back; when
         -- all of a row are that old, a task deletes it. It ends with the device.
         CREATE TABLE e2ee_one_time_batch (
@@ -34,7 +34,7 @@ def upgrade() -> None:
             key_ids TEXT NOT NULL,
             keys BYTEA NOT NULL,
             PRIMARY KEY (device_nid, algorithm, last_place)
-        ) /* clustered */;
+        );
 
         -- How far a device's one-time keys were claimed: those from next_place to last_place are left. A claim
         -- changes this row alone, and those of many devices lie on one page. What is before spent_place had been
