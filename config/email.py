@@ -98,6 +98,11 @@ class Addresses:
     """E-mail addresses by which users are known here."""
 
     can_change: bool = option(True, "Whether users may add and remove addresses.", key="enable_3pid_changes")
+    can_be_invited: bool = option(
+        True,
+        "Whether users may invite others by their addresses, which identity servers of their choice look up.",
+        key="enable_3pid_lookup",
+    )
     allowed: tuple[AllowedAddress, ...] = option(
         (), "Addresses that users may have; empty allows all.", key="allowed_local_3pids"
     )

@@ -69,7 +69,6 @@ UNUSED = frozenset(
         "email.subjects.messages_in_room",
         "email.subjects.messages_in_room_and_others",
         "email.template_dir",
-        "enable_3pid_lookup",
         "enable_ephemeral_messages",
         "enable_group_creation",
         "enable_local_media_storage",

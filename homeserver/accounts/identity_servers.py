@@ -1,23 +1,33 @@
 """Identity servers, which publish by which address a user is found. Users choose them.
 
-https://spec.matrix.org/v1.19/identity-service-api/#establishing-associations
+https://spec.matrix.org/v1.19/identity-service-api/
 """
 
 import logging
-from typing import Protocol
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from homeserver.accounts.address import Address, parse_address
 from homeserver.http.outbound import Outbound, RequestFailed, Response
-from homeserver.protocol.errors import MatrixError, RemoteFailed, Unknown
-from homeserver.protocol.identifiers import ServerName, UserID, parse_server_name
+from homeserver.protocol.errors import InvalidParam, MatrixError, RemoteFailed
+from homeserver.protocol.identifiers import ServerName, UserID, parse_server_name, parse_user_id
 from homeserver.protocol.json import JsonObject, JsonValue
+from homeserver.protocol.unpadded_base64 import encode_urlsafe_base64
 
 log = logging.getLogger(__name__)
 
-_BIND, _UNBIND = "/_matrix/identity/v2/3pid/bind", "/_matrix/identity/v2/3pid/unbind"
+T = TypeVar("T")
+
+_V2 = "/_matrix/identity/v2"
+_BIND, _UNBIND = f"{_V2}/3pid/bind", f"{_V2}/3pid/unbind"
+_HASH_DETAILS, _LOOKUP, _STORE_INVITE = f"{_V2}/hash_details", f"{_V2}/lookup", f"{_V2}/store-invite"
 _LONGEST_MESSAGE = 500
+# https://spec.matrix.org/v1.19/appendices/#opaque-identifiers
+_TOKEN = re.compile(r"[0-9a-zA-Z.=_-]{1,255}")
 
 
 class SignRequest(Protocol):
@@ -38,9 +48,42 @@ class IdentityServerRefusal(MatrixError):
         return {**super().body(), "errcode": self._errcode}
 
 
+class InvitationKey(msgspec.Struct, frozen=True):
+    """Who signs with it vouches for the invited user."""
+
+    public_key: str
+    key_validity_url: str
+
+
+class StoredInvitation(msgspec.Struct, frozen=True):
+    """`display_name` stands for the address, but does not tell it."""
+
+    token: str
+    public_keys: Sequence[InvitationKey]
+    display_name: str
+
+
 class _Association(msgspec.Struct):
     medium: str
     address: str
+
+
+class _HashDetails(msgspec.Struct):
+    lookup_pepper: str
+    algorithms: list[str]
+
+    def query(self, address: Address) -> tuple[str, str]:
+        """The algorithm, and the address as that one writes it. Raises RemoteFailed where there is none."""
+        if "sha256" in self.algorithms:
+            text = f"{address.address} {address.medium} {self.lookup_pepper}"
+            return "sha256", encode_urlsafe_base64(sha256(text.encode()).digest())
+        if "none" in self.algorithms:
+            return "none", f"{address.address} {address.medium}"
+        raise RemoteFailed("The identity server wants addresses to be hashed in an unknown way")
+
+
+class _Mappings(msgspec.Struct):
+    mappings: Mapping[str, str]
 
 
 class _Refusal(msgspec.Struct):
@@ -64,13 +107,10 @@ class IdentityServers:
         """
         host = parse_server_name(id_server)
         body = {"sid": sid, "client_secret": client_secret, "mxid": user_id}
-        answer = await self._post(host, _BIND, body, f"Bearer {access_token}")
-        if answer.status != 200:
-            raise _refusal(host, answer)
+        found = _told(host, await self._post(host, _BIND, body, _bearer(access_token)), _Association)
         try:
-            found = msgspec.json.decode(answer.body, type=_Association)
             return parse_address(found.medium, found.address)
-        except (msgspec.MsgspecError, UnicodeError, Unknown) as error:
+        except (InvalidParam, UnicodeError) as error:
             raise RemoteFailed(f"{host} does not say what it publishes") from error
 
     async def unbind(self, id_server: str, user_id: UserID, address: Address) -> bool:
@@ -84,16 +124,72 @@ class IdentityServers:
             return False
         return answer.status == 200
 
-    async def _post(self, host: ServerName, path: str, body: JsonObject, authorization: str) -> Response:
+    async def lookup(self, id_server: str, access_token: str, address: Address) -> UserID | None:
+        """Whom the address belongs to, as far as the identity server knows.
+
+        Raises InvalidParam for what is no server, IdentityServerRefusal, and RemoteFailed.
+        """
+        host, authorization = parse_server_name(id_server), _bearer(access_token)
+        details = _told(host, await self._get(host, _HASH_DETAILS, authorization), _HashDetails)
+        algorithm, query = details.query(address)
+        body: JsonObject = {
+            "algorithm": algorithm,
+            "pepper": details.lookup_pepper,
+            "addresses": [query],
+        }
+        found = _told(host, await self._post(host, _LOOKUP, body, authorization), _Mappings)
+        user_id = found.mappings.get(query)
         try:
-            return await self._outbound.post_json(
-                f"https://{host}{path}",
-                body,
-                purpose="identity_server",
-                headers={"Authorization": authorization},
+            return None if user_id is None else parse_user_id(user_id)
+        except InvalidParam as error:
+            raise RemoteFailed(f"{host} names somebody who is no user") from error
+
+    async def store_invitation(
+        self, id_server: str, access_token: str, address: Address, invitation: JsonObject
+    ) -> StoredInvitation:
+        """Has the identity server write to the address, and tell its user once there is one.
+
+        `invitation` has what it is told of the room and the sender. Raises what `lookup` does.
+        """
+        host = parse_server_name(id_server)
+        body: JsonObject = {**address._asdict(), **invitation}
+        answer = await self._post(host, _STORE_INVITE, body, _bearer(access_token))
+        stored = _told(host, answer, StoredInvitation)
+        if _TOKEN.fullmatch(stored.token) is None or not stored.public_keys:
+            raise RemoteFailed(f"{host} gives no token or no key for the invitation")
+        return stored
+
+    async def _get(self, host: ServerName, path: str, authorization: str) -> Response:
+        headers = {"Authorization": authorization}
+        try:
+            return await self._outbound.get_json(
+                f"https://{host}{path}", purpose="identity_server", headers=headers
             )
         except RequestFailed as error:
             raise RemoteFailed(f"{host} cannot be asked: {error}") from error
+
+    async def _post(self, host: ServerName, path: str, body: JsonObject, authorization: str) -> Response:
+        headers = {"Authorization": authorization}
+        try:
+            return await self._outbound.post_json(
+                f"https://{host}{path}", body, purpose="identity_server", headers=headers
+            )
+        except RequestFailed as error:
+            raise RemoteFailed(f"{host} cannot be asked: {error}") from error
+
+
+def _bearer(access_token: str) -> str:
+    return f"Bearer {access_token}"
+
+
+def _told(host: ServerName, answer: Response, kind: type[T]) -> T:
+    """What a successful answer says. Raises IdentityServerRefusal, RemoteFailed."""
+    if answer.status != 200:
+        raise _refusal(host, answer)
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise RemoteFailed(f"{host} does not answer what it was asked") from error
 
 
 def _refusal(host: ServerName, answer: Response) -> MatrixError:

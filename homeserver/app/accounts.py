@@ -94,13 +94,13 @@ class AccountParts:
             config.email.validation_token_lifetime,
             config.server.base_url,
         )
-        identity_servers = IdentityServers(
+        self.identity_servers = IdentityServers(
             core.outbound,
             lambda method, uri, destination, content: authorization(
                 method, uri, domain, destination, signing_key, content
             ),
         )
-        self._contacts = Contacts(db, self._validations, identity_servers, config.addresses, clock)
+        self._contacts = Contacts(db, self._validations, self.identity_servers, config.addresses, clock)
         self._templates = Templates(config.templates.directory, domain)
         self._pages = Pages(self._templates, randomness)
         self._registration_tokens = RegistrationTokens(db, clock, randomness)

@@ -1,6 +1,7 @@
 """Builds every object of the server, in the order of their needs. No part is completed later."""
 
 from config.root import Config
+from federation.client.membership import MembershipCalls
 from homeserver.account_data.contents import AccountData
 from homeserver.app.accounts import AccountParts
 from homeserver.app.core import Surroundings, core_of
@@ -53,6 +54,8 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         core,
         memberships,
         accounts.profiles,
+        accounts.identity_servers,
+        MembershipCalls(federation.transport),
         account_data,
         signing_key,
         [federation.outgoing],

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from homeserver.account_data.contents import AccountData
+from homeserver.accounts.identity_servers import IdentityServers
 from homeserver.accounts.profiles import Profiles
 from homeserver.app import shares
 from homeserver.app.core import Contribution, Core
@@ -36,6 +37,7 @@ from homeserver.rooms.guests import GuestDepartures
 from homeserver.rooms.hierarchy import Hierarchies
 from homeserver.rooms.history import History
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.invited_addresses import InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
 from homeserver.rooms.local_state import StateSetter
@@ -58,6 +60,7 @@ from homeserver.rooms.state import RoomStates
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.store.transactions import delete_transactions
 from homeserver.rooms.tails import Tails
+from homeserver.rooms.third_party_invites import InvitingServers, ThirdPartyInvites
 from homeserver.rooms.timeline import Timelines
 from homeserver.rooms.upgrade import RoomUpgrade
 from homeserver.rooms.view import RoomViews
@@ -76,6 +79,8 @@ class RoomParts:
         core: Core,
         memberships: MembershipParts,
         profiles: Profiles,
+        identity_servers: IdentityServers,
+        inviting_servers: InvitingServers,
         account_data: AccountData,
         signing_key: SigningKey,
         projections_before_members: Sequence[Projection],
@@ -161,10 +166,21 @@ class RoomParts:
             limits,
             db,
         )
+        addresses = InvitedAddresses(
+            identity_servers,
+            self.heads,
+            profiles,
+            core.limiter,
+            limits.third_party_invite,
+            enabled=core.config.addresses.can_be_invited,
+        )
+        self.third_party_invites = ThirdPartyInvites(
+            addresses, self.changes, sender, self.heads, self.joining, inviting_servers, core.domains
+        )
         self._guests = GuestDepartures(self.changes, db)
         new_rooms = NewRooms(builder, ingest, clock, core.around.randomness)
         creator = RoomCreator(
-            new_rooms, profiles, directory, aliases, inviting, core.config.rooms.default_version
+            new_rooms, profiles, directory, aliases, inviting, addresses, core.config.rooms.default_version
         )
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
@@ -174,7 +190,7 @@ class RoomParts:
         previews = Previews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
-            MembershipEndpoints(self.changes, directory),
+            MembershipEndpoints(self.changes, self.third_party_invites, directory),
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, views, core.domains),
             UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),

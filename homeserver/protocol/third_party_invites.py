@@ -39,9 +39,14 @@ def check_third_party_invite(event: Event, target: str, room: RoomState) -> None
         raise AuthRejected("The room has no such third-party invitation")
     if invitation.sender != event.sender:
         raise AuthRejected("The third-party invitation was made by somebody else")
-    pairs = product(_signatures(signed), _public_keys(invitation.content))
-    if not any(_verifies(signed, *pair) for pair in islice(pairs, _MOST_VERIFICATIONS)):
+    if not is_vouched_for(signed, invitation):
         raise AuthRejected("No signature of the third-party invitation is valid")
+
+
+def is_vouched_for(signed: JsonObject, invitation: Event) -> bool:
+    """Whether the third party of an `m.room.third_party_invite` signed this."""
+    pairs = product(_signatures(signed), _public_keys(invitation.content))
+    return any(_verifies(signed, *pair) for pair in islice(pairs, _MOST_VERIFICATIONS))
 
 
 def _signatures(signed: JsonObject) -> Iterator[tuple[str, str]]:

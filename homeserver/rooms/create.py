@@ -8,11 +8,7 @@ from typing import Literal
 import msgspec
 
 from homeserver.accounts.profiles import Profiles
-from homeserver.protocol.errors import (
-    InvalidParam,
-    ThreepidDenied,
-    UnsupportedRoomVersion,
-)
+from homeserver.protocol.errors import InvalidParam, UnsupportedRoomVersion
 from homeserver.protocol.identifiers import (
     RoomAlias,
     RoomID,
@@ -26,6 +22,8 @@ from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion, room_v
 from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.first_state import power_levels_content, preset_state
+from homeserver.rooms.invited_addresses import TYPE as THIRD_PARTY_INVITE
+from homeserver.rooms.invited_addresses import InvitedAddress, InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.new_rooms import NewRooms
@@ -50,7 +48,7 @@ class CreateRoom(msgspec.Struct):
     name: str | None = None
     topic: str | None = None
     invite: list[str] = []
-    invite_3pid: list[JsonObject] = []
+    invite_3pid: list[InvitedAddress] = []
     room_version: str | None = None
     creation_content: JsonObject = {}
     initial_state: list[InitialState] = []
@@ -69,6 +67,7 @@ class RoomCreator:
         directory: Directory,
         aliases: Aliases,
         inviting: Inviting,
+        addresses: InvitedAddresses,
         default_version: str,
     ) -> None:
         self._rooms = rooms
@@ -76,21 +75,26 @@ class RoomCreator:
         self._directory = directory
         self._aliases = aliases
         self._inviting = inviting
+        self._addresses = addresses
         self._default_version = default_version
 
     async def create(self, creator: UserID, wish: CreateRoom) -> RoomID:
         """The ID of the new room, which is stored when this returns.
 
         Raises UnsupportedRoomVersion, RoomInUse for a taken alias, InvalidRoomState where the wishes
-        contradict the room's own rules, Forbidden, InviteBlocked, LimitExceeded, InvalidParam, BadJson.
+        contradict the room's own rules, Forbidden, InviteBlocked, LimitExceeded, InvalidParam, BadJson, and what
+        `InvitedAddresses` does.
         """
         version = creatable_version(self._default_version if wish.room_version is None else wish.room_version)
         alias = _alias(creator, wish)
-        invited = await self._invited(creator, wish)
+        invited, unknown = await self._invited(creator, wish)
         create = _create_content(creator, wish, version, invited)
         room = await self._rooms.begin(creator, version, create)
         for type_, state_key, content in await self._first_state(creator, wish, version, alias, invited):
             await self._rooms.add(room, creator, type_, content, state_key)
+        for address in unknown:
+            token, content = await self._addresses.invitation(creator, room.head, address)
+            await self._rooms.add(room, creator, THIRD_PARTY_INVITE, content, token)
         if wish.visibility == "public":
             await self._aliases.check_publication(creator, room.head.room_id, [alias] if alias else ())
         if alias is not None:
@@ -135,13 +139,20 @@ class RoomCreator:
             state["m.room.member", str(user_id)] = content | ({"is_direct": True} if wish.is_direct else {})
         return [(type_, state_key, content) for (type_, state_key), content in state.items()]
 
-    async def _invited(self, creator: UserID, wish: CreateRoom) -> list[UserID]:
-        if wish.invite_3pid:
-            raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
-        invited = [parse_user_id(user_id) for user_id in dict.fromkeys(wish.invite)]
+    async def _invited(self, creator: UserID, wish: CreateRoom) -> tuple[list[UserID], list[InvitedAddress]]:
+        """The invited users, and the addresses that belong to nobody yet."""
+        invited = [parse_user_id(user_id) for user_id in wish.invite]
+        unknown = []
+        for address in wish.invite_3pid:
+            owner = await self._addresses.owner(creator, address)
+            if owner is None:
+                unknown.append(address)
+            else:
+                invited.append(owner)
+        invited = list(dict.fromkeys(invited))
         for user_id in invited:
             await self._inviting.check_target(creator, user_id)
-        return invited
+        return invited, unknown
 
 
 def creatable_version(identifier: str) -> RoomVersion:

@@ -7,10 +7,13 @@ import msgspec
 
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import MissingParam, ThreepidDenied
+from homeserver.protocol.errors import MissingParam
 from homeserver.protocol.identifiers import RoomID, UserID, parse_room_alias, parse_room_id, parse_user_id
+from homeserver.protocol.json import JsonObject
 from homeserver.rooms.directory import Directory
+from homeserver.rooms.invited_addresses import InvitedAddress
 from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.third_party_invites import ThirdPartyInvites
 
 _ROOM = "/_matrix/client/(v3|r0)/rooms/{room_id}"
 
@@ -27,6 +30,23 @@ class Reason(msgspec.Struct):
     reason: str | None = None
 
 
+class ThirdPartySigned(msgspec.Struct):
+    """What an identity server signed for somebody who reads the address that was invited."""
+
+    sender: str
+    mxid: str
+    token: str
+    signatures: JsonObject
+
+    def signed(self) -> JsonObject:
+        signed: JsonObject = msgspec.to_builtins(self)
+        return signed
+
+
+class Join(Reason):
+    third_party_signed: ThirdPartySigned | None = None
+
+
 class Target(msgspec.Struct):
     user_id: str
     reason: str | None = None
@@ -36,16 +56,32 @@ class Target(msgspec.Struct):
 
 
 class Invite(msgspec.Struct):
-    """Either `user_id` or the `address` of somebody who may have no account yet."""
+    """Either `user_id`, or the `address` of somebody who may have no account yet and where to ask for them."""
 
     user_id: str | None = None
+    medium: str | None = None
     address: str | None = None
+    id_server: str | None = None
+    id_access_token: str | None = None
     reason: str | None = None
+
+    def invited_address(self) -> InvitedAddress | None:
+        """None where a user is invited. Raises MissingParam."""
+        if self.address is self.medium is self.id_server is self.id_access_token is None:
+            return None
+        if self.address is None or self.medium is None:
+            raise MissingParam("To invite by address, medium and address are needed")
+        if self.id_server is None or self.id_access_token is None:
+            raise MissingParam("To invite by address, id_server and id_access_token are needed")
+        return InvitedAddress(self.id_server, self.id_access_token, self.medium, self.address)
 
 
 class MembershipEndpoints:
-    def __init__(self, changes: MembershipChanges, directory: Directory) -> None:
+    def __init__(
+        self, changes: MembershipChanges, third_party_invites: ThirdPartyInvites, directory: Directory
+    ) -> None:
         self._changes = changes
+        self._third_party_invites = third_party_invites
         self._directory = directory
 
     @endpoint(
@@ -55,14 +91,14 @@ class MembershipEndpoints:
         limit=Limit.JOINS_LOCAL,
         suspended=False,
     )
-    async def join_by_name(self, requester: Requester, room_id_or_alias: str, body: Reason) -> Joined:
+    async def join_by_name(self, requester: Requester, room_id_or_alias: str, body: Join) -> Joined:
         """Joins a room by its ID or alias."""
         room_id = await self._room_id(room_id_or_alias)
         await self._join(requester, room_id, body)
         return Joined(room_id)
 
     @endpoint("POST", _ROOM + "/join", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL, suspended=False)
-    async def join(self, requester: Requester, room_id: RoomID, body: Reason) -> Joined:
+    async def join(self, requester: Requester, room_id: RoomID, body: Join) -> Joined:
         """Joins a room by its ID."""
         await self._join(requester, room_id, body)
         return Joined(room_id)
@@ -95,9 +131,11 @@ class MembershipEndpoints:
 
     @endpoint("POST", _ROOM + "/invite", auth=Auth.USER, limit=Limit.INVITES_PER_ISSUER, suspended=False)
     async def invite(self, requester: Requester, room_id: RoomID, body: Invite) -> Empty:
-        """Invites a user."""
-        if body.address is not None:
-            raise ThreepidDenied("This server uses no identity server, so only Matrix users can be invited")
+        """Invites a user, or whoever reads an address."""
+        invited = body.invited_address()
+        if invited is not None:
+            await self._third_party_invites.invite(requester.user_id, room_id, invited, body.reason)
+            return Empty()
         if body.user_id is None:
             raise MissingParam("user_id is needed")
         target = parse_user_id(body.user_id)
@@ -122,7 +160,11 @@ class MembershipEndpoints:
         await self._changes.unban(requester.user_id, room_id, body.user(), body.reason)
         return Empty()
 
-    async def _join(self, requester: Requester, room_id: RoomID, body: Reason) -> None:
+    async def _join(self, requester: Requester, room_id: RoomID, body: Join) -> None:
+        proof = body.third_party_signed
+        if proof is not None:
+            inviter = parse_user_id(proof.sender)
+            await self._third_party_invites.redeem(inviter, room_id, requester.user_id, proof.signed())
         await self._changes.join(requester.user_id, room_id, body.reason, is_guest=requester.is_guest)
 
     async def _room_id(self, room_id_or_alias: str) -> RoomID:

@@ -11,6 +11,7 @@ from config.directory import RoomDirectory
 from config.rate_limits import RateLimits
 from homeserver.account_data.contents import AccountData
 from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.identity_servers import IdentityServers
 from homeserver.accounts.profiles import Profiles
 from homeserver.http.limits import RateLimiter
 from homeserver.protocol.identifiers import RoomID, ServerName, UserID
@@ -24,6 +25,7 @@ from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.head import Heads
 from homeserver.rooms.history import History
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.invited_addresses import InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.members import Members
 from homeserver.rooms.new_rooms import NewRooms
@@ -118,13 +120,15 @@ class Process:
         """Alice's."""
         directory, domains = Directory(self.db, self.clock), LocalDomains(ServerName("test"))
         limiter = RateLimiter(self.clock)
-        account_data = AccountData(self.db, self.journal)
+        account_data, limits = AccountData(self.db, self.journal), RateLimits()
+        profiles, nobody = Profiles(self.db, _BYTES), cast(IdentityServers, None)
         creator = RoomCreator(
             NewRooms(self.builder, self.ingest, self.clock, self._randomness),
-            Profiles(self.db, _BYTES),
+            profiles,
             directory,
             Aliases(directory, self.sender, self.heads, domains, RoomDirectory()),
-            Inviting(account_data, self.users, domains, limiter, RateLimits()),
+            Inviting(account_data, self.users, domains, limiter, limits),
+            InvitedAddresses(nobody, self.heads, profiles, limiter, limits.third_party_invite, enabled=False),
             "11",
         )
         return await creator.create(ALICE, CreateRoom(**wish))

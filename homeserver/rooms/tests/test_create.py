@@ -307,10 +307,6 @@ class RefusalTests(CreateRoomTestCase):
     def test_users_of_other_servers(self) -> None:
         self.assertEqual(self.refusal(invite=["@bob:elsewhere.example"]), (403, "M_FORBIDDEN"))
 
-    def test_third_party_invites(self) -> None:
-        invite = {"id_server": "id.example", "id_access_token": "x", "medium": "email", "address": "b@c.d"}
-        self.assertEqual(self.refusal(invite_3pid=[invite]), (403, "M_THREEPID_DENIED"))
-
     def test_the_creator_is_not_invited(self) -> None:
         self.assertEqual(self.refusal(invite=[self.alice.user_id])[0], 400)
 
