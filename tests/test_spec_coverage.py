@@ -13,7 +13,11 @@ from tests.wire import WireTestCase, each
 # What is ours, or of tools that operators know, or of proposals that clients follow already.
 _OTHERS = ("/_folkmoot/", "/_synapse/", "/health", "/metrics", "/_matrix/client/unstable/")
 # What older servers still ask for, and the specification no longer has.
-_OLDER = ("/_matrix/key/v2/server/{key_id}", "/_matrix/key/v2/query/{server_name}/{key_id}")
+_OLDER = (
+    "/_matrix/key/v2/server/{key_id}",
+    "/_matrix/key/v2/query/{server_name}/{key_id}",
+    "/_matrix/federation/v1/3pid/onbind",
+)
 
 # Operations that the specification limits and we do not.
 _UNLIMITED = {

@@ -76,7 +76,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         talk.part(),
         people.part(),
         media(core),
-        federation.part(accounts.profiles, rooms),
+        federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]

@@ -7,6 +7,7 @@ from config.root import Config
 from federation.api.keys import ServerKeyEndpoints
 from federation.api.public_rooms import FederationPublicRoomsEndpoints
 from federation.api.queries import QueryEndpoints
+from federation.api.third_party_invites import ThirdPartyInviteEndpoints
 from federation.api.version import FederationVersionEndpoints
 from federation.backoff import Backoff
 from federation.client.events import EventCalls
@@ -25,6 +26,7 @@ from federation.server_names import AllowedServers, matches_any
 from federation.service_records import ServiceRecords, TwistedResolver
 from federation.transport import Transport
 from federation.well_known import WellKnown
+from homeserver.accounts.accounts import Accounts
 from homeserver.accounts.profiles import Profiles
 from homeserver.app import shares
 from homeserver.app.core import Contribution, Core
@@ -70,7 +72,7 @@ class FederationParts:
         self.outgoing = OutgoingEvents(core.domains, self.queues, clock)
         self.authentication = RequestAuthentication(core.domains.default, self.keyring, allowed, backoff)
 
-    def part(self, profiles: Profiles, rooms: "RoomParts") -> Contribution:
+    def part(self, accounts: Accounts, profiles: Profiles, rooms: "RoomParts") -> Contribution:
         core, config = self._core, self._core.config
         notary = Notary(self._own_keys, self.keyring, core.db)
         return Contribution(
@@ -83,6 +85,7 @@ class FederationParts:
                     core.domains,
                     shows_profiles=config.federation.allow_profile_lookup,
                 ),
+                ThirdPartyInviteEndpoints(rooms.third_party_invites, accounts),
                 FederationPublicRoomsEndpoints(
                     rooms.published, config.room_directory, is_shown=config.federation.allow_public_rooms
                 ),
