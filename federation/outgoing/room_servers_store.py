@@ -36,6 +36,19 @@ def servers_after(
     return [(room, ServerName(server), first, last) for room, server, first, last in rows]
 
 
+def servers_in(txn: Transaction, room: int, limit: int) -> list[ServerName]:
+    """Other servers that are in the room, those with the most users first."""
+    rows = txn.rows(
+        """
+        SELECT server FROM federation_room_server WHERE room = %(room)s AND last = %(still)s
+        ORDER BY joined DESC, server
+        LIMIT %(limit)s
+        """,
+        room=room, still=STILL, limit=limit,
+    )  # fmt: skip
+    return [ServerName(server) for (server,) in rows]
+
+
 def add_joined(txn: Transaction, room: int, server: ServerName, by: int, position: int) -> None:
     """Counts users of a server who came at a position, or left where `by` is negative."""
     params = {"room": room, "server": server, "by": by, "position": position, "still": STILL}

@@ -70,7 +70,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     parts = (
         discovery(core),
         accounts.part(rooms.profile_news, rooms.auto_joiner, federation.profiles, memberships.members),
-        rooms.part(),
+        rooms.part(incoming.history),
         push.part(),
         encryption.part(accounts.reauthentication),
         talk.part(),

@@ -9,6 +9,7 @@ from federation.incoming.admission import Admission
 from federation.incoming.edu_kinds import KeyEdus, PresenceEdus, ReceiptEdus, ToDeviceEdus, TypingEdus
 from federation.incoming.edu_senders import EduSenders
 from federation.incoming.edus import EduKind, Edus
+from federation.incoming.history import HistoryFetcher
 from federation.incoming.intake import EventIntake
 from federation.incoming.outliers import Outliers
 from federation.incoming.pdu_checks import PduChecks
@@ -43,6 +44,9 @@ class IncomingParts:
         checks = PduChecks(federation.keyring, threads)
         outliers = Outliers(rooms.heads, rooms.receiver, core.db, threads)
         states = RemoteStates(calls, checks, outliers, rooms.heads, core.db)
+        self.history = HistoryFetcher(
+            calls, checks, states, rooms.history, rooms.heads, core.db, core.waiting
+        )
         intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads)
         self._staged = StagedRooms(intake, rooms.heads, core.db)
         admission = Admission(rooms.heads, core.domains, core.db)

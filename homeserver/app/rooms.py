@@ -42,6 +42,7 @@ from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
 from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.missing_history import MissingHistory
 from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.peeking import Peeking
 from homeserver.rooms.previews import Previews
@@ -185,8 +186,6 @@ class RoomParts:
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
         self.views = views = RoomViews(self.heads, self.members, self.expiry, db)
-        seen_states, timelines = RoomStates(views, db), Timelines(views, core.journal, db)
-        peeking = Peeking(seen_states, timelines, directory, core.journal, core.waiting, clock, db)
         previews = Previews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
@@ -194,10 +193,8 @@ class RoomParts:
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, views, core.domains),
             UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
-            PeekingEndpoints(peeking, clock),
             PreviewEndpoints(previews, Hierarchies(self.heads, previews, db), directory),
             PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
-            RoomReadingEndpoints(seen_states, timelines, clock),
             RelationEndpoints(RelatedEvents(views, db), clock),
             ContextEndpoints(Contexts(views, core.journal, db), clock),
         ]
@@ -206,9 +203,9 @@ class RoomParts:
         self.tails.start_at(position)
         self.members.start_at(position)
 
-    def part(self) -> Contribution:
+    def part(self, missing_history: MissingHistory) -> Contribution:
         return Contribution(
-            self._endpoints,
+            [*self._endpoints, *self._reading(missing_history)],
             [
                 Every("old transaction IDs", timedelta(hours=1), self._forget_old),
                 *(
@@ -221,6 +218,13 @@ class RoomParts:
                 Every("profiles in rooms", timedelta(minutes=1), self.profile_news.tell),
             ],
         )
+
+    def _reading(self, missing_history: MissingHistory) -> Sequence[object]:
+        core = self._core
+        states = RoomStates(self.views, core.db)
+        timelines = Timelines(self.views, missing_history, core.journal, core.db)
+        peeking = Peeking(states, timelines, self.directory, core.journal, core.waiting, core.clock, core.db)
+        return [RoomReadingEndpoints(states, timelines, core.clock), PeekingEndpoints(peeking, core.clock)]
 
     async def _forget_old(self) -> None:
         day_ago = self._core.clock.now_ms() - 24 * 3600 * 1000

@@ -4,7 +4,7 @@ A token "s12" stands for the place in the timeline right after position 12, in /
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from homeserver.http.requester import Requester
@@ -13,10 +13,12 @@ from homeserver.protocol.filters import RoomEventFilter
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.aggregations import bundled
 from homeserver.rooms.ignored import without_ignored
+from homeserver.rooms.missing_history import MissingHistory
 from homeserver.rooms.reading import timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import members_at
 from homeserver.rooms.store.events import event_by_id
+from homeserver.rooms.store.graph import missing_events
 from homeserver.rooms.store.heads import room_of_event
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import RoomView, RoomViews, visible_in
@@ -57,13 +59,17 @@ def format_sync_token(position: int, received: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a timeline; `end` is the token to go on from, None where there is no more."""
+    """Part of a timeline; `end` is the token to go on from, None where there is no more.
+
+    `missing` are events that belong to that part and are not here.
+    """
 
     view: RoomView
     start: str
     end: str | None
     chunk: Sequence[Seen]
     state: Sequence[TimelineEvent]
+    missing: Collection[EventID] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +86,26 @@ class PageWish:
 class Timelines:
     """The timeline as the requester may see it."""
 
-    def __init__(self, views: RoomViews, journal: Journal, db: Database) -> None:
+    def __init__(
+        self, views: RoomViews, missing_history: MissingHistory, journal: Journal, db: Database
+    ) -> None:
         self._views = views
+        self._missing_history = missing_history
         self._journal = journal
         self._db = db
 
     async def page(self, requester: Requester, room_id: RoomID, wish: PageWish) -> Page:
-        """Events that the requester may see. Raises Forbidden, NotFound, InvalidParam."""
+        """Events that the requester may see. Raises Forbidden, NotFound, InvalidParam.
+
+        What is missing of a page backwards is asked of other servers, for a bounded time.
+        """
         view = await self._views.of(requester, room_id)
         newest = min(view.upto, self._journal.position)
         stretch = _stretch(wish, newest)
-        return await self._db.read(_page, requester, view, wish.filter, stretch)
+        page = await self._db.read(_page, requester, view, wish.filter, stretch)
+        if page.missing and await self._missing_history.fetch(room_id, page.missing):
+            page = await self._db.read(_page, requester, view, wish.filter, stretch)
+        return page
 
     async def event_anywhere(self, requester: Requester, event_id: EventID) -> tuple[RoomView, Seen]:
         """As `event`, in whatever room it is."""
@@ -131,13 +146,30 @@ def _page(
     txn: Transaction, requester: Requester, view: RoomView, wanted: RoomEventFilter, stretch: Stretch
 ) -> Page:
     chunk, end = walk(txn, requester, view, wanted, stretch)
+    missing = _missing(txn, view.room, stretch, end)
+    if missing and chunk and end is None:
+        # There may be more, when it is asked for again.
+        end = chunk[-1].event.position - 1
     return Page(
         view=view,
         start=format_token(stretch.start if stretch.start != START else 0),
         end=None if end is None else format_token(end),
         chunk=bundled(txn, requester, view, chunk),
         state=members_of_senders(txn, view, chunk) if wanted.lazy_load_members else (),
+        missing=missing,
     )
+
+
+def _missing(txn: Transaction, room: int, stretch: Stretch, end: int | None) -> list[EventID]:
+    """What events name that are between the places where a page backwards begins and ends, and is not here."""
+    if not stretch.backwards:
+        return []
+    oldest = stretch.stop if end is None else end + 1
+    return [
+        event_id
+        for event_id, position in missing_events(txn, room).items()
+        if oldest < position <= stretch.start + 1
+    ]
 
 
 def members_of_senders(txn: Transaction, view: RoomView, chunk: Sequence[Seen]) -> list[TimelineEvent]:

@@ -108,11 +108,17 @@ class _Receiving:
         event, rest = self._event, self._other_extremities()
         if event.is_state and rest and self._known is None:
             raise MustBeStored
-        is_linear = before.line == self._tip.line and not before.changes and not (event.is_state and rest)
+        changes = self._changes(before, rest)
+        # Beside other branches the event may change the room's state but not its own, even if it is no state event.
+        is_linear = (
+            before.line == self._tip.line
+            and not before.changes
+            and not (rest and (event.is_state or changes))
+        )
         return Receipt(
             fork=None if is_linear else Fork(before, after_is_current=not rest),
             known=self._known,
-            changes=self._changes(before, rest),
+            changes=changes,
             replaces=self._states.lookup(before).get(event.slot) if event.is_state else None,
             extremities=(*rest, event.event_id),
             missing=self._newcomer.missing,

@@ -64,6 +64,12 @@ class Story:
             joined_later=False,
         )
 
+    def is_shared(self, event: Event) -> bool:
+        """Whether the history's visibility is the default one just before or after the event."""
+        around = (self.before[event.event_id], self.after[event.event_id])
+        values = {self._string(state, VISIBILITY, "history_visibility") for state in around}
+        return bool(values & {None, "shared"})
+
     def _string(self, state: StateIDs, slot: Slot, key: str) -> str | None:
         value = self.events[state[slot]].content.get(key) if slot in state else None
         return value if isinstance(value, str) else None
