@@ -45,9 +45,7 @@ class Notifications:
         """The newest, at most `limit`, before a position; where there are more, the position to go on from."""
         # One more, which says whether there is more.
         stretch = Stretch(limit=limit + 1) if before is None else Stretch(before=before, limit=limit + 1)
-        found = await self._db.read(
-            _notifications, requester.user_nid, requester.device_nid, stretch, highlights=highlights
-        )
+        found = await self._db.read(_notifications, requester.user_nid, stretch, highlights=highlights)
         page = found[:limit]
         return page, page[-1].event.position if len(found) > limit else None
 
@@ -57,11 +55,11 @@ class Notifications:
         Fewer than `limit` are all that there are.
         """
         stretch = Stretch(after=after, before=upto + 1, limit=limit, newest_first=False)
-        return await self._db.read(_notifications, user_nid, None, stretch)
+        return await self._db.read(_notifications, user_nid, stretch)
 
 
 def _notifications(
-    txn: Transaction, user_nid: int, device: int | None, stretch: Stretch, *, highlights: bool = False
+    txn: Transaction, user_nid: int, stretch: Stretch, *, highlights: bool = False
 ) -> list[Notification]:
     rows = notified(txn, user_nid, ignored_senders(txn, user_nid), stretch, highlights=highlights)
     if not rows:
@@ -69,7 +67,7 @@ def _notifications(
     ruleset = Ruleset(rules_of(txn, user_nid))
     marks = read_marks(txn, user_nid, list({row.room for row in rows}))
     stored = events_by_nid(txn, [row.nid for row in rows])
-    events = {event.nid: event for event in timeline_events(txn, stored, device)}
+    events = {event.nid: event for event in timeline_events(txn, stored)}
     return [
         Notification(events[row.nid], row.room_id, _actions(row, ruleset), _is_read(row, marks), row.ts)
         for row in rows

@@ -171,7 +171,7 @@ class _Aggregation:
         if not nids:
             return {}
         rows = events_by_nid(self._txn, list(nids))
-        events = timeline_events(self._txn, rows, self._viewing.device_nid)
+        events = timeline_events(self._txn, rows, self._viewing)
         found: dict[int, Seen] = {}
         for room in {event.room for event in events}:
             member = self._members.get(room)

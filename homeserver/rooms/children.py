@@ -104,7 +104,7 @@ def _children(
     if len(nids) > wish.limit and ordered:
         last = ordered[-1].position
         end = format_token(last - 1 if wish.backwards else last)
-    events = timeline_events(txn, ordered, requester.device_nid)
+    events = timeline_events(txn, ordered, requester)
     seen = visible_in(txn, requester.user_id, view, events)
     return bundled(txn, requester, view, seen), end
 
@@ -117,7 +117,7 @@ def _threads(
     page = found[:limit]
     rows = {row.nid: row for row in events_by_nid(txn, [thread.root for thread in page])}
     ordered = [rows[thread.root] for thread in page if thread.root in rows]
-    events = timeline_events(txn, ordered, requester.device_nid)
+    events = timeline_events(txn, ordered, requester)
     seen = visible_in(txn, requester.user_id, view, events)
     ignored = ignored_users(txn, requester.user_nid)
     # A thread goes on without those who are ignored, but it begins with what they said.

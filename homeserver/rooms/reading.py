@@ -1,9 +1,11 @@
 """From rows to events that can be shown: redactions applied, replaced state looked up."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
+from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import decode_json, encode_json
 from homeserver.protocol.redaction import redact
 from homeserver.protocol.room_versions import RoomVersion, room_version
@@ -14,16 +16,26 @@ from homeserver.rooms.timeline_event import TimelineEvent, as_replaced, event_ke
 from homeserver.storage.engine import Transaction
 
 
+class Asker(Protocol):
+    """For whom events are read: a user on a device, who is told by what transaction IDs it made them."""
+
+    @property
+    def user_id(self) -> UserID: ...
+
+    @property
+    def device_nid(self) -> int | None: ...
+
+
 def timeline_events(
-    txn: Transaction, rows: Sequence[TimelineRow], device: int | None = None
+    txn: Transaction, rows: Sequence[TimelineRow], asker: Asker | None = None
 ) -> list[TimelineEvent]:
-    """The rows' events, in the same order. `device` is the viewer's, who is told its transaction IDs."""
+    """The rows' events, in the same order."""
     others = _others(txn, rows)
     versions = _versions(txn, [*rows, *others.values()])
     pruned = {row.nid: _client(row, versions) for row in [*rows, *others.values()]}
     events = [_event(row, pruned, others) for row in rows]
-    if device is not None and events:
-        _add_transactions(txn, events, device)
+    if asker is not None and asker.device_nid is not None:
+        _add_transactions(txn, events, asker.user_id, asker.device_nid)
     return events
 
 
@@ -77,9 +89,14 @@ def _event(row: TimelineRow, client: Mapping[int, bytes], others: Mapping[int, T
     )
 
 
-def _add_transactions(txn: Transaction, events: Sequence[TimelineEvent], device: int) -> None:
-    made = transaction_ids(txn, device, [event.key.event_id for event in events])
-    for event in events:
+def _add_transactions(
+    txn: Transaction, events: Sequence[TimelineEvent], user_id: UserID, device: int
+) -> None:
+    own = [event for event in events if event.key.sender == user_id]
+    if not own:
+        return
+    made = transaction_ids(txn, device, [event.key.event_id for event in own])
+    for event in own:
         txn_id = made.get(event.key.event_id)
         if txn_id is not None:
             event.transaction = (device, txn_id)

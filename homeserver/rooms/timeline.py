@@ -184,7 +184,7 @@ def seen_event(txn: Transaction, requester: Requester, view: RoomView, event_id:
     row = event_by_id(txn, event_id)
     if row is None or row.room != view.room:
         return None
-    events = timeline_events(txn, [row], requester.device_nid)
+    events = timeline_events(txn, [row], requester)
     seen = visible_in(txn, requester.user_id, view, events)
     heard = without_ignored(txn, requester.user_nid, seen)
     return bundled(txn, requester, view, heard)[0] if heard else None

@@ -46,7 +46,7 @@ def walk(
     while True:
         rows = _rows(txn, view.room, stretch, size + 1)
         more, rows = len(rows) > size, rows[:size]
-        events = timeline_events(txn, rows, requester.device_nid)
+        events = timeline_events(txn, rows, requester)
         seen = visible_in(txn, requester.user_id, view, events)
         heard = without_ignored(txn, requester.user_nid, seen)
         passed = passing(txn, view.room, view.room_id, wanted, heard)

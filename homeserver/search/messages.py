@@ -249,7 +249,7 @@ class _Search:
 
     def _visible(self, txn: Transaction, keys: Sequence[int]) -> list[tuple[int, Seen]]:
         """Those of the events that the user may see and the filter passes, newest first."""
-        events = timeline_events(txn, events_by_nid(txn, keys), self._requester.device_nid)
+        events = timeline_events(txn, events_by_nid(txn, keys), self._requester)
         ignored = ignored_users(txn, self._requester.user_nid)
         by_room: dict[int, list[TimelineEvent]] = {}
         for event in events:

@@ -16,6 +16,7 @@ from homeserver.rooms.reading import state_events, timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import MEMBER, members_at
 from homeserver.rooms.store.events import TimelineRow, events_backwards, line_at, newest_events
+from homeserver.rooms.store.graph import behind_gaps
 from homeserver.rooms.store.members import MemberRow, heroes, summary_counts
 from homeserver.rooms.store.spans import changed_state_rows, current_state_rows, state_rows
 from homeserver.rooms.timeline_event import TimelineEvent
@@ -134,6 +135,7 @@ class RoomReads:
         expiry = reader.expiry
         self._oldest = {} if expiry is None else expiry.oldest_of(txn, [work.member.room for work in works])
         self._counts = summary_counts(txn, [work.member.room for work in works])
+        self._behind_gaps = behind_gaps(txn, [work.member.room for work in works])
         new = [work for work in works if work.full_state and work.after == 0 and _is_joined(work)]
         rooms, upto = [work.member.room for work in new], max((work.upto for work in new), default=0)
         self._pages = newest_events(txn, rooms, upto, reader.timeline_limit + 1)
@@ -181,7 +183,8 @@ class RoomReads:
     def _walk(self, work: RoomWork) -> _Walk:
         """Back from the newest event until those that pass the filter are as many as are wanted.
 
-        It ends at what the user may not see, so that the state at its start is followed by all later state.
+        It ends at what the user may not see, so that the state at its start is followed by all later state; and at
+        what follows events that are not here, so that the client asks for those.
         """
         reader, walk = self._reader, _Walk()
         for count, (one, passes) in enumerate(self._backwards(work)):
@@ -189,6 +192,9 @@ class RoomReads:
                 walk.limited = True
                 break
             (walk.told if passes else walk.dropped).append(one)
+            if (one.event.room, one.event.position) in self._behind_gaps:
+                walk.limited = True
+                break
         return walk
 
     def _backwards(self, work: RoomWork) -> Iterator[tuple[Seen | None, bool]]:
@@ -200,7 +206,7 @@ class RoomReads:
             rows = self._pages.pop(work.member.room, None)
             if rows is None:
                 rows = events_backwards(self._txn, work.member.room, upto, work.after, limit)
-            events = timeline_events(self._txn, rows, self._reader.device_nid)
+            events = timeline_events(self._txn, rows, self._reader)
             seen = visible_events(self._txn, work.member.room, self._reader.user_id, work.member, events)
             heard = [one for one in seen if not is_ignored(self._reader.ignored, one.event)]
             passed = passing(self._txn, work.member.room, work.member.room_id, self._reader.timeline, heard)
