@@ -57,7 +57,7 @@ class Accepted(Vertex):
     of the room meet, other slots change too, and an event may lose its own at once. `replaces` is what was in the
     event's slot before it. `known` is its number if it was here beside the timeline; otherwise `nid` is
     `position`, which it is given when it is stored. One that `is_late` may be named by
-    events that came before it.
+    events that came before it; of what one that `is_behind_gap` follows, something is not here.
     """
 
     state_before: int
@@ -67,6 +67,7 @@ class Accepted(Vertex):
     transaction: TransactionKey | None = None
     known: int | None = None
     is_late: bool = False
+    is_behind_gap: bool = False
     position: int = 0
 
 

@@ -194,6 +194,7 @@ class Ingest:
             replaces=receipt.replaces,
             known=receipt.known,
             is_late=True,
+            is_behind_gap=bool(receipt.missing),
         )
 
     async def _change(self, change: SlotChange) -> StateChange:

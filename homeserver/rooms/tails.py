@@ -66,7 +66,9 @@ class Tails:
     def _add(self, accepted: Accepted) -> None:
         event = _timeline_event(accepted)
         # The room's events between what is known of it and this one are unknown, unless there is a tail.
-        tail = self._tails.get(event.room) or _Tail(complete_after=event.position - 1)
+        # Behind a gap it begins anew: what was told before does not lead to what is told now.
+        tail = None if accepted.is_behind_gap else self._tails.get(event.room)
+        tail = tail or _Tail(complete_after=event.position - 1)
         tail.events.append(event)
         tail.size += event.size()
         if len(tail.events) > _LONGEST:

@@ -227,6 +227,14 @@ def missing_events(txn: Transaction, room: int) -> dict[EventID, int]:
     return {EventID(event_id): position for event_id, position in rows}
 
 
+def behind_gaps(txn: Transaction, rooms: Collection[int]) -> set[tuple[int, int]]:
+    """(room, position) of the events that name missing ones."""
+    rows = txn.rows(
+        "SELECT room, position FROM room_missing_event WHERE room IN %(rooms)s", rooms=list(rooms)
+    )
+    return {(room, position) for room, position in rows}
+
+
 def slots_of_events(txn: Transaction, room: int, event_ids: Collection[EventID]) -> dict[Slot, EventID]:
     """The slots of those of the events that are state of the room; not of those that were rejected."""
     rows = txn.rows(

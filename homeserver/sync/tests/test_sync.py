@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from homeserver.protocol.identifiers import EventID
+from homeserver.rooms.store.events import place_of
+from homeserver.rooms.store.graph import add_missing
 from tests.client import SyncAnswer
 from tests.wire import WireClient, WireTestCase, each
 
@@ -53,6 +56,25 @@ class InitialTests(SyncTestCase):
             told |= {(event["type"], event["state_key"]): event for event in timeline if "state_key" in event}
             current = self.bob.get(f"/rooms/{self.room_id}/state").json
             self.assertEqual(set(ids(list(told.values()))), set(ids(current)))
+
+    def test_limited_where_events_are_missing(self) -> None:
+        since = self.bob.sync().next_batch
+        first, second, third = self.send(3)
+        place = self.successResultOf(self.server.db.read(place_of, EventID(second)))
+        assert place is not None
+        assert place.position is not None
+        self.successResultOf(
+            self.server.db.write(add_missing, place.room, [EventID("$missing")], place.position)
+        )
+        # What is in memory does not know of it.
+        self.restart()
+        timeline = self.bob.sync(since).room(self.room_id)["timeline"]
+        self.assertEqual([event["event_id"] for event in timeline["events"]], [second, third])
+        self.assertIs(timeline["limited"], True)
+        before = self.bob.get(
+            f"/rooms/{self.room_id}/messages", dir="b", limit=1, **{"from": timeline["prev_batch"]}
+        )
+        self.assertEqual([event["event_id"] for event in before["chunk"]], [first])
 
     def test_limited_if_there_is_more(self) -> None:
         everything = self.bob.messages(self.room_id, limit=100)["chunk"]
