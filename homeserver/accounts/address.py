@@ -6,6 +6,9 @@ https://spec.matrix.org/v1.19/appendices/#3pid-types
 import re
 from typing import NamedTuple
 
+from phonenumbers import NumberParseException, PhoneNumberFormat, format_number
+from phonenumbers import parse as parse_number
+
 from homeserver.protocol.errors import InvalidParam
 
 EMAIL, MSISDN = "email", "msisdn"
@@ -35,3 +38,17 @@ def parse_address(medium: str, address: str) -> Address:
     if shape.fullmatch(canonical) is None:
         raise InvalidParam(f"This is no address of the medium {medium}")
     return Address(medium, canonical)
+
+
+def parse_phone(country: str | None, number: str) -> Address:
+    """A phone number as it is dialled in a country, which is an ISO 3166-1 code such as `GB`.
+
+    Without a country it must be an international number. Raises InvalidParam.
+    """
+    if country is None:
+        return parse_address(MSISDN, number)
+    try:
+        parsed = parse_number(number, country.upper())
+    except NumberParseException as error:
+        raise InvalidParam("This is no phone number of that country") from error
+    return parse_address(MSISDN, format_number(parsed, PhoneNumberFormat.E164))

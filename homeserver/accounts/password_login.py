@@ -6,10 +6,17 @@ https://spec.matrix.org/v1.19/client-server-api/#identifier-types
 import msgspec
 
 from config.rate_limits import RateLimits
-from homeserver.accounts.address import MSISDN, Address, parse_address
+from homeserver.accounts.address import Address, parse_address, parse_phone
 from homeserver.accounts.domains import LocalDomains
-from homeserver.accounts.passwords import MAX_PASSWORD, PasswordHasher
-from homeserver.accounts.store.accounts import Credentials, credentials_like, credentials_of, folded
+from homeserver.accounts.passwords import MAX_PASSWORD, PasswordHasher, was_imported
+from homeserver.accounts.store.accounts import (
+    Credentials,
+    an_imported_hash,
+    credentials_like,
+    credentials_of,
+    folded,
+    replace_password_hash,
+)
 from homeserver.accounts.store.addresses import owner_of_address
 from homeserver.http.limits import RateLimiter
 from homeserver.protocol.errors import Forbidden, LimitExceeded, MissingParam, Unknown
@@ -71,15 +78,18 @@ class PasswordLogin:
         named = self._named(_identifier(given))
         key = named.address if isinstance(named, Address) else folded(named)
         self._count_failure(key, count=False)
-        candidate = await self._db.read(_candidate, named)
+        candidate, imported = await self._db.read(_candidate, named)
         password_hash = None if candidate is None else candidate.password_hash
         if len(given.password) > MAX_PASSWORD:
-            matches = await self._hasher.verify("", None)
+            matches = await self._hasher.verify("", None, imported)
         else:
-            matches = await self._hasher.verify(given.password, password_hash)
-        if candidate is None or not matches:
+            matches = await self._hasher.verify(given.password, password_hash, imported)
+        if candidate is None or password_hash is None or not matches:
             self._count_failure(key, count=True)
             raise Forbidden("Wrong user name or password")
+        if was_imported(password_hash):
+            new = await self._hasher.hash(given.password)
+            await self._db.write(replace_password_hash, candidate.user_nid, password_hash, new)
         return candidate
 
     def _named(self, identifier: UserIdentifier) -> UserID | Address:
@@ -92,7 +102,9 @@ class PasswordLogin:
         if identifier.type == "m.id.thirdparty":
             medium, address = identifier.medium, identifier.address
         elif identifier.type == "m.id.phone":
-            medium, address = MSISDN, identifier.phone
+            if not identifier.phone:
+                raise MissingParam("identifier.phone is needed")
+            return parse_phone(identifier.country, identifier.phone)
         else:
             raise Unknown("The type of the identifier is not known")
         if not medium or not address:
@@ -117,8 +129,15 @@ def _identifier(given: NamedPassword) -> UserIdentifier:
     return UserIdentifier("m.id.user", given.user)
 
 
-def _candidate(txn: Transaction, named: UserID | Address) -> Credentials | None:
-    """The user with this address or this very ID, or the only one whose ID differs just in case."""
+def _candidate(txn: Transaction, named: UserID | Address) -> tuple[Credentials | None, str | None]:
+    """The user with this address or this very ID, or the only one whose ID differs just in case.
+
+    With it, an imported hash of whomever.
+    """
+    return _credentials(txn, named), an_imported_hash(txn)
+
+
+def _credentials(txn: Transaction, named: UserID | Address) -> Credentials | None:
     if isinstance(named, Address):
         owner = owner_of_address(txn, named)
         return None if owner is None else credentials_of(txn, owner)

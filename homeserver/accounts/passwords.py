@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import TypeVar
 
+import bcrypt
 from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 from twisted.internet.defer import CancelledError
@@ -27,7 +28,11 @@ T = TypeVar("T")
 _MEMORY_BYTES = 19 * 1024 * 1024
 _PASSES = 2
 _USUAL_ROUNDS = 12
+# bcrypt looks at no more.
+_BCRYPT_BYTES = 72
 MAX_PASSWORD = 512
+IMPORTED_HASH = "$2"
+"""How the text of a bcrypt hash begins."""
 
 _RULES: tuple[tuple[str, str, type[WeakPassword], str], ...] = (
     ("require_digit", "[0-9]", PasswordNoDigit, "a digit"),
@@ -50,12 +55,20 @@ class PasswordHasher:
         """The hash in its usual text form, `$argon2id$…`, with its salt and cost."""
         return (await self._run(self._hash, self._prepared(password))).decode()
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Without a hash it takes just as long to say no, so that nobody learns who has an account."""
+    async def verify(self, password: str, password_hash: str | None, imported: str | None = None) -> bool:
+        """Without a hash it takes just as long to say no, so that nobody learns who has an account.
+
+        As long as there is an `imported` hash, which is checked in another way, every check takes the time of both.
+        """
+        is_imported = password_hash is not None and was_imported(password_hash)
         prepared = self._prepared(password)
-        if password_hash is None:
-            return await self._run(self._verify_nobody, prepared)
-        return await self._run(_matches, prepared, password_hash.encode())
+        return await self._run(
+            self._verify,
+            prepared,
+            None if is_imported else password_hash,
+            password_hash if is_imported else None,
+            imported,
+        )
 
     def _prepared(self, password: str) -> bytes:
         # COMPAT(synapse): the same normalisation and pepper, so that imported hashes stay valid.
@@ -64,6 +77,14 @@ class PasswordHasher:
 
     def _hash(self, prepared: bytes) -> bytes:
         return argon2id.str(prepared, opslimit=self._passes, memlimit=self._memory)
+
+    def _verify(self, prepared: bytes, own: str | None, imported: str | None, decoy: str | None) -> bool:
+        matches = self._verify_nobody(prepared) if own is None else _matches(prepared, own.encode())
+        if imported is not None:
+            return _matches_imported(prepared, imported)
+        if decoy is not None:
+            _matches_imported(prepared, decoy)
+        return matches
 
     def _verify_nobody(self, prepared: bytes) -> bool:
         if self._nobodys_hash is None:
@@ -92,6 +113,18 @@ def _matches(prepared: bytes, password_hash: bytes) -> bool:
     try:
         return argon2id.verify(password_hash, prepared)
     except CryptoError:
+        return False
+
+
+def was_imported(password_hash: str) -> bool:
+    """Whether it is a hash of Synapse, which is to be replaced once its password is known again."""
+    return password_hash.startswith(IMPORTED_HASH)
+
+
+def _matches_imported(prepared: bytes, password_hash: str) -> bool:
+    try:
+        return bcrypt.checkpw(prepared[:_BCRYPT_BYTES], password_hash.encode())
+    except ValueError:
         return False
 
 

@@ -70,17 +70,24 @@ class AddressRequestEndpoints:
         """Sends a link that lets the owner of an address set a new password."""
         return RequestedToken(await self._requests.ask(body.wish("password_reset"), caller.address))
 
-    @endpoint(
-        "POST",
-        _CLIENT + "/register/msisdn/requestToken",
-        _CLIENT + "/account/3pid/msisdn/requestToken",
-        _CLIENT + "/account/password/msisdn/requestToken",
-        auth=Auth.OPTIONAL,
-        limit=Limit.NONE,
-    )
-    async def phone(self, body: PhoneRequest) -> RequestedToken:
-        """Refuses: no messages are sent to phone numbers."""
-        raise ThreepidMediumNotSupported("Phone numbers cannot be confirmed on this server")
+    @endpoint("POST", _CLIENT + "/register/msisdn/requestToken", auth=Auth.NONE, limit=Limit.NONE)
+    async def register_phone(self, body: PhoneRequest) -> RequestedToken:
+        """Refuses to confirm a phone number for registration."""
+        raise _no_messages()
+
+    @endpoint("POST", _CLIENT + "/account/3pid/msisdn/requestToken", auth=Auth.OPTIONAL, limit=Limit.NONE)
+    async def add_phone(self, body: PhoneRequest) -> RequestedToken:
+        """Refuses to confirm a phone number that would be added to an account."""
+        raise _no_messages()
+
+    @endpoint("POST", _CLIENT + "/account/password/msisdn/requestToken", auth=Auth.NONE, limit=Limit.NONE)
+    async def reset_by_phone(self, body: PhoneRequest) -> RequestedToken:
+        """Refuses to let the owner of a phone number set a new password."""
+        raise _no_messages()
+
+
+def _no_messages() -> ThreepidMediumNotSupported:
+    return ThreepidMediumNotSupported("No messages are sent to phone numbers, so they cannot be confirmed")
 
 
 class ListedAddress(msgspec.Struct, frozen=True):

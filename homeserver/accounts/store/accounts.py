@@ -105,6 +105,15 @@ def credentials_of(txn: Transaction, user_nid: int) -> Credentials | None:
     return None if row is None else Credentials(*row)
 
 
+def an_imported_hash(txn: Transaction) -> str | None:
+    """The password hash of some user whom another server hashed it for, as long as there is one."""
+    # In the words of the index.
+    row = txn.row(
+        "SELECT password_hash FROM account WHERE substr(password_hash, 1, 2) = '$2' ORDER BY user_nid LIMIT 1"
+    )
+    return None if row is None else str(row[0])
+
+
 def insert_account(txn: Transaction, new: NewAccount, now: int) -> int | None:
     """The short id of the new user, or None where the user ID is taken."""
     user_nid = _known_user(txn, new.user_id)
@@ -161,6 +170,16 @@ def update_password_hash(txn: Transaction, user_nid: int, password_hash: str) ->
         "UPDATE account SET password_hash = %(password_hash)s WHERE user_nid = %(user_nid)s",
         user_nid=user_nid,
         password_hash=password_hash,
+    )
+
+
+def replace_password_hash(txn: Transaction, user_nid: int, old: str, new: str) -> None:
+    """A hash of the same password; one that was set meanwhile stays."""
+    txn.execute(
+        "UPDATE account SET password_hash = %(new)s WHERE user_nid = %(user_nid)s AND password_hash = %(old)s",
+        user_nid=user_nid,
+        old=old,
+        new=new,
     )
 
 

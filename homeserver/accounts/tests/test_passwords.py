@@ -1,7 +1,9 @@
+import unicodedata
 from collections.abc import Callable
 from itertools import pairwise
 from typing import ParamSpec, TypeVar
 
+import bcrypt
 import pytest
 from nacl.exceptions import InvalidkeyError
 from nacl.pwhash import argon2id
@@ -17,6 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _CHEAP = Passwords(bcrypt_rounds=4)
+_SALT = bcrypt.gensalt(4)
 
 
 class BusyThreads(InlineThreads):
@@ -50,6 +53,44 @@ class HashTests(SynchronousTestCase):
 
     def test_unicode_has_one_form(self) -> None:
         self.assertTrue(self.verify("pa\u0308ssword", self.hash(self.hasher, "p\u00e4ssword")))
+
+    def test_hashes_of_synapse(self) -> None:
+        for password in ("pa\u0308ssword", "x" * 200, "with\0nul"):
+            imported = bcrypt.hashpw(unicodedata.normalize("NFKC", password).encode()[:72], _SALT).decode()
+            self.assertTrue(self.verify(password, imported))
+            self.assertFalse(self.verify("other", imported))
+        salted = bcrypt.hashpw(b"wordsalt", _SALT).decode()
+        self.assertFalse(self.verify("word", salted))
+        peppered = PasswordHasher(InlineThreads(), Passwords(bcrypt_rounds=4, pepper="salt"))
+        self.assertTrue(self.successResultOf(Deferred.fromCoroutine(peppered.verify("word", salted))))
+
+    def test_nonsense_that_looks_imported(self) -> None:
+        for nonsense in ("$2", "$2b$04$", "$2x$99$" + "a" * 53):
+            self.assertFalse(self.verify("x", nonsense))
+
+    def test_every_check_takes_the_same_where_hashes_were_imported(self) -> None:
+        """The work is counted, as clocks are not to be relied on."""
+        imported, own = bcrypt.hashpw(b"right", _SALT).decode(), self.hash(self.hasher, "right")
+        done: list[str] = []
+
+        def noting(name: str, check: Callable[[bytes, bytes], bool]) -> Callable[[bytes, bytes], bool]:
+            def noted(first: bytes, second: bytes) -> bool:
+                done.append(name)
+                return check(first, second)
+
+            return noted
+
+        self.patch(bcrypt, "checkpw", noting("bcrypt", bcrypt.checkpw))
+        self.patch(argon2id, "verify", noting("argon2id", argon2id.verify))
+        # The first check of nobody's makes a hash instead.
+        self.verify("wrong", None)
+        for password_hash in (imported, own, None):
+            done.clear()
+            work = self.hasher.verify("wrong", password_hash, imported)
+            self.assertFalse(self.successResultOf(Deferred.fromCoroutine(work)))
+            self.assertEqual(done, ["argon2id", "bcrypt"])
+        work = self.hasher.verify("right", own, bcrypt.hashpw(b"other", _SALT).decode())
+        self.assertTrue(self.successResultOf(Deferred.fromCoroutine(work)))
 
     def test_same_password_has_many_hashes(self) -> None:
         self.assertNotEqual(self.hash(self.hasher, "x"), self.hash(self.hasher, "x"))

@@ -1,6 +1,10 @@
 from typing import Any
 
+from homeserver.accounts.address import Address
+from homeserver.accounts.store.accounts import account_by_user_id
+from homeserver.accounts.store.addresses import insert_address
 from homeserver.accounts.tests.posts import MailTestCase
+from homeserver.protocol.identifiers import UserID
 from tests.client import Answer, Json
 from tests.wire import PASSWORD, WireClient, WireTestCase, each
 
@@ -175,6 +179,36 @@ class LoginTests(AddressTestCase):
         ):
             self.assertEqual(self.log_in(**body)["user_id"], self.alice.user_id)
             self.assertEqual(self.log_in(**body, password="wrong").error, (403, "M_FORBIDDEN"))
+
+    def test_by_phone(self) -> None:
+        account = self.successResultOf(self.server.db.read(account_by_user_id, UserID(self.alice.user_id)))
+        assert account is not None, "she has registered"
+        number = Address("msisdn", "442079460958")
+        self.successResultOf(self.server.db.write(insert_address, account.user_nid, number, 0, 0))
+
+        def check(fields: Json) -> None:
+            identifier = {"type": "m.id.phone", **fields}
+            self.assertEqual(self.log_in(identifier=identifier)["user_id"], self.alice.user_id)
+
+        each(
+            check,
+            [
+                {"country": "GB", "phone": "020 7946 0958"},
+                {"country": "gb", "phone": "(020) 7946-0958"},
+                {"country": "US", "phone": "+44 20 7946 0958"},
+                {"phone": "+442079460958"},
+            ],
+        )
+
+    def test_what_is_no_phone_number(self) -> None:
+        for fields, error in (
+            ({"country": "GB", "phone": "hello"}, "M_INVALID_PARAM"),
+            ({"country": "Atlantis", "phone": "020 7946 0958"}, "M_INVALID_PARAM"),
+            ({"country": "GB", "phone": "1" * 1000}, "M_INVALID_PARAM"),
+            ({"country": "GB"}, "M_MISSING_PARAM"),
+        ):
+            identifier = {"type": "m.id.phone", **fields}
+            self.assertEqual(self.log_in(identifier=identifier).error, (400, error))
 
     def test_nobody_by_address(self) -> None:
         for identifier in (

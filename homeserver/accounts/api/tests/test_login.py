@@ -1,6 +1,13 @@
+import bcrypt
+
 from config.passwords import Passwords
 from config.rate_limits import RateLimit, RateLimits
-from homeserver.accounts.store.accounts import NewAccount, insert_account
+from homeserver.accounts.store.accounts import (
+    NewAccount,
+    an_imported_hash,
+    credentials_like,
+    insert_account,
+)
 from homeserver.accounts.tests.serving import PASSWORD, AccountsTestCase, password_login
 from homeserver.protocol.identifiers import UserID
 
@@ -57,8 +64,24 @@ class LoginTests(AccountsTestCase):
         self.assertEqual(self.login("alice")["user_id"], "@alice:test")
         self.assertEqual(self.request("POST", "/login", password_login("ALICE")).error, (403, "M_FORBIDDEN"))
 
-    async def import_user(self, user_id: str, password: str) -> None:
-        password_hash = await self.hasher.hash(password)
+    def stored_hash(self, user_id: str) -> str:
+        (found,) = self.result_of(self.db.read(credentials_like, UserID(user_id)))
+        return found.password_hash or ""
+
+    def test_hashes_of_synapse_are_replaced_when_their_password_is_known(self) -> None:
+        imported = bcrypt.hashpw(b"old secret", bcrypt.gensalt(4)).decode()
+        self.result_of(self.import_user("@carol:test", "", imported))
+        wrong = self.request("POST", "/login", password_login("carol", "wrong"))
+        self.assertEqual(wrong.error, (403, "M_FORBIDDEN"))
+        self.assertEqual(self.stored_hash("@carol:test"), imported)
+        for _ in range(2):
+            reply = self.request("POST", "/login", password_login("carol", "old secret"))
+            self.assertEqual(reply.status, 200)
+            self.assertRegex(self.stored_hash("@carol:test"), r"^\$argon2id\$")
+        self.assertEqual(self.result_of(self.db.read(an_imported_hash)), None)
+
+    async def import_user(self, user_id: str, password: str, password_hash: str | None = None) -> None:
+        password_hash = password_hash or await self.hasher.hash(password)
         new = NewAccount(UserID(user_id), password_hash, displayname=None, is_admin=False, user_type=None)
         await self.db.write(insert_account, new, 0)
 

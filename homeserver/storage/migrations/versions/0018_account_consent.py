@@ -1,0 +1,21 @@
+"""Hashes of passwords that come from Synapse, and when users last proved who they are.
+
+No new tables.
+"""
+
+from homeserver.storage.upgrade import run_sql
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    run_sql(
+        """
+        -- Accounts whose users have not logged in since they came from Synapse; then they get another hash.
+        CREATE INDEX account_imported_hash ON account (user_nid) WHERE substr(password_hash, 1, 2) = '$2';
+
+        -- When the user last showed who they are on this device, in milliseconds since the epoch.
+        ALTER TABLE account_device ADD COLUMN proven_at BIGINT NOT NULL DEFAULT 0;
+        """
+    )
