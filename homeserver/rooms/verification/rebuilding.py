@@ -108,7 +108,7 @@ class _Rebuilding:
                 self._require_states(events, replay, known)
         rewrite_redaction_marks(txn, self._room, replay.redactions.marks(redaction_marks(txn, self._room)))
         forget_early_in(txn, self._room)
-        remember_early(txn, sorted(replay.redactions.early))
+        remember_early(txn, sorted(replay.redactions.early | replay.redactions.perhaps_early))
         retain_again(txn, self._room, self._now_ms)
         rewrite_members(txn, self._room, replay.members.members)
         update_heads(txn, [replay.head()])

@@ -21,6 +21,8 @@ class RedactionReplay:
         self._silent: set[int] = set()
         self.early: set[tuple[EventID, int]] = set()
         """Redactions of what is not here, by what they redact."""
+        self.perhaps_early: set[tuple[EventID, int]] = set()
+        """The same of what is beside the timeline: it may have come later."""
 
     def marks(self, stored: dict[int, int]) -> dict[int, int]:
         """The redaction of each redacted event.
@@ -52,6 +54,7 @@ class RedactionReplay:
             self._counting.setdefault(target.row.nid, []).append(row.nid)
             if target.row.position is None:
                 self._doubtful.add(target.row.nid)
+                self.perhaps_early.add((redaction.redacts, row.nid))
 
     def _applies(self, known: Known, redaction: Event, target: Event | None) -> bool:
         if target is None:
