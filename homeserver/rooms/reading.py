@@ -30,10 +30,7 @@ def timeline_events(
     txn: Transaction, rows: Sequence[TimelineRow], asker: Asker | None = None
 ) -> list[TimelineEvent]:
     """The rows' events, in the same order."""
-    others = _others(txn, rows)
-    versions = _versions(txn, [*rows, *others.values()])
-    pruned = {row.nid: _client(row, versions) for row in [*rows, *others.values()]}
-    events = [_event(row, pruned, others) for row in rows]
+    events = _events(txn, rows, {row.replaces for row in rows if row.replaces is not None})
     if asker is not None and asker.device_nid is not None:
         _add_transactions(txn, events, asker.user_id, asker.device_nid)
     return events
@@ -41,7 +38,14 @@ def timeline_events(
 
 def state_events(txn: Transaction, rows: Sequence[TimelineRow]) -> list[TimelineEvent]:
     """The rows' events as they are shown where a state is told: without what each of them replaced."""
-    return timeline_events(txn, [row._replace(replaces=None) for row in rows])
+    return _events(txn, rows, set())
+
+
+def _events(txn: Transaction, rows: Sequence[TimelineRow], replaced: set[int]) -> list[TimelineEvent]:
+    others = _others(txn, rows, replaced)
+    versions = _versions(txn, [*rows, *others.values()])
+    others_pruned = {nid: _client(row, versions) for nid, row in others.items()}
+    return [_event(row, _client(row, versions), others_pruned) for row in rows]
 
 
 def pruned_client(client: bytes, version: RoomVersion) -> bytes:
@@ -54,9 +58,9 @@ def pruned(event: TimelineEvent, version: RoomVersion) -> TimelineEvent:
     return msgspec.structs.replace(event, client=pruned_client(event.client, version))
 
 
-def _others(txn: Transaction, rows: Sequence[TimelineRow]) -> Mapping[int, TimelineRow]:
-    """The events that `rows` replace or were redacted by."""
-    wanted = {nid for row in rows for nid in (row.replaces, row.redacted_by) if nid is not None}
+def _others(txn: Transaction, rows: Sequence[TimelineRow], replaced: set[int]) -> Mapping[int, TimelineRow]:
+    """The events that `rows` were redacted by, and those that were replaced."""
+    wanted = replaced | {row.redacted_by for row in rows if row.redacted_by is not None}
     return {row.nid: row for row in events_by_nid(txn, list(wanted))} if wanted else {}
 
 
@@ -71,21 +75,21 @@ def _client(row: TimelineRow, versions: Mapping[int, RoomVersion]) -> bytes:
     return row.client if row.redacted_by is None else pruned_client(row.client, versions[row.room])
 
 
-def _event(row: TimelineRow, client: Mapping[int, bytes], others: Mapping[int, TimelineRow]) -> TimelineEvent:
-    replaced = row.replaces if row.replaces in others else None
-    redaction = row.redacted_by if row.redacted_by in others else None
+def _event(row: TimelineRow, client: bytes, others: Mapping[int, bytes]) -> TimelineEvent:
+    """`others` is the client JSON of the events that it replaces or was redacted by, where those are told."""
+    replaced = None if row.replaces is None else others.get(row.replaces)
     return TimelineEvent(
         room=row.room,
         nid=row.nid,
         position=row.position,
-        client=client[row.nid],
+        client=client,
         key=event_key(row.client),
         origin_server_ts=row.origin_server_ts,
         state_before=row.state_before,
         state_after=row.state_after,
         on_fork=bool(row.on_fork),
-        replaced=None if replaced is None else as_replaced(client[replaced]),
-        redacted_because=None if redaction is None else client[redaction],
+        replaced=None if replaced is None else as_replaced(replaced),
+        redacted_because=None if row.redacted_by is None else others.get(row.redacted_by),
     )
 
 

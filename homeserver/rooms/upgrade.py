@@ -27,9 +27,10 @@ from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.powers import may_set
 from homeserver.rooms.reading import state_events
 from homeserver.rooms.send import EventSender
+from homeserver.rooms.state import state_without_members_at
 from homeserver.rooms.store.events import events_by_nid
 from homeserver.rooms.store.members import member_events
-from homeserver.rooms.store.spans import Slot, current_state_rows
+from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.upgraded_content import (
     carried_aliases,
@@ -38,6 +39,7 @@ from homeserver.rooms.upgraded_content import (
     create_content,
     is_taken_along,
 )
+from homeserver.rooms.view import CURRENT
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 
@@ -164,9 +166,8 @@ class RoomUpgrade:
 
 def _state(txn: Transaction, room: int) -> list[TimelineEvent]:
     """The current state, of members only those who are banned."""
-    (rows,) = current_state_rows(txn, [room], except_type="m.room.member").values()
     bans = events_by_nid(txn, member_events(txn, room, "ban"))
-    return state_events(txn, [*rows, *bans])
+    return [*state_without_members_at(txn, room, CURRENT), *state_events(txn, bans)]
 
 
 def _tombstone(replacement: RoomID) -> JsonObject:

@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from homeserver.protocol.history_visibility import may_see
@@ -13,11 +13,14 @@ from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.graph import EventStates, states_of
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.store.overrides import StateRef, overriding
-from homeserver.rooms.store.spans import OPEN, Slot, slot_history
+from homeserver.rooms.store.spans import OPEN, Slot, SlotSpan, slot_histories, slot_history
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.storage.engine import Transaction
 
 _VISIBILITY: Slot = ("m.room.history_visibility", "")
+
+Histories = Mapping[tuple[int, Slot], Sequence[SlotSpan]]
+"""By room and slot."""
 
 
 def seen_by_member(member: MemberRow | None, events: Sequence[TimelineEvent]) -> list[Seen] | None:
@@ -34,19 +37,30 @@ def _was_joined_at(member: MemberRow | None, event: TimelineEvent) -> bool:
 
 
 def visible_events(
-    txn: Transaction, room: int, user_id: UserID, member: MemberRow | None, events: Sequence[TimelineEvent]
+    txn: Transaction,
+    room: int,
+    user_id: UserID,
+    member: MemberRow | None,
+    events: Sequence[TimelineEvent],
+    histories: Histories | None = None,
 ) -> list[Seen]:
     """Those of `events` that the user may see, in the same order.
 
-    What was sent since the user joined costs nothing; the rest two slots, with one range query each.
+    What was sent since the user joined costs nothing; the rest two slots, with one range query each, unless
+    their `histories` were read before.
     """
     doubtful = [event for event in events if not _was_joined_at(member, event)]
     if not doubtful:
         return [Seen(event, "join") for event in events]
     newest = max(event.state_after for event in doubtful)
     own = ("m.room.member", user_id)
-    memberships = _SlotValues(txn, room, own, "membership", OPEN)
-    visibilities = _SlotValues(txn, room, _VISIBILITY, "history_visibility", newest)
+    if histories is None:
+        histories = {
+            (room, own): slot_history(txn, room, own, OPEN),
+            (room, _VISIBILITY): slot_history(txn, room, _VISIBILITY, newest),
+        }
+    memberships = _SlotValues(txn, own, "membership", histories[room, own])
+    visibilities = _SlotValues(txn, _VISIBILITY, "history_visibility", histories[room, _VISIBILITY])
     forks = states_of(txn, [event.nid for event in doubtful if event.on_fork])
     seen = []
     for event in events:
@@ -66,6 +80,15 @@ def visible_events(
         ):
             seen.append(Seen(event, membership or "leave"))
     return seen
+
+
+def doubtful_histories(
+    txn: Transaction, user_id: UserID, members: Iterable[MemberRow], events: Sequence[TimelineEvent]
+) -> Histories:
+    """What `visible_events` needs of the rooms that these events are of, read by two statements for all of them."""
+    by_room = {member.room: member for member in members}
+    rooms = {event.room for event in events if not _was_joined_at(by_room.get(event.room), event)}
+    return slot_histories(txn, rooms, [("m.room.member", user_id), _VISIBILITY]) if rooms else {}
 
 
 def _on_line(event: TimelineEvent) -> EventStates:
@@ -98,14 +121,11 @@ def last_stay(txn: Transaction, room: int, user_id: UserID) -> Stay | None:
 class _SlotValues:
     """The values over time, and on forks, of one string in the content of one slot."""
 
-    def __init__(self, txn: Transaction, room: int, slot: Slot, key: str, upto: int) -> None:
+    def __init__(self, txn: Transaction, slot: Slot, key: str, history: Sequence[SlotSpan]) -> None:
         self._txn = txn
         self._slot = slot
         self._key = key
-        self._spans = [
-            (span.from_line, span.to_line, _value(span.client, key))
-            for span in slot_history(txn, room, slot, upto)
-        ]
+        self._spans = [(span.from_line, span.to_line, _value(span.client, key)) for span in history]
         self._overridden: dict[int, Mapping[Slot, bytes | None]] = {}
 
     def at(self, state: StateRef) -> str | None:

@@ -18,10 +18,10 @@ from homeserver.rooms.state import MEMBER, members_at
 from homeserver.rooms.store.events import TimelineRow, events_backwards, line_at, newest_events
 from homeserver.rooms.store.graph import behind_gaps
 from homeserver.rooms.store.members import MemberRow, heroes, summary_counts
-from homeserver.rooms.store.spans import changed_state_rows, current_state_rows, state_rows
+from homeserver.rooms.store.spans import changed_state_rows, state_rows, states_after, states_before
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import CURRENT
-from homeserver.rooms.visibility import last_stay, visible_events
+from homeserver.rooms.visibility import doubtful_histories, last_stay, visible_events
 from homeserver.rooms.walk import passing
 from homeserver.storage.engine import Transaction
 
@@ -138,14 +138,21 @@ class RoomReads:
         self._behind_gaps = behind_gaps(txn, [work.member.room for work in works])
         new = [work for work in works if work.full_state and work.after == 0 and _is_joined(work)]
         rooms, upto = [work.member.room for work in new], max((work.upto for work in new), default=0)
-        self._pages = newest_events(txn, rooms, upto, reader.timeline_limit + 1)
-        self._states = current_state_rows(
-            txn, rooms, except_type=MEMBER if reader.state.lazy_load_members else None
-        )
+        self._pages: dict[int, list[TimelineEvent]] = {room: [] for room in rooms}
+        rows = newest_events(txn, rooms, upto, reader.timeline_limit + 1)
+        newest = timeline_events(txn, rows, reader)
+        for event in newest:
+            self._pages[event.room].append(event)
+        self._newest = {room: events[0].nid for room, events in self._pages.items() if events}
+        self._histories = doubtful_histories(txn, reader.user_id, [work.member for work in new], newest)
 
     def deltas(self, works: Sequence[RoomWork]) -> list[RoomDelta]:
         """What is new in each room; `works` are those that this was made for."""
-        deltas = [self._delta(work) for work in works]
+        walks = [self._walk(work) for work in works]
+        deltas = [self._delta(work, walk) for work, walk in zip(works, walks, strict=True)]
+        states = self._states_of_new(deltas)
+        for work, walk, delta in zip(works, walks, deltas, strict=True):
+            delta.state = self._state(work, walk, delta, states.get(work.member.room))
         # Clients name a room after its heroes only where it has no name of its own.
         need_heroes = [delta for delta in deltas if delta.summary and not _is_named(delta)]
         found = heroes(self._txn, [delta.member.room for delta in need_heroes], self._reader.user_nid)
@@ -156,16 +163,32 @@ class RoomReads:
         self._bundle(works, deltas)
         return deltas
 
-    def _delta(self, work: RoomWork) -> RoomDelta:
-        walk = self._walk(work)
+    def _delta(self, work: RoomWork, walk: _Walk) -> RoomDelta:
         timeline = walk.told[::-1]
         prev_batch = timeline[0].event.position - 1 if timeline else work.upto
         delta = RoomDelta(work.member, timeline, walk.limited or work.gap, prev_batch)
-        delta.state = self._state(work, walk, delta)
         if _is_joined(work) and (work.full_state or delta.limited or walk.has_members):
             joined, invited = self._counts.get(work.member.room, (0, 0))
             delta.summary = {"m.joined_member_count": joined, "m.invited_member_count": invited}
         return delta
+
+    def _states_of_new(self, deltas: Sequence[RoomDelta]) -> dict[int, list[TimelineEvent]]:
+        """All state that is told of the rooms that are new to the client; without members, where those are loaded
+        lazily."""
+        before, after = [], []
+        for delta in deltas:
+            newest = self._newest.get(delta.member.room)
+            if newest is not None:
+                if delta.timeline and not self._reader.state_after:
+                    before.append(delta.timeline[0].event.nid)
+                else:
+                    after.append(newest)
+        except_type = MEMBER if self._reader.state.lazy_load_members else None
+        rows = states_before(self._txn, before, except_type) + states_after(self._txn, after, except_type)
+        states: dict[int, list[TimelineEvent]] = {room: [] for room in self._newest}
+        for event in state_events(self._txn, rows):
+            states[event.room].append(event)
+        return states
 
     def _bundle(self, works: Sequence[RoomWork], deltas: Sequence[RoomDelta]) -> None:
         """Adds what is known of children, where clients were not told of them all."""
@@ -200,43 +223,48 @@ class RoomReads:
     def _backwards(self, work: RoomWork) -> Iterator[tuple[Seen | None, bool]]:
         """The events, newest first, and whether the filter passes them; None for one that the user may not see."""
         upto, limit = work.upto, self._reader.timeline_limit + 1
-        oldest = self._oldest.get(work.member.room, 0)
+        room = work.member.room
+        oldest = self._oldest.get(room, 0)
         more = True
         while more:
-            rows = self._pages.pop(work.member.room, None)
-            if rows is None:
-                rows = events_backwards(self._txn, work.member.room, upto, work.after, limit)
-            events = timeline_events(self._txn, rows, self._reader)
-            seen = visible_events(self._txn, work.member.room, self._reader.user_id, work.member, events)
+            events = self._pages.pop(room, None)
+            histories = None if events is None else self._histories
+            if events is None:
+                rows = events_backwards(self._txn, room, upto, work.after, limit)
+                events = timeline_events(self._txn, rows, self._reader)
+            seen = visible_events(self._txn, room, self._reader.user_id, work.member, events, histories)
             heard = [one for one in seen if not is_ignored(self._reader.ignored, one.event)]
-            passed = passing(self._txn, work.member.room, work.member.room_id, self._reader.timeline, heard)
+            passed = passing(self._txn, room, work.member.room_id, self._reader.timeline, heard)
             passes = {one.event.position for one in passed}
             kept = [one for one in seen if one.event.is_state or one.event.origin_server_ts >= oldest]
             by_position = {one.event.position: one for one in kept}
-            yield from ((by_position.get(row.position), row.position in passes) for row in rows)
-            more = len(rows) >= limit
+            yield from ((by_position.get(event.position), event.position in passes) for event in events)
+            more = len(events) >= limit
             # Where the filter passes few, the next page is a long one.
-            upto, limit = (rows[-1].position - 1 if rows else upto), _LONG_PAGE
+            upto, limit = (events[-1].position - 1 if events else upto), _LONG_PAGE
 
-    def _state(self, work: RoomWork, walk: _Walk, delta: RoomDelta) -> list[TimelineEvent]:
+    def _state(
+        self, work: RoomWork, walk: _Walk, delta: RoomDelta, known: list[TimelineEvent] | None
+    ) -> list[TimelineEvent]:
         """State where the timeline begins (or ends): all of it, or what changed since the last sync.
 
         What the filter drops from the timeline, or what changed without an event of its own there, is told as state,
-        or the client would never know.
+        or the client would never know. `known` is all of the state there, if that was read.
         """
+        if known is not None and not walk.hides_state:
+            return known
         room = work.member.room
         line = self._line(work, delta)
+        rows: Sequence[TimelineRow] = ()
         if work.full_state:
-            rows = self._all_state(room, line)
+            rows = state_rows(self._txn, room, line) if known is None else ()
         elif delta.limited or walk.hides_state or self._reader.state_after:
             rows = changed_state_rows(self._txn, room, line_at(self._txn, room, work.after), line)
-        else:
-            rows = []
         if walk.hides_state:
             told = {one.event.nid for one in delta.timeline}
             later = changed_state_rows(self._txn, room, line, line_at(self._txn, room, work.upto))
             rows = [*rows, *(row for row in later if row.nid not in told)]
-        events = state_events(self._txn, rows)
+        events = [*(known or ()), *state_events(self._txn, rows)]
         return list({(event.type, event.key.state_key): event for event in events}.values())
 
     def _line(self, work: RoomWork, delta: RoomDelta) -> int:
@@ -244,13 +272,6 @@ class RoomReads:
         if delta.timeline and not self._reader.state_after:
             return delta.timeline[0].event.state_before
         return line_at(self._txn, work.member.room, work.upto)
-
-    def _all_state(self, room: int, line: int) -> Sequence[TimelineRow]:
-        """All state at `line`; perhaps without members, where they are loaded lazily."""
-        current = self._states.get(room)
-        if current is not None and all(row.state_after <= line for row in current):
-            return current
-        return state_rows(self._txn, room, line)
 
     def _filtered_state(self, work: RoomWork, delta: RoomDelta) -> Sequence[TimelineEvent]:
         wanted = self._reader.state

@@ -180,12 +180,10 @@ def events_backwards(txn: Transaction, room: int, upto: int, after: int, limit: 
     return [TimelineRow(*row) for row in rows]
 
 
-def newest_events(
-    txn: Transaction, rooms: Sequence[int], upto: int, limit: int
-) -> dict[int, list[TimelineRow]]:
-    """The newest events up to a position of many rooms, at most `limit` of each, newest first, by room."""
+def newest_events(txn: Transaction, rooms: Sequence[int], upto: int, limit: int) -> list[TimelineRow]:
+    """The newest events up to a position of many rooms, at most `limit` of each, newest first."""
     if not rooms:
-        return {}
+        return []
     # Where the newest events of each room begin is found by its index alone, once for each: hence MATERIALIZED.
     rows = txn.rows(
         f"""
@@ -204,10 +202,7 @@ def newest_events(
         """,
         rooms=list(rooms), upto=upto, limit=limit, start=-(2**62),
     )  # fmt: skip
-    found: dict[int, list[TimelineRow]] = {room: [] for room in rooms}
-    for row in rows:
-        found[row[1]].append(TimelineRow(*row))
-    return found
+    return [TimelineRow(*row) for row in rows]
 
 
 def events_forwards(txn: Transaction, room: int, after: int, upto: int, limit: int) -> list[TimelineRow]:

@@ -92,27 +92,43 @@ def state_rows(txn: Transaction, room: int, line: int) -> list[TimelineRow]:
     return [TimelineRow(*row) for row in rows]
 
 
-def current_state_rows(
-    txn: Transaction, rooms: Sequence[int], except_type: str | None = None
-) -> dict[int, list[TimelineRow]]:
-    """The current state events of many rooms, oldest first, by room; without those of one type, if named."""
-    if not rooms:
-        return {}
+def states_before(
+    txn: Transaction, events: Sequence[int], except_type: str | None = None
+) -> list[TimelineRow]:
+    """The state events before each of these events, which are of different rooms; oldest first.
+
+    Without those of one type, if named.
+    """
+    return _states_of_rooms(txn, "state_before", events, except_type)
+
+
+def states_after(
+    txn: Transaction, events: Sequence[int], except_type: str | None = None
+) -> list[TimelineRow]:
+    """The same after each of them."""
+    return _states_of_rooms(txn, "state_after", events, except_type)
+
+
+def _states_of_rooms(
+    txn: Transaction, line: str, events: Sequence[int], except_type: str | None
+) -> list[TimelineRow]:
+    if not events:
+        return []
+    slots = "" if except_type is None else "JOIN room_slot s ON s.nid = p.slot AND s.type <> %(except_type)s"
+    # SQLite joins in the written order where it reads CROSS.
     found = txn.rows(
         f"""
-        SELECT {TIMELINE_COLUMNS} FROM room_state_span p
-        JOIN room_slot s ON s.nid = p.slot
+        SELECT {TIMELINE_COLUMNS} FROM room_event f
+        CROSS JOIN room_state_span p
+        {slots}
         JOIN room_event e ON e.nid = p.event
         JOIN room_event_body b ON b.nid = p.event
-        WHERE p.room IN %(rooms)s AND p.to_line = %(open)s AND s.type <> %(except_type)s
+        WHERE f.nid IN %(events)s AND p.room = f.room AND p.to_line > f.{line} AND +p.from_line <= f.{line}
         ORDER BY e.nid
         """,
-        rooms=list(rooms), open=OPEN, except_type=except_type or "",
+        events=list(events), except_type=except_type or "",
     )  # fmt: skip
-    by_room: dict[int, list[TimelineRow]] = {room: [] for room in rooms}
-    for row in found:
-        by_room[row[1]].append(TimelineRow(*row))
-    return by_room
+    return [TimelineRow(*row) for row in found]
 
 
 def state_rows_of_type(txn: Transaction, room: int, line: int, type_: str) -> list[TimelineRow]:
@@ -199,6 +215,28 @@ def slot_history(txn: Transaction, room: int, slot: Slot, upto: int) -> list[Slo
         room=room, type=slot[0], state_key=slot[1], upto=upto,
     )  # fmt: skip
     return [SlotSpan(*row) for row in rows]
+
+
+def slot_histories(
+    txn: Transaction, rooms: Collection[int], slots: Sequence[Slot]
+) -> dict[tuple[int, Slot], list[SlotSpan]]:
+    """All values that the slots had in the rooms, oldest first, by room and slot."""
+    found: dict[tuple[int, Slot], list[SlotSpan]] = {(room, slot): [] for room in rooms for slot in slots}
+    for slot in slots:
+        rows = txn.rows(
+            """
+            SELECT p.room, p.from_line, p.to_line, coalesce(e.position, e.nid), b.client FROM room_slot s
+            CROSS JOIN room_state_span p
+            JOIN room_event e ON e.nid = p.event
+            JOIN room_event_body b ON b.nid = p.event
+            WHERE s.type = %(type)s AND s.state_key = %(state_key)s AND p.room IN %(rooms)s AND p.slot = s.nid
+            ORDER BY p.from_line
+            """,
+            rooms=list(rooms), type=slot[0], state_key=slot[1],
+        )  # fmt: skip
+        for room, *span in rows:
+            found[room, slot].append(SlotSpan(*span))
+    return found
 
 
 def events_at(txn: Transaction, room: int, line: int, slots: Collection[int] | None = None) -> dict[int, int]:
