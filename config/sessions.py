@@ -29,6 +29,12 @@ class Sessions:
     nonrefreshable_access_token_lifetime: Duration | None = option(
         None, "How long an access token that came without a refresh token is valid.", minimum=_SHORTEST
     )
+    proof_lifetime: Duration = option(
+        timedelta(0),
+        "How long who has logged in, or given their password, need not give it again to remove devices, to add "
+        "addresses or to replace keys; a new password and the end of an account always ask for it.",
+        key="ui_auth.session_timeout",
+    )
     macaroon_secret_key: Secret = option(
         None, "Signs short-lived login tokens.", secret=True, default_text="derived from the signing key"
     )

@@ -181,7 +181,6 @@ UNUSED = frozenset(
         "track_puppeted_user_ips",
         "trust_identity_server_for_password_resets",
         "trusted_third_party_id_servers",
-        "ui_auth",
         "unsecure_port",
         "update_user_directory_from_worker",
         "url_preview_accept_language",

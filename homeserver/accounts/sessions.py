@@ -82,7 +82,7 @@ class Sessions:
         refreshable = refreshable and self._lifetimes.refreshable_access_token_lifetime is not None
         stored, tokens = self._new_tokens(now, ends_at, refreshable=refreshable)
         device_id = device_id or DeviceID(self._randomness.uppercase(_DEVICE_ID_LETTERS))
-        return PreparedSession(NewSession(device_id, display_name, ends_at, stored), tokens)
+        return PreparedSession(NewSession(device_id, display_name, now, ends_at, stored), tokens)
 
     async def begin(self, user_nid: int, session: PreparedSession) -> None:
         """Stores a session; others on the same device end. Raises UserDeactivated or UserLocked."""

@@ -84,7 +84,14 @@ class AccountParts:
         self._devices = Devices(db, cache, self._last_seen, listener)
         self._login = PasswordLogin(db, hasher, core.domains, core.limiter, config.rate_limits)
         self._interactive_auth = InteractiveAuth(db, clock, randomness)
-        self.reauthentication = Reauthentication(self._interactive_auth, self._login, config.passwords)
+        self.reauthentication = Reauthentication(
+            self._interactive_auth,
+            self._login,
+            config.passwords,
+            db,
+            clock,
+            config.sessions.proof_lifetime,
+        )
         self._openid = OpenIdTokens(db, clock, randomness)
         self._validations = Validations(
             db,

@@ -148,7 +148,7 @@ class AddressEndpoints:
     async def add(self, requester: Requester, body: AdditionBody) -> JsonObject:
         """Adds a confirmed address."""
         self._contacts.check_changeable()
-        await self._reauthentication.require(requester, "POST /account/3pid/add", body, body.auth)
+        await self._reauthentication.require_lately(requester, "POST /account/3pid/add", body, body.auth)
         await self._contacts.add(requester.user_nid, body.sid, body.client_secret)
         return {}
 

@@ -71,14 +71,16 @@ class DeviceEndpoints:
         self, requester: Requester, device_id: DeviceID, body: DeletionBody
     ) -> JsonObject:
         """Deletes a device and ends its session."""
-        await self._reauthentication.require(requester, f"DELETE /devices/{device_id}", body, body.auth)
+        await self._reauthentication.require_lately(
+            requester, f"DELETE /devices/{device_id}", body, body.auth
+        )
         await self._devices.delete(requester.user_nid, [device_id])
         return {}
 
     @endpoint("POST", "/_matrix/client/(v3|r0)/delete_devices", auth=Auth.USER, limit=Limit.NONE)
     async def delete_devices(self, requester: Requester, body: BulkDeletionBody) -> JsonObject:
         """Deletes several devices and ends their sessions."""
-        await self._reauthentication.require(requester, "POST /delete_devices", body, body.auth)
+        await self._reauthentication.require_lately(requester, "POST /delete_devices", body, body.auth)
         await self._devices.delete(requester.user_nid, body.devices)
         return {}
 

@@ -52,23 +52,39 @@ def upsert_device(
     device_id: DeviceID,
     display_name: str | None,
     session_ends_at: int | None,
+    proven_at: int = 0,
 ) -> int:
-    """The short id of the device, on which a session begins. A known device keeps its display name."""
+    """The short id of the device, on which a session begins. A known device keeps its display name.
+
+    `proven_at` is when its user showed who they are, 0 where nobody did.
+    """
     row = txn.row(
         """
-        INSERT INTO account_device (user_nid, device_id, display_name, session_ends_at)
-        VALUES (%(user_nid)s, %(device_id)s, %(display_name)s, %(session_ends_at)s)
+        INSERT INTO account_device (user_nid, device_id, display_name, session_ends_at, proven_at)
+        VALUES (%(user_nid)s, %(device_id)s, %(display_name)s, %(session_ends_at)s, %(proven_at)s)
         ON CONFLICT (user_nid, device_id)
-            DO UPDATE SET token_generation = 0, session_ends_at = excluded.session_ends_at
+            DO UPDATE SET token_generation = 0, session_ends_at = excluded.session_ends_at,
+                          proven_at = excluded.proven_at
         RETURNING nid
         """,
         user_nid=user_nid,
         device_id=device_id,
         display_name=display_name,
         session_ends_at=session_ends_at,
+        proven_at=proven_at,
     )
     assert row is not None, "an upsert returns its row"
     return int(row[0])
+
+
+def proven_at(txn: Transaction, nid: int) -> int:
+    """When the device's user last showed who they are; 0 for never."""
+    row = txn.row("SELECT proven_at FROM account_device WHERE nid = %(nid)s", nid=nid)
+    return 0 if row is None else int(row[0])
+
+
+def update_proven_at(txn: Transaction, nid: int, now: int) -> None:
+    txn.execute("UPDATE account_device SET proven_at = %(now)s WHERE nid = %(nid)s", nid=nid, now=now)
 
 
 def rename_device(txn: Transaction, user_nid: int, device_id: DeviceID, display_name: str) -> bool:

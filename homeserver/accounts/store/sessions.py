@@ -10,17 +10,20 @@ from homeserver.storage.engine import Transaction
 
 
 class NewSession(NamedTuple):
-    """`ends_at`, in milliseconds since the epoch, bounds all tokens that the session will ever have."""
+    """`ends_at`, in milliseconds since the epoch like `begins_at`, bounds all tokens that it will ever have."""
 
     device_id: DeviceID
     display_name: str | None
+    begins_at: int
     ends_at: int | None
     tokens: Sequence[NewToken]
 
 
 def insert_session(txn: Transaction, user_nid: int, session: NewSession) -> list[bytes]:
     """Returns the hashes of the tokens that the device had before; they are no longer valid."""
-    device_nid = upsert_device(txn, user_nid, session.device_id, session.display_name, session.ends_at)
+    device_nid = upsert_device(
+        txn, user_nid, session.device_id, session.display_name, session.ends_at, session.begins_at
+    )
     ended = delete_tokens(txn, device_nid)
     insert_tokens(txn, device_nid, 0, session.tokens)
     return ended

@@ -188,7 +188,9 @@ class AccountsTestCase(SynchronousTestCase):
         self.serve(*self.endpoints())
 
     def endpoints(self) -> Sequence[object]:
-        reauthentication = Reauthentication(self.interactive_auth, self.password_login, self.passwords)
+        reauthentication = Reauthentication(
+            self.interactive_auth, self.password_login, self.passwords, self.db, self.clock, timedelta(0)
+        )
         policy, limits = self.passwords.policy, self.rate_limits
         methods = [PasswordMethod(self.password_login)] if self.passwords.for_login else []
         return (

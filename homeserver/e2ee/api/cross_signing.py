@@ -55,7 +55,7 @@ class CrossSigningEndpoints:
         """Publishes the user's cross-signing keys."""
         keys = await self._cross_signing.check(_owner(requester), body.keys())
         if keys.need_authentication:
-            await self._reauthentication.require(
+            await self._reauthentication.require_lately(
                 requester, "POST /keys/device_signing/upload", body, body.auth
             )
         await self._cross_signing.store(keys)
