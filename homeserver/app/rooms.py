@@ -30,6 +30,7 @@ from homeserver.rooms.context import Contexts
 from homeserver.rooms.create import RoomCreator
 from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
+from homeserver.rooms.elsewhere import RoomsElsewhere
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.expiry import ExpiredMessages, Expiry, Forgetting
 from homeserver.rooms.following import Following, RoomSettings
@@ -63,6 +64,7 @@ from homeserver.rooms.store.transactions import delete_transactions
 from homeserver.rooms.tails import Tails
 from homeserver.rooms.third_party_invites import InvitingServers, ThirdPartyInvites
 from homeserver.rooms.timeline import Timelines
+from homeserver.rooms.tying import BranchTying
 from homeserver.rooms.upgrade import RoomUpgrade
 from homeserver.rooms.view import RoomViews
 from homeserver.runtime.locks import KeyedLocks
@@ -99,6 +101,7 @@ class RoomParts:
         self.heads, self.members = memberships.heads, memberships.members
         self.tails = Tails(core.budget(shares.TAILS))
         self.lookup = EventLookup(self.heads, db)
+        self.elsewhere = RoomsElsewhere(core.users, core.domains, core.journal, db, clock)
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
         self._redacted_content = redacted
         self.expiry = Expiry(core.config.retention, clock)
@@ -116,6 +119,7 @@ class RoomParts:
                     self.tails,
                     *projections_before_members,
                     self.members,
+                    self.elsewhere,
                     marks,
                     # After the marks, because what they say of redacted events counts.
                     Descriptions(),
@@ -138,7 +142,8 @@ class RoomParts:
         builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
         locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
-        self.receiver = EventReceiver(self.heads, ingest, db, locks)
+        self._tying = BranchTying(sender, self.heads, core.domains, db)
+        self.receiver = EventReceiver(self.heads, ingest, self._tying, db, locks)
         self.history = History(
             self.heads,
             ingest,
@@ -202,6 +207,7 @@ class RoomParts:
     def start_at(self, position: int) -> None:
         self.tails.start_at(position)
         self.members.start_at(position)
+        self.elsewhere.start_at(position)
 
     def part(self, missing_history: MissingHistory) -> Contribution:
         return Contribution(
@@ -213,6 +219,8 @@ class RoomParts:
                     for job in self._core.config.retention.jobs
                 ),
                 Every("redacted content", timedelta(minutes=10), self._redacted_content.drop_old),
+                Every("branches of rooms", timedelta(minutes=1), self._tying.tie),
+                Every("old rooms elsewhere", timedelta(days=1), self.elsewhere.forget_old),
                 Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
                 Every("departing guests", timedelta(seconds=10), self._guests.take_out),
                 Every("profiles in rooms", timedelta(minutes=1), self.profile_news.tell),

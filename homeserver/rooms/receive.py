@@ -20,6 +20,7 @@ from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.send import RoomLocks
 from homeserver.rooms.store.events import place_of
+from homeserver.rooms.tying import BranchTying
 from homeserver.runtime.log_context import add_to_log_context
 from homeserver.storage.database import Database
 from homeserver.streams.journal import Position
@@ -40,9 +41,12 @@ class Received:
 class EventReceiver:
     """Takes in events that passed the checks of their format, signatures and hashes (1 to 3)."""
 
-    def __init__(self, heads: Heads, ingest: Ingest, db: Database, locks: RoomLocks) -> None:
+    def __init__(
+        self, heads: Heads, ingest: Ingest, tying: BranchTying, db: Database, locks: RoomLocks
+    ) -> None:
         self._heads = heads
         self._ingest = ingest
+        self._tying = tying
         self._db = db
         self._locks = locks
 
@@ -81,6 +85,7 @@ class EventReceiver:
                     await self._ingest.refuse(head, event, receipt)
                     return Received(refusal=receipt.refusal)
                 stored = await self._ingest.merge(head, event, receipt, GAP if receipt.missing else 0)
+                self._tying.note(head)
         # Outside the lock, so that the next event of the room shares this one's commit.
         return Received(await stored)
 

@@ -23,12 +23,10 @@ from homeserver.protocol.json import canonical_json
 from homeserver.protocol.room_versions import DEFAULT_ROOM_VERSION, ROOM_VERSIONS, RoomVersion
 from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.resolution import Resolver
-from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.store.graph import graph_events
 from homeserver.rooms.store.overrides import StateRef
 from homeserver.rooms.store.spans import slot_nids
 from homeserver.rooms.tests.process import Process
-from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.threads import InlineThreads
 from homeserver.storage.engine import Engine, Transaction
 from homeserver.storage.migrate import migrate
@@ -52,9 +50,7 @@ class StoredRoom:
     def __init__(self, engine: Engine, version: RoomVersion, members: int) -> None:
         self.room = LargeRoom(version, members)
         self._process = Process(engine, lambda name, size: InlineThreads())
-        self._receiver = EventReceiver(
-            self._process.heads, self._process.ingest, self._process.db, KeyedLocks()
-        )
+        self._receiver = self._process.receiver
         result_of(self._process.start())
         *self._state, self._join = self.room.events.values()
 

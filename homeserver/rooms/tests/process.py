@@ -29,6 +29,7 @@ from homeserver.rooms.invited_addresses import InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.members import Members
 from homeserver.rooms.new_rooms import NewRooms
+from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.replays import Replays
@@ -36,6 +37,7 @@ from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender, RoomLocks
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.tails import Tails
+from homeserver.rooms.tying import BranchTying
 from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.randomness import Randomness
@@ -110,6 +112,9 @@ class Process:
             self.heads, replays, RelationRules(self.db, self.users), self.builder, self.ingest, self.locks
         )
         self.history = History(self.heads, self.ingest, self.tails, self.db, self.locks, said)
+        domains = LocalDomains(ServerName("test"))
+        tying = BranchTying(self.sender, self.heads, domains, self.db)
+        self.receiver = EventReceiver(self.heads, self.ingest, tying, self.db, self.locks)
         self.redactor = Redactor(self.sender, self.heads, self.db, self.users)
 
     async def start(self) -> None:

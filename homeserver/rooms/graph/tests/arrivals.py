@@ -11,7 +11,6 @@ from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.resolution import Resolver
 from homeserver.rooms.graph.tests.stories import USERS, StateIDs, Story
 from homeserver.rooms.reading import timeline_events
-from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.store.events import event_by_id, event_ids, stored_pdus
 from homeserver.rooms.store.graph import graph_events
 from homeserver.rooms.store.heads import head_by_room_id
@@ -37,7 +36,7 @@ class Arrivals:
         self.room_id = room_id
         head = case.result_of(process.heads.get(room_id))
         self.key = RoomKey(head.nid, head.room_id, head.version)
-        self.receiver = EventReceiver(process.heads, process.ingest, process.db, process.locks)
+        self.receiver = process.receiver
         self.extremities = set(head.extremities)
         self.most_extremities = 1
         self.soft_failed: set[EventID] = set()

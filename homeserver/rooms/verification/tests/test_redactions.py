@@ -9,11 +9,9 @@ from homeserver.protocol.identifiers import EventID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import room_version
 from homeserver.protocol.signing import EventSigner, SigningKey
-from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.tests.process import ALICE, RoomsTestCase, message
 from homeserver.rooms.verification.database import verify
 from homeserver.rooms.verification.stored import Identity
-from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.threads import InlineThreads
 from tests.databases import fresh_engine
 
@@ -27,9 +25,7 @@ class RedactionTests(RoomsTestCase):
     def setUp(self) -> None:
         self.process_ = self.process(fresh_engine(), InlineThreads())
         self.room_id = self.result_of(self.process_.create_room(preset="public_chat", room_version="11"))
-        self.receiver = EventReceiver(
-            self.process_.heads, self.process_.ingest, self.process_.db, KeyedLocks()
-        )
+        self.receiver = self.process_.receiver
         self.joined = self.receive("m.room.member", {"membership": "join"}, MALLORY)
 
     def receive(self, type_: str, content: JsonObject, state_key: str | None = None) -> Event:
