@@ -19,6 +19,7 @@ from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.runtime.tasks import Every
 from homeserver.sync.api import SyncEndpoints
 from homeserver.sync.changes import ChangeFinder
+from homeserver.sync.elsewhere import ElsewhereNews
 from homeserver.sync.ignoring import IgnoredUsers
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.sync import LazyMembers, Syncer
@@ -48,7 +49,14 @@ class TalkParts:
         presence_news = PresenceNews(presence.shared, is_on=presence.is_shown)
         unread = UnreadNews(push.unread, receipts, push.rules, core.db)
         finder = ChangeFinder(
-            rooms.tails, self.typing, receipts, account_data, push.rules, unread, presence_news
+            rooms.tails,
+            self.typing,
+            receipts,
+            account_data,
+            push.rules,
+            unread,
+            presence_news,
+            rooms.elsewhere,
         )
         syncer = Syncer(
             core.db,
@@ -64,6 +72,7 @@ class TalkParts:
             IgnoredUsers(core.db, core.journal, account_data),
             UnwantedInvites(account_data),
             encryption.news,
+            ElsewhereNews(rooms.elsewhere, core.db),
             LazyMembers(core.budget(shares.LAZY_MEMBERS)),
             rooms.expiry,
             core.clock,

@@ -37,11 +37,12 @@ def stripped_state(txn: Transaction, member: MemberRow) -> Sequence[msgspec.Raw]
     events = state_events(txn, state_rows_of_slots(txn, member.room, CURRENT, _TYPES, [""]))
     if own.key.sender != own.key.state_key:
         events += members_at(txn, member.room, CURRENT, [own.key.sender])
-    return [_stripped(event) for event in (*events, own)]
+    return [stripped_event(event.client) for event in (*events, own)]
 
 
-def _stripped(event: TimelineEvent) -> msgspec.Raw:
-    return msgspec.Raw(encode_json(_decode(event.client)))
+def stripped_event(client: bytes) -> msgspec.Raw:
+    """Of a state event as JSON for clients."""
+    return msgspec.Raw(encode_json(_decode(client)))
 
 
 class _Dated(_Stripped):

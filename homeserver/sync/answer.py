@@ -27,6 +27,9 @@ class Parts:
     left: list[RoomDelta] = field(default_factory=list)
     invited: Mapping[RoomID, Sequence[msgspec.Raw]] = field(default_factory=dict)
     knocked: Mapping[RoomID, Sequence[msgspec.Raw]] = field(default_factory=dict)
+    left_elsewhere: dict[RoomID, msgspec.Raw] = field(default_factory=dict)
+    """How invitations and knocks ended of which the rooms are not known here."""
+
     ephemeral: Events = field(default_factory=dict)
     account_data: list[JsonObject] = field(default_factory=list)
     room_account_data: Events = field(default_factory=dict)
@@ -39,7 +42,7 @@ class Parts:
     def is_empty(self) -> bool:
         """Whether there is nothing to tell. Rooms with ephemeral events only are among `joined`, too."""
         rooms = self.joined or self.left or self.invited or self.knocked
-        others = self.account_data or self.presence
+        others = self.account_data or self.presence or self.left_elsewhere
         return not (rooms or others) and self.encryption.is_empty()
 
 
@@ -74,8 +77,16 @@ def answer(
     rooms: JsonObject = {}
     if parts.joined:
         rooms["join"] = {delta.member.room_id: joined(delta) for delta in parts.joined}
-    if parts.left:
+    if parts.left or parts.left_elsewhere:
         rooms["leave"] = {delta.member.room_id: left(delta) for delta in parts.left}
+        rooms["leave"] |= {
+            room_id: {
+                "timeline": {"events": [event], "limited": False, "prev_batch": format_token(position)},
+                state_name: {"events": []},
+                "account_data": {"events": []},
+            }
+            for room_id, event in parts.left_elsewhere.items()
+        }
     if parts.invited:
         rooms["invite"] = {
             room_id: {"invite_state": {"events": events}} for room_id, events in parts.invited.items()

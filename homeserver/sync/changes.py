@@ -7,6 +7,7 @@ from homeserver.account_data.contents import AccountData
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.push.rules import UserRules
+from homeserver.rooms.elsewhere import RoomsElsewhere
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.tails import Tails
 from homeserver.sync.presence import PresenceNews
@@ -27,10 +28,13 @@ class Changes:
     account_data: bool = False
     push_rules: bool = False
     presence: bool = False
+    elsewhere: bool = False
+    """Something of rooms that are not known here."""
 
     def is_empty(self) -> bool:
         rooms = self.joined or self.typing or self.receipts or self.others or self.unread
-        return not (rooms or self.account_data or self.push_rules or self.presence)
+        others = self.account_data or self.push_rules or self.presence or self.elsewhere
+        return not (rooms or others)
 
 
 class ChangeFinder:
@@ -45,6 +49,7 @@ class ChangeFinder:
         push_rules: UserRules,
         unread: UnreadNews,
         presence: PresenceNews,
+        elsewhere: RoomsElsewhere,
     ) -> None:
         self._tails = tails
         self._typing = typing
@@ -53,6 +58,7 @@ class ChangeFinder:
         self._push_rules = push_rules
         self._unread = unread
         self._presence = presence
+        self._elsewhere = elsewhere
 
     def after(self, position: int, user_nid: int, rooms: Mapping[int, MemberRow]) -> Changes:
         """What may have changed after `position`. `rooms` are all of the user's, by short id."""
@@ -60,6 +66,7 @@ class ChangeFinder:
             account_data=self._account_data.changed_after(user_nid, position),
             push_rules=self._push_rules.changed_after(user_nid, position),
             presence=self._presence.changed_after(position),
+            elsewhere=self._elsewhere.changed_after(user_nid, position),
         )
         for nid, member in rooms.items():
             if member.membership != "join":

@@ -34,6 +34,7 @@ from homeserver.streams.journal import Journal
 from homeserver.streams.waiting import Waiting
 from homeserver.sync.answer import Events, Parts, answer
 from homeserver.sync.changes import ChangeFinder, Changes
+from homeserver.sync.elsewhere import ElsewhereNews
 from homeserver.sync.encryption import EncryptionNews
 from homeserver.sync.ignoring import IgnoredUsers, leave_out
 from homeserver.sync.presence import PresenceNews
@@ -119,6 +120,7 @@ class Syncer:
         ignored: IgnoredUsers,
         unwanted: UnwantedInvites,
         encryption: EncryptionNews,
+        elsewhere: ElsewhereNews,
         lazy_members: LazyMembers,
         expiry: Expiry,
         clock: Clock,
@@ -136,6 +138,7 @@ class Syncer:
         self._ignored = ignored
         self._unwanted = unwanted
         self._encryption = encryption
+        self._elsewhere = elsewhere
         self._lazy_members = lazy_members
         self._expiry = expiry
         self._clock = clock
@@ -190,6 +193,7 @@ class Syncer:
         )
         parts = Parts()
         await self._read(requester, wish, reads, parts)
+        await self._elsewhere.add(requester.user_nid, wish.filter.room, None, upto, parts)
         self._add_typing(parts, [member for member in joined if self._typing.typing_users(member.room)])
         parts.presence = await self._presence.everybody(requester, rooms, wish.filter.presence)
         _add_push_rules(parts, await self._push_rules.content(requester))
@@ -212,6 +216,7 @@ class Syncer:
         reads = self._sort_out(requester, wish, changes, since, upto, parts)
         if not reads.is_empty():
             await self._read(requester, wish, reads, parts)
+        await self._elsewhere.add(requester.user_nid, wish.filter.room, since, upto, parts)
         self._add_typing(parts, changes.typing)
         parts.presence = await self._presence.after(requester, rooms, since, wish.filter.presence)
         _add_push_rules(parts, await self._push_rules.content_after(requester, since))
