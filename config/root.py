@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
+from config.appservices import AppServices
 from config.caches import Caches
 from config.calls import Turn
 from config.database import DATABASE, Database
@@ -69,6 +70,7 @@ class Config:
     people: People = section("People", People)
     turn: Turn = section("Calls", Turn)
     media: Media = section("Media", Media)
+    app_services: AppServices = section("Application services", AppServices)
     federation: Federation = section("Federation", Federation)
     outbound: Outbound = section("Outgoing requests", Outbound)
     logging: Logging = section("Logging", Logging)
@@ -115,6 +117,10 @@ class Config:
             yield from part.conflicts()
         if self.registration.enabled and self.registration.requires_email and not self.email.enabled:
             yield "registrations_require_3pid names email, which needs email.notif_from and a mail server"
+        if self.terms.block_events_error and not any(
+            "consent" in listener.resource_names for listener in self.listeners
+        ):
+            yield "user_consent.block_events_error needs a listener with the resource consent, where users accept them"
         speaks_tls = any(isinstance(listener, TcpListener) and listener.tls for listener in self.listeners)
         if speaks_tls and not (self.tls.certificate_path and self.tls.private_key_path):
             yield "a listener has tls: true, which needs tls_certificate_path and tls_private_key_path"
