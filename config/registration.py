@@ -140,7 +140,20 @@ class Terms:
         False, "Whether new users must accept them.", key="user_consent.require_at_registration"
     )
     policy_name: str = option("Privacy Policy", "What they are called.", key="user_consent.policy_name")
+    block_events_error: str | None = option(
+        None,
+        "What is told to users who have not accepted them; such users can only read. "
+        "`%(consent_uri)s` stands for where they accept them. Null asks nobody but new users.",
+        key="user_consent.block_events_error",
+    )
 
     def conflicts(self) -> Iterator[str]:
-        if self.at_registration and (self.version is None or self.template_dir is None):
-            yield "user_consent.require_at_registration needs user_consent.version and user_consent.template_dir"
+        if self.version is not None and self.template_dir is not None:
+            return
+        wanted = {
+            "require_at_registration": self.at_registration,
+            "block_events_error": self.block_events_error,
+        }
+        for name, is_wanted in wanted.items():
+            if is_wanted:
+                yield f"user_consent.{name} needs user_consent.version and user_consent.template_dir"

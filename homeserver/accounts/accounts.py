@@ -15,6 +15,7 @@ from homeserver.accounts.store.accounts import (
     insert_account,
     is_taken,
     mark_deactivated,
+    update_accepted_terms,
     update_is_admin,
     update_locked_at,
     update_password_hash,
@@ -136,6 +137,10 @@ class Accounts:
         at = self._clock.now_ms() if is_suspended else None
         self._cache.forget(await self._db.write(_set_standing, user_id, update_suspended_at, at))
 
+    async def accept_terms(self, user_id: UserID, version: str) -> None:
+        """Notes the version of the terms that a user accepted. Raises NotFound."""
+        self._cache.forget(await self._db.write(_accept_terms, user_id, version))
+
     async def deactivate(self, user_id: UserID, *, erase: bool = False) -> None:
         """Ends the account and its sessions for good; `erase` empties the profile too. Raises NotFound."""
         ended = await self._db.write(_deactivate, user_id, self._clock.now_ms(), erase=erase)
@@ -195,6 +200,12 @@ def _set_password(
 def _set_admin(txn: Transaction, user_id: UserID, is_admin: bool) -> Sequence[bytes]:
     user_nid = _require(txn, user_id).user_nid
     update_is_admin(txn, user_nid, is_admin)
+    return token_hashes_of(txn, user_nid)
+
+
+def _accept_terms(txn: Transaction, user_id: UserID, version: str) -> Sequence[bytes]:
+    user_nid = _require(txn, user_id).user_nid
+    update_accepted_terms(txn, user_nid, version)
     return token_hashes_of(txn, user_nid)
 
 

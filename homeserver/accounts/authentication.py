@@ -3,6 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens
 """
 
+from homeserver.accounts.consent import Consent
 from homeserver.accounts.last_seen import LastSeen
 from homeserver.accounts.store.tokens import AccessTokenRow, access_token_row, first_use
 from homeserver.accounts.token_cache import Known, TokenCache
@@ -19,10 +20,13 @@ _REMEMBERED_MS = 5 * 60 * 1000
 class TokenAuthenticator:
     """Implements `homeserver.http.requester.Authenticator` for users' access tokens."""
 
-    def __init__(self, db: Database, cache: TokenCache, last_seen: LastSeen, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, cache: TokenCache, last_seen: LastSeen, consent: Consent, clock: Clock
+    ) -> None:
         self._db = db
         self._cache = cache
         self._last_seen = last_seen
+        self._consent = consent
         self._clock = clock
 
     async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
@@ -42,10 +46,24 @@ class TokenAuthenticator:
             newest, ended = await self._db.write(first_use, digest)
             row = _valid(newest, now)
             self._cache.forget(ended)
-        requester = _requester(row, digest)
+        requester = self._requester(row, digest)
         until = now + _REMEMBERED_MS if row.expires_at is None else min(now + _REMEMBERED_MS, row.expires_at)
         self._cache.put(digest, Known(requester, until), endings)
         return requester
+
+    def _requester(self, row: AccessTokenRow, digest: bytes) -> Requester:
+        return Requester(
+            user_id=row.user_id,
+            user_nid=row.user_nid,
+            device_id=row.device_id,
+            device_nid=row.device_nid,
+            is_guest=bool(row.is_guest),
+            is_admin=bool(row.is_admin),
+            is_locked=row.locked_at is not None,
+            is_suspended=row.suspended_at is not None,
+            owed_consent=self._consent.owed(row.user_id, row.user_type, row.accepted_terms),
+            token_hash=digest,
+        )
 
 
 def _valid(row: AccessTokenRow | None, now: int) -> AccessTokenRow:
@@ -54,17 +72,3 @@ def _valid(row: AccessTokenRow | None, now: int) -> AccessTokenRow:
     if row.expires_at is not None and row.expires_at <= now:
         raise UnknownToken("This access token has expired", soft_logout=True)
     return row
-
-
-def _requester(row: AccessTokenRow, digest: bytes) -> Requester:
-    return Requester(
-        user_id=row.user_id,
-        user_nid=row.user_nid,
-        device_id=row.device_id,
-        device_nid=row.device_nid,
-        is_guest=bool(row.is_guest),
-        is_admin=bool(row.is_admin),
-        is_locked=row.locked_at is not None,
-        is_suspended=row.suspended_at is not None,
-        token_hash=digest,
-    )

@@ -1,5 +1,6 @@
 """Who may come in, and as whom."""
 
+import hmac
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,14 +15,16 @@ from homeserver.accounts.api.addresses import (
     AddressRequestEndpoints,
     ConfirmationEndpoints,
 )
+from homeserver.accounts.api.consent import ConsentEndpoints
 from homeserver.accounts.api.devices import DeviceEndpoints
-from homeserver.accounts.api.fallback import ConsentEndpoints, FallbackEndpoints, SsoEndpoints
+from homeserver.accounts.api.fallback import FallbackEndpoints, SsoEndpoints
 from homeserver.accounts.api.login import LoginEndpoints, LoginTokenEndpoints
 from homeserver.accounts.api.openid import OpenIdEndpoints
 from homeserver.accounts.api.profile import ProfileEndpoints
 from homeserver.accounts.api.registration import RegistrationEndpoints, RegistrationTokenEndpoints
 from homeserver.accounts.api.sessions import SessionEndpoints
 from homeserver.accounts.authentication import TokenAuthenticator
+from homeserver.accounts.consent import Consent
 from homeserver.accounts.contacts import Contacts
 from homeserver.accounts.devices import DeviceListener, Devices
 from homeserver.accounts.fallback import stage_pages
@@ -77,7 +80,10 @@ class AccountParts:
         hasher = PasswordHasher(core.password_threads, config.passwords)
         cache = TokenCache()
         self._last_seen = LastSeen(db)
-        self.authenticator = TokenAuthenticator(db, cache, self._last_seen, clock)
+        self._consent = Consent(
+            config.terms, core.domains, config.server.base_url, _form_secret(config, signing_key)
+        )
+        self.authenticator = TokenAuthenticator(db, cache, self._last_seen, self._consent, clock)
         self.profiles = Profiles(db, core.budget(shares.PROFILES))
         self.accounts = Accounts(db, hasher, self.profiles, cache, listener, clock)
         self._sessions = Sessions(db, cache, clock, randomness, config.sessions)
@@ -177,7 +183,9 @@ class AccountParts:
             RegistrationTokenEndpoints(admission, self._registration_tokens),
             FallbackEndpoints(self._interactive_auth, stage_pages(stages), self._pages),
             SsoEndpoints(self._pages),
-            ConsentEndpoints(config.terms.version, directory, domain, self._pages),
+            ConsentEndpoints(
+                config.terms.version, directory, domain, self._consent, self.accounts, self._pages
+            ),
         ]
 
     def _registration_stages(self) -> RegistrationStages:
@@ -250,6 +258,11 @@ class AccountParts:
             LoginEndpoints(login, _well_known(config)),
             LoginTokenEndpoints(tokens, reauthentication if config.login_tokens.require_ui_auth else None),
         ]
+
+
+def _form_secret(config: Config, signing_key: SigningKey) -> bytes:
+    given = config.sessions.form_secret
+    return hmac.digest(signing_key.seed, b"form_secret", "sha256") if given is None else given.encode()
 
 
 def _well_known(config: Config) -> JsonObject | None:

@@ -25,6 +25,7 @@ from homeserver.http.requester import (
 )
 from homeserver.http.router import Router
 from homeserver.protocol.errors import (
+    ConsentNotGiven,
     Forbidden,
     GuestAccessForbidden,
     MatrixError,
@@ -252,6 +253,9 @@ def _check_standing(requester: Requester, endpoint: Endpoint) -> None:
         raise UserLocked("This account has been locked", soft_logout=True)
     if requester.is_suspended and not endpoint.suspended:
         raise UserSuspended("You cannot do this while your account is suspended")
+    owed = requester.owed_consent
+    if owed is not None and not endpoint.suspended:
+        raise ConsentNotGiven(owed.message, consent_uri=owed.consent_uri)
 
 
 def _prepare(endpoint: Endpoint, rate_limits: RateLimits) -> _Prepared:

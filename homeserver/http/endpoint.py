@@ -147,8 +147,8 @@ def endpoint(
     method are found by name: `requester`, `origin` (the server that asks), `caller`, `body` (a
     msgspec Struct or a JSON object), `upload` (a body that is no JSON) and `query` (a Struct).
     `auth` and `limit` have no default, so that neither is forgotten. `max_body` is in bytes; where a setting says it,
-    it is a function of the method's owner. `suspended` says whether those may call it whose accounts are suspended: not
-    where it tells others something.
+    it is a function of the method's owner. `suspended` says whether those may call it whose accounts are suspended, or
+    who have yet to accept the terms: not where it tells others something.
     """
 
     def declare(function: F) -> F:

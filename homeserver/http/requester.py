@@ -8,6 +8,13 @@ from homeserver.protocol.errors import Unauthorized
 from homeserver.protocol.identifiers import DeviceID, ServerName, UserID
 
 
+class OwedConsent(msgspec.Struct, frozen=True):
+    """What is told to somebody who has yet to accept the terms of the server, and where they can."""
+
+    message: str
+    consent_uri: str
+
+
 class Requester(msgspec.Struct, frozen=True):
     """The user on whose behalf a request acts, and the device it came from.
 
@@ -22,6 +29,7 @@ class Requester(msgspec.Struct, frozen=True):
     is_admin: bool = False
     is_locked: bool = False
     is_suspended: bool = False
+    owed_consent: OwedConsent | None = None
     token_hash: bytes = b""
 
 

@@ -114,6 +114,12 @@ class UserSuspended(MatrixError):
     errcode, status = "M_USER_SUSPENDED", 403
 
 
+class ConsentNotGiven(MatrixError):
+    """`consent_uri` in `fields` is the page where the user can accept the terms."""
+
+    errcode, status = "M_CONSENT_NOT_GIVEN", 403
+
+
 class Unauthorized(MatrixError):
     errcode, status = "M_UNAUTHORIZED", 401
 

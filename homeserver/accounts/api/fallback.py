@@ -1,20 +1,17 @@
-"""Client API: pages of interactive authentication, of single sign-on and of the terms.
+"""Client API: pages of interactive authentication and of single sign-on.
 
 https://spec.matrix.org/v1.19/client-server-api/#fallback
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
-from jinja2 import TemplateNotFound
 
 from homeserver.accounts.fallback import StagePage
 from homeserver.accounts.interactive_auth import InteractiveAuth
 from homeserver.http.endpoint import Answer, Auth, Form, Limit, endpoint
 from homeserver.protocol.errors import MatrixError
 from homeserver.templates.pages import Pages
-from homeserver.templates.rendering import Templates
 
 _PAGE = "/_matrix/client/(v3|r0)/auth/{auth_type}/fallback/web"
 _NOT_HERE = {
@@ -111,44 +108,3 @@ class SsoEndpoints:
     def _nowhere(self) -> Answer:
         text = "Single sign-on is not set up on this server. Go back to your app and sign in another way."
         return self._pages.message("No single sign-on", text, status=404)
-
-
-class ConsentQuery(msgspec.Struct, frozen=True):
-    v: str | None = None
-
-
-class ConsentEndpoints:
-    """What users agree to, in the operator's words, where listeners serve the resource `consent`."""
-
-    def __init__(self, version: str | None, directory: Path | None, server_name: str, pages: Pages) -> None:
-        self._version = version
-        self._templates = None if directory is None else Templates(directory, server_name)
-        self._pages = pages
-
-    @endpoint("GET", "/_matrix/consent", auth=Auth.NONE, limit=Limit.NONE)
-    async def terms(self, query: ConsentQuery) -> Answer:
-        """The terms, in the version that is asked for or the newest."""
-        version = query.v or self._version
-        if self._templates is None or version is None or not version.replace(".", "").isalnum():
-            return self._pages.message("No terms", "There are no such terms on this server.", status=404)
-        try:
-            # COMPAT(synapse): its templates ask for these.
-            text = self._templates.render(
-                f"en/{version}.html",
-                version=version,
-                user="",
-                userhmac="",
-                has_consented=False,
-                public_version=True,
-            )
-        except TemplateNotFound:
-            return self._pages.message("No terms", "There are no such terms on this server.", status=404)
-        headers = (
-            ("Content-Type", "text/html; charset=utf-8"),
-            (
-                "Content-Security-Policy",
-                "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
-            ),
-            ("X-Content-Type-Options", "nosniff"),
-        )
-        return Answer(200, text.encode(), headers)

@@ -19,6 +19,7 @@ class Account(NamedTuple):
     is_guest: bool
     locked_at: int | None
     suspended_at: int | None
+    accepted_terms: str | None
 
 
 class Credentials(NamedTuple):
@@ -46,7 +47,7 @@ def folded(user_id: str) -> str:
 
 _SELECT = """
     SELECT a.user_nid, u.user_id, a.is_admin, a.user_type, a.created_at, a.deactivated_at, a.erased,
-           a.is_guest, a.locked_at, a.suspended_at
+           a.is_guest, a.locked_at, a.suspended_at, a.accepted_terms
     FROM account a JOIN known_user u ON u.nid = a.user_nid
 """
 
@@ -204,6 +205,14 @@ def update_suspended_at(txn: Transaction, user_nid: int, suspended_at: int | Non
         "UPDATE account SET suspended_at = %(suspended_at)s WHERE user_nid = %(user_nid)s",
         user_nid=user_nid,
         suspended_at=suspended_at,
+    )
+
+
+def update_accepted_terms(txn: Transaction, user_nid: int, version: str) -> None:
+    txn.execute(
+        "UPDATE account SET accepted_terms = %(version)s WHERE user_nid = %(user_nid)s",
+        user_nid=user_nid,
+        version=version,
     )
 
 

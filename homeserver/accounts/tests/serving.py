@@ -14,7 +14,7 @@ from config.email import Addresses
 from config.passwords import Passwords
 from config.people import People
 from config.rate_limits import RateLimit, RateLimits
-from config.registration import Registration
+from config.registration import Registration, Terms
 from config.sessions import Sessions as Lifetimes
 from homeserver.accounts.accounts import Accounts
 from homeserver.accounts.api.account import AccountEndpoints
@@ -24,6 +24,7 @@ from homeserver.accounts.api.profile import ProfileEndpoints
 from homeserver.accounts.api.registration import RegistrationEndpoints
 from homeserver.accounts.api.sessions import SessionEndpoints
 from homeserver.accounts.authentication import TokenAuthenticator
+from homeserver.accounts.consent import Consent
 from homeserver.accounts.contacts import Contacts
 from homeserver.accounts.devices import Devices, NobodyListens
 from homeserver.accounts.domains import LocalDomains
@@ -170,7 +171,8 @@ class AccountsTestCase(SynchronousTestCase):
         db, cache = self.db, TokenCache()
         self.hasher = PasswordHasher(InlineThreads(), self.passwords)
         self.last_seen = LastSeen(db)
-        self.authenticator = TokenAuthenticator(db, cache, self.last_seen, self.clock)
+        consent = Consent(Terms(), self.domains, "https://test/", b"")
+        self.authenticator = TokenAuthenticator(db, cache, self.last_seen, consent, self.clock)
         self.sessions = Sessions(db, cache, self.clock, self.randomness, self.lifetimes)
         self.devices = Devices(db, cache, self.last_seen, NobodyListens())
         self.profiles = Profiles(db, 100_000)
