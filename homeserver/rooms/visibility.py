@@ -61,7 +61,8 @@ def visible_events(
         }
     memberships = _SlotValues(txn, own, "membership", histories[room, own])
     visibilities = _SlotValues(txn, _VISIBILITY, "history_visibility", histories[room, _VISIBILITY])
-    forks = states_of(txn, [event.nid for event in doubtful if event.on_fork])
+    forked = [event.nid for event in doubtful if event.on_fork]
+    forks = states_of(txn, forked) if forked else {}
     seen = []
     for event in events:
         if _was_joined_at(member, event):

@@ -177,7 +177,7 @@ def events_backwards(txn: Transaction, room: int, upto: int, after: int, limit: 
         """,
         room=room, upto=upto, after=after, limit=limit,
     )  # fmt: skip
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def newest_events(txn: Transaction, rooms: Sequence[int], upto: int, limit: int) -> list[TimelineRow]:
@@ -202,7 +202,7 @@ def newest_events(txn: Transaction, rooms: Sequence[int], upto: int, limit: int)
         """,
         rooms=list(rooms), upto=upto, limit=limit, start=-(2**62),
     )  # fmt: skip
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def events_forwards(txn: Transaction, room: int, after: int, upto: int, limit: int) -> list[TimelineRow]:
@@ -216,13 +216,13 @@ def events_forwards(txn: Transaction, room: int, after: int, upto: int, limit: i
         """,
         room=room, upto=upto, after=after, limit=limit,
     )  # fmt: skip
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def events_by_nid(txn: Transaction, nids: Sequence[int]) -> list[TimelineRow]:
     """The named events, in the order of their positions."""
     rows = txn.rows(_TIMELINE + " WHERE e.nid IN %(nids)s ORDER BY e.position", nids=list(nids))
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def event_by_id(txn: Transaction, event_id: EventID) -> TimelineRow | None:

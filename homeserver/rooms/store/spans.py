@@ -89,7 +89,7 @@ _AT_LINE = "p.room = %(room)s AND p.to_line > %(line)s AND +p.from_line <= %(lin
 def state_rows(txn: Transaction, room: int, line: int) -> list[TimelineRow]:
     """The state events at a point of the line, oldest first."""
     rows = txn.rows(_STATE + f" WHERE {_AT_LINE} ORDER BY e.nid", room=room, line=line)
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def states_before(
@@ -128,7 +128,7 @@ def _states_of_rooms(
         """,
         events=list(events), except_type=except_type or "",
     )  # fmt: skip
-    return [TimelineRow(*row) for row in found]
+    return list(map(TimelineRow._make, found))
 
 
 def state_rows_of_type(txn: Transaction, room: int, line: int, type_: str) -> list[TimelineRow]:
@@ -138,7 +138,7 @@ def state_rows_of_type(txn: Transaction, room: int, line: int, type_: str) -> li
         + f"JOIN room_slot s ON s.nid = p.slot WHERE {_AT_LINE} AND s.type = %(type)s ORDER BY e.nid",
         room=room, line=line, type=type_,
     )  # fmt: skip
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def state_rows_except_type(txn: Transaction, room: int, line: int, type_: str) -> list[TimelineRow]:
@@ -148,7 +148,7 @@ def state_rows_except_type(txn: Transaction, room: int, line: int, type_: str) -
         + f"JOIN room_slot s ON s.nid = p.slot WHERE {_AT_LINE} AND s.type <> %(type)s ORDER BY e.nid",
         room=room, line=line, type=type_,
     )  # fmt: skip
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def state_rows_of_slots(
@@ -172,7 +172,7 @@ def state_rows_of_slots(
         """,
         room=room, line=line, types=list(types), state_keys=list(state_keys),
     )  # fmt: skip
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 def changed_state_rows(txn: Transaction, room: int, after: int, upto: int) -> list[TimelineRow]:
@@ -186,7 +186,7 @@ def changed_state_rows(txn: Transaction, room: int, after: int, upto: int) -> li
         """,
         room=room, after=after, upto=upto,
     )  # fmt: skip
-    return [TimelineRow(*row) for row in rows]
+    return list(map(TimelineRow._make, rows))
 
 
 class SlotSpan(NamedTuple):
