@@ -42,6 +42,7 @@ from homeserver.rooms.invited_addresses import InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
 from homeserver.rooms.local_state import StateSetter
+from homeserver.rooms.member_lists import MemberLists
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.missing_history import MissingHistory
 from homeserver.rooms.new_rooms import NewRooms
@@ -100,6 +101,7 @@ class RoomParts:
         db, clock = core.db, core.clock
         self.heads, self.members = memberships.heads, memberships.members
         self.tails = Tails(core.budget(shares.TAILS))
+        self._member_lists = MemberLists(db, core.budget(shares.MEMBER_LISTS))
         self.lookup = EventLookup(self.heads, db)
         self.elsewhere = RoomsElsewhere(core.users, core.domains, core.journal, db, clock)
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
@@ -119,6 +121,7 @@ class RoomParts:
                     self.tails,
                     *projections_before_members,
                     self.members,
+                    self._member_lists,
                     self.elsewhere,
                     marks,
                     # After the marks, because what they say of redacted events counts.
@@ -150,7 +153,7 @@ class RoomParts:
             self.tails,
             db,
             locks,
-            [marks, redacted, relations, self._expired, *remembering],
+            [marks, self._member_lists, redacted, relations, self._expired, *remembering],
         )
         redactor = Redactor(sender, self.heads, db, core.users)
         self.directory = directory = Directory(db, clock)
@@ -207,6 +210,7 @@ class RoomParts:
     def start_at(self, position: int) -> None:
         self.tails.start_at(position)
         self.members.start_at(position)
+        self._member_lists.start_at(position)
         self.elsewhere.start_at(position)
 
     def part(self, missing_history: MissingHistory) -> Contribution:
@@ -229,7 +233,7 @@ class RoomParts:
 
     def _reading(self, missing_history: MissingHistory) -> Sequence[object]:
         core = self._core
-        states = RoomStates(self.views, core.db)
+        states = RoomStates(self.views, self._member_lists, core.db)
         timelines = Timelines(self.views, missing_history, core.journal, core.db)
         peeking = Peeking(states, timelines, self.directory, core.journal, core.waiting, core.clock, core.db)
         return [RoomReadingEndpoints(states, timelines, core.clock), PeekingEndpoints(peeking, core.clock)]

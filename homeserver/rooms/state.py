@@ -1,6 +1,7 @@
 """Reading the state of a room: all of it, one event, its members."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, NotFound
@@ -17,18 +18,26 @@ from homeserver.rooms.store.spans import (
     state_rows_of_type,
 )
 from homeserver.rooms.timeline_event import TimelineEvent
-from homeserver.rooms.view import RoomView, RoomViews
+from homeserver.rooms.view import CURRENT, RoomView, RoomViews
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 
 MEMBER = "m.room.member"
 
 
+class CurrentMembers(Protocol):
+    """Implemented by `MemberLists`."""
+
+    async def of(self, room: int) -> Sequence[TimelineEvent]:
+        """The current member events of a room (short id)."""
+
+
 class RoomStates:
     """State as the requester may see it: now, or when the requester left."""
 
-    def __init__(self, views: RoomViews, db: Database) -> None:
+    def __init__(self, views: RoomViews, member_lists: CurrentMembers, db: Database) -> None:
         self._views = views
+        self._member_lists = member_lists
         self._db = db
 
     async def all(self, requester: Requester, room_id: RoomID) -> tuple[RoomView, list[TimelineEvent]]:
@@ -46,9 +55,11 @@ class RoomStates:
 
     async def members(
         self, requester: Requester, room_id: RoomID, at: int | None
-    ) -> tuple[RoomView, list[TimelineEvent]]:
+    ) -> tuple[RoomView, Sequence[TimelineEvent]]:
         """The member events, at the position `at` where one is given."""
         view = await self._views.of(requester, room_id)
+        if at is None and view.line == CURRENT:
+            return view, await self._member_lists.of(view.room)
         return view, await self._db.read(_members_at, view, at)
 
     async def joined(self, requester: Requester, room_id: RoomID) -> dict[UserID, JsonObject]:

@@ -62,6 +62,29 @@ class MembersTests(MembersTestCase):
     def test_all(self) -> None:
         self.assertEqual(self.members(self.bob), dict(self.ALL))
 
+    def test_each_change_is_told(self) -> None:
+        """What was asked for once is in memory."""
+        self.members(self.bob)
+        self.alice.invite(self.room_id, self.dave)
+        self.assertEqual(self.members(self.bob), {**dict(self.ALL), "dave": "invite"})
+        self.restart()
+        self.assertEqual(self.members(self.bob)["dave"], "invite")
+
+    def test_redacted_members_lose_their_names(self) -> None:
+        self.bob.put(f"/profile/{self.bob.user_id}/displayname", {"displayname": "Bobby"})
+        self.advance(120)
+
+        def shown() -> Json:
+            chunk = self.alice.get(f"/rooms/{self.room_id}/members", membership="join")["chunk"]
+            (event,) = [event for event in chunk if event["state_key"] == self.bob.user_id]
+            return event
+
+        event = shown()
+        self.assertEqual(event["content"]["displayname"], "Bobby")
+        self.alice.redact(self.room_id, event["event_id"])
+        self.assertNotIn("displayname", shown()["content"])
+        self.assertIn("redacted_because", shown()["unsigned"])
+
     def test_filters(self) -> None:
         for membership in ("join", "invite", "knock", "leave", "ban"):
             having = {name for name, held in self.ALL if held == membership}
