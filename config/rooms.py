@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from config.kinds import Duration
+from config.kinds import Duration, Kind, parse_text
 from config.option import option
+from config.reading import Place, Unfit
 
+
+def _parse_room_id(value: Any, place: Place) -> str:
+    room_id = parse_text(value, place)
+    if not room_id.startswith("!"):
+        raise Unfit("must be a room ID such as !abc:example.org")
+    return room_id
+
+
+RoomID = Annotated[str, Kind("a room ID", _parse_room_id)]
 RoomVersion = Literal["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]
 
 
@@ -25,6 +35,11 @@ class Rooms:
     redaction_retention_period: Duration | None = option(
         timedelta(days=7),
         "How long the content of redacted events is kept for administrators; null is forever.",
+    )
+    hidden_from_sync: tuple[RoomID, ...] = option(
+        (),
+        "Rooms of which `/sync` tells nobody anything, to spare the server a room that is too much for it.",
+        key="exclude_rooms_from_sync",
     )
     forget_on_leave: bool = option(
         False, "Whether leaving a room also forgets it.", key="forget_rooms_on_leave"

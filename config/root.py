@@ -121,10 +121,6 @@ class Config:
             "consent" in listener.resource_names for listener in self.listeners
         ):
             yield "user_consent.block_events_error needs a listener with the resource consent, where users accept them"
-        if self.terms.block_events_error and not any(
-            "consent" in listener.resource_names for listener in self.listeners
-        ):
-            yield "user_consent.block_events_error needs a listener with the resource consent, where users accept them"
         speaks_tls = any(isinstance(listener, TcpListener) and listener.tls for listener in self.listeners)
         if speaks_tls and not (self.tls.certificate_path and self.tls.private_key_path):
             yield "a listener has tls: true, which needs tls_certificate_path and tls_private_key_path"

@@ -74,7 +74,6 @@ UNUSED = frozenset(
         "enable_media_repo",
         "event_cache_size",
         "exclude_rooms_from_presence",
-        "exclude_rooms_from_sync",
         "extra_well_known_client_content",
         "federation.max_long_retries",
         "federation.max_long_retry_delay",

@@ -84,7 +84,7 @@ class TalkParts:
             TypingEndpoints(self.typing, rooms.members, presence.tracker),
             ReceiptEndpoints(markers, presence.tracker),
             *presence.endpoints(core, rooms.members),
-            SyncEndpoints(syncer, filters, presence.tracker),
+            SyncEndpoints(syncer, filters, presence.tracker, core.config.rooms.hidden_from_sync),
         ]
 
     def start_at(self, position: int) -> None:

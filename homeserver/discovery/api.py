@@ -31,6 +31,7 @@ _UNSTABLE_FEATURES = {
     "org.matrix.msc3981": True,  # relations of relations
     "org.matrix.msc3827.stable": True,  # types of rooms in the list of public ones
     "org.matrix.msc4155": True,  # whom users want to be invited by
+    "org.matrix.msc4222": True,  # state after the timeline in /sync
     "org.matrix.msc4380.stable": True,
     "org.matrix.msc4169": True,  # redactions by /send
     "uk.half-shot.msc2666.query_mutual_rooms": True,

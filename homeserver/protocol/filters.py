@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#filtering
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -104,6 +104,10 @@ class RoomFilter(msgspec.Struct, frozen=True, kw_only=True):
     def includes(self, room_id: str) -> bool:
         """Whether anything of the room is wanted."""
         return _includes(self.rooms, self.not_rooms, room_id)
+
+    def without(self, rooms: Iterable[str]) -> "RoomFilter":
+        """The same filter that wants nothing of these rooms either."""
+        return msgspec.structs.replace(self, not_rooms=(*self.not_rooms, *rooms))
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,9 @@ from homeserver.rooms.timeline_event import Viewer, show
 from homeserver.sync.encryption import EncryptionParts
 from homeserver.sync.room_delta import RoomDelta
 
+StateName = Literal["state", "state_after", "org.matrix.msc4222.state_after"]
+"""What the state of a room is called: before its timeline, or after it (MSC4222, by which older clients know it)."""
+
 Events = dict[int, list[JsonObject]]
 """By the room's short id."""
 
@@ -46,9 +49,7 @@ class Parts:
         return not (rooms or others) and self.encryption.is_empty()
 
 
-def answer(
-    parts: Parts, viewer: Viewer, position: int, state_name: Literal["state", "state_after"]
-) -> msgspec.Raw:
+def answer(parts: Parts, viewer: Viewer, position: int, state_name: StateName) -> msgspec.Raw:
     """https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync"""
 
     def joined(delta: RoomDelta) -> JsonObject:

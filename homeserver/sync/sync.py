@@ -32,7 +32,7 @@ from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Journal
 from homeserver.streams.waiting import Waiting
-from homeserver.sync.answer import Events, Parts, answer
+from homeserver.sync.answer import Events, Parts, StateName, answer
 from homeserver.sync.changes import ChangeFinder, Changes
 from homeserver.sync.elsewhere import ElsewhereNews
 from homeserver.sync.encryption import EncryptionNews
@@ -53,15 +53,15 @@ class SyncWish:
     """`since` is a position, None for a client that knows nothing; `timeout` is in seconds.
 
     `received` is the position up to which the client has all messages to its device: `since` or less.
-    `full_state` asks for all state, `state_after` for that after the timeline instead of before it. `ignored` are
-    users whom the requester does not want to hear of.
+    `full_state` asks for all state, `state_name` for that before or after the timeline. `ignored` are users whom the
+    requester does not want to hear of.
     """
 
     since: int | None
     received: int
     timeout: float
     full_state: bool
-    state_after: bool
+    state_name: StateName
     filter: Filter
     ignored: frozenset[str] = frozenset()
 
@@ -314,7 +314,7 @@ class Syncer:
             timeline=room_filter.timeline,
             state=room_filter.state,
             timeline_limit=_timeline_limit(wish.filter),
-            state_after=wish.state_after,
+            state_after=wish.state_name != "state",
             ignored=wish.ignored,
             expiry=self._expiry,
         )
@@ -333,7 +333,7 @@ class Syncer:
     async def _answer(self, requester: Requester, wish: SyncWish, parts: Parts, position: int) -> msgspec.Raw:
         await self._encryption.add_stock(requester, parts.encryption)
         viewer = Viewer(requester.device_nid, self._clock.now_ms())
-        return answer(parts, viewer, position, "state_after" if wish.state_after else "state")
+        return answer(parts, viewer, position, wish.state_name)
 
 
 def _timeline_limit(wish: Filter) -> int:

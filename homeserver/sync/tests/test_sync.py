@@ -347,3 +347,13 @@ class StateAfterTests(SyncTestCase):
         room = self.bob.sync(since, use_state_after=True).room(self.room_id, "leave")
         self.assertNotIn("state", room)
         self.assertEqual(slots(room["state_after"]["events"]), {("m.room.member", self.bob.user_id)})
+
+    def test_by_its_older_name(self) -> None:
+        older: Json = {"org.matrix.msc4222.use_state_after": True}
+        room = self.bob.sync(**older).room(self.room_id)
+        self.assertEqual(room["org.matrix.msc4222.state_after"], self.bob_state())
+        self.assertTrue(room.keys().isdisjoint({"state", "state_after"}))
+        self.assertIn("state_after", self.bob.sync(**older, use_state_after=True).room(self.room_id))
+
+    def bob_state(self) -> Json:
+        return self.bob.sync(use_state_after=True).room(self.room_id)["state_after"]
