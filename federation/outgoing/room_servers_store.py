@@ -49,6 +49,28 @@ def servers_in(txn: Transaction, room: int, limit: int) -> list[ServerName]:
     return [ServerName(server) for (server,) in rows]
 
 
+def is_in(txn: Transaction, room: int, server: ServerName) -> bool:
+    """Whether another server is in the room."""
+    row = txn.row(
+        "SELECT 1 FROM federation_room_server WHERE room = %(room)s AND server = %(server)s AND last = %(still)s",
+        room=room, server=server, still=STILL,
+    )  # fmt: skip
+    return row is not None
+
+
+def servers_before(txn: Transaction, room: int, position: int) -> list[ServerName]:
+    """Other servers that are in the room and were so before an event at the position."""
+    rows = txn.rows(
+        """
+        SELECT server FROM federation_room_server
+        WHERE room = %(room)s AND last = %(still)s AND first < %(position)s
+        ORDER BY server
+        """,
+        room=room, position=position, still=STILL,
+    )  # fmt: skip
+    return [ServerName(server) for (server,) in rows]
+
+
 def add_joined(txn: Transaction, room: int, server: ServerName, by: int, position: int) -> None:
     """Counts users of a server who came at a position, or left where `by` is negative."""
     params = {"room": room, "server": server, "by": by, "position": position, "still": STILL}

@@ -14,6 +14,7 @@ from homeserver.app.memberships import MembershipParts
 from homeserver.app.people import PeopleParts
 from homeserver.app.presence import PresenceParts
 from homeserver.app.push import PushParts
+from homeserver.app.resident import resident
 from homeserver.app.rooms import RoomParts
 from homeserver.app.server import Server
 from homeserver.app.talk import TalkParts
@@ -78,6 +79,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         media(core),
         federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
+        resident(core, incoming),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
     openapi = OpenApiEndpoints(program_version(), endpoints)

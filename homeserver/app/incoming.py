@@ -41,7 +41,7 @@ class IncomingParts:
         threads = core.around.make_threads("incoming events", 1)
         self._threads = threads
         calls = EventCalls(federation.transport)
-        checks = PduChecks(federation.keyring, threads)
+        self.checks = checks = PduChecks(federation.keyring, threads)
         outliers = Outliers(rooms.heads, rooms.receiver, core.db, threads)
         states = RemoteStates(calls, checks, outliers, rooms.heads, core.db)
         self.history = HistoryFetcher(
@@ -49,9 +49,11 @@ class IncomingParts:
         )
         intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads)
         self._staged = StagedRooms(intake, rooms.heads, core.db)
-        admission = Admission(rooms.heads, core.domains, core.db)
-        kinds = _edu_kinds(core, rooms, talk, presence, encryption, admission)
-        self._transactions = Transactions(admission, checks, Edus(kinds), self._staged, core.db, core.clock)
+        self.admission = Admission(rooms.heads, core.domains, core.db)
+        kinds = _edu_kinds(core, rooms, talk, presence, encryption, self.admission)
+        self._transactions = Transactions(
+            self.admission, self.checks, Edus(kinds), self._staged, core.db, core.clock
+        )
 
     def start_at(self, _: int) -> None:
         run_in_background("events left by the last run", self._staged.wake_all())
