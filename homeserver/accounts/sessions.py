@@ -14,12 +14,21 @@ from homeserver.accounts.store.tokens import (
     NewToken,
     RefreshTokenRow,
     delete_expired_tokens,
+    end_reused,
     insert_tokens,
     keep_only_generation,
     refresh_token_row,
 )
 from homeserver.accounts.token_cache import TokenCache
-from homeserver.accounts.tokens import Token, new_access_token, new_refresh_token, token_hash
+from homeserver.accounts.tokens import (
+    RefreshPlace,
+    Token,
+    first_refresh_place,
+    new_access_token,
+    new_refresh_token,
+    refresh_place_of,
+    token_hash,
+)
 from homeserver.protocol.errors import InvalidParam, UnknownToken, UserDeactivated, UserLocked
 from homeserver.protocol.identifiers import DeviceID
 from homeserver.runtime.clock import Clock
@@ -80,9 +89,13 @@ class Sessions:
         now = self._clock.now_ms()
         ends_at = _later(now, self._lifetimes.lifetime)
         refreshable = refreshable and self._lifetimes.refreshable_access_token_lifetime is not None
-        stored, tokens = self._new_tokens(now, ends_at, refreshable=refreshable)
+        place = first_refresh_place(self._randomness) if refreshable else None
+        stored, tokens = self._new_tokens(now, ends_at, place)
         device_id = device_id or DeviceID(self._randomness.uppercase(_DEVICE_ID_LETTERS))
-        return PreparedSession(NewSession(device_id, display_name, now, ends_at, stored), tokens)
+        refresh_hash = None if place is None else place.session_hash
+        return PreparedSession(
+            NewSession(device_id, display_name, now, ends_at, refresh_hash, stored), tokens
+        )
 
     async def begin(self, user_nid: int, session: PreparedSession) -> None:
         """Stores a session; others on the same device end. Raises UserDeactivated or UserLocked."""
@@ -91,10 +104,16 @@ class Sessions:
     async def refresh(self, refresh_token: str) -> Tokens:
         """New tokens for old. The refresh token stays valid until one of the new ones is used.
 
-        Raises UnknownToken, with `soft_logout` where the refresh token or the session has expired; UserLocked.
+        One that comes after that was stolen, or the newer ones were, so it ends the session. Raises UnknownToken, with
+        `soft_logout` where the refresh token or the session has expired, or ends now; UserLocked.
         """
-        tokens, ended = await self._db.write(self._refresh, token_hash(refresh_token))
+        place = refresh_place_of(refresh_token)
+        if place is None:
+            raise UnknownToken("This is no refresh token", soft_logout=False)
+        tokens, ended = await self._db.write(self._refresh, token_hash(refresh_token), place)
         self._cache.forget(ended)
+        if tokens is None:
+            raise UnknownToken("This refresh token was used before; log in again", soft_logout=True)
         return tokens
 
     async def forget_expired(self) -> None:
@@ -102,28 +121,34 @@ class Sessions:
         before = self._clock.now_ms() - _milliseconds(_EXPIRED_TOKENS_KEPT)
         await self._db.write(delete_expired_tokens, before)
 
-    def _refresh(self, txn: Transaction, digest: bytes) -> tuple[Tokens, list[bytes]]:
+    def _refresh(
+        self, txn: Transaction, digest: bytes, place: RefreshPlace
+    ) -> tuple[Tokens | None, list[bytes]]:
+        """The new tokens, or None where the session has ended, and the hashes of tokens that no longer count."""
         now = self._clock.now_ms()
         row = refresh_token_row(txn, digest)
         if row is None:
-            raise UnknownToken("This refresh token is not known, or was used before", soft_logout=False)
+            ended = end_reused(txn, place.session_hash, place.generation, now)
+            if ended is None:
+                raise UnknownToken("This refresh token is not known", soft_logout=False)
+            return None, ended
         _check_not_expired(row, now)
         if row.locked_at is not None:
             raise UserLocked("This account has been locked", soft_logout=True)
-        stored, tokens = self._new_tokens(now, row.session_ends_at, refreshable=True)
+        stored, tokens = self._new_tokens(now, row.session_ends_at, place.next(row.generation + 1))
         ended = keep_only_generation(txn, row.device_nid, row.generation)
         insert_tokens(txn, row.device_nid, row.generation + 1, stored)
         return tokens, ended
 
     def _new_tokens(
-        self, now: int, ends_at: int | None, *, refreshable: bool
+        self, now: int, ends_at: int | None, place: RefreshPlace | None
     ) -> tuple[Sequence[NewToken], Tokens]:
         lifetimes = self._lifetimes
         access = new_access_token(self._randomness)
         refresh: Token | None = None
         lifetime = lifetimes.nonrefreshable_access_token_lifetime
-        if refreshable:
-            refresh = new_refresh_token(self._randomness)
+        if place is not None:
+            refresh = new_refresh_token(self._randomness, place)
             lifetime = lifetimes.refreshable_access_token_lifetime
         expires_at = _earlier(_later(now, lifetime), ends_at)
         stored = [NewToken(access.hash, False, expires_at)]

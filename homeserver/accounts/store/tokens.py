@@ -77,6 +77,43 @@ def refresh_token_row(txn: Transaction, token_hash: bytes) -> RefreshTokenRow | 
     return None if row is None else RefreshTokenRow(*row)
 
 
+def update_refresh_hash(txn: Transaction, device_nid: int, refresh_hash: bytes | None) -> None:
+    """Notes by what all refresh tokens of the device's session are known, also those that were used up."""
+    txn.execute(
+        "UPDATE account_device SET refresh_hash = %(refresh_hash)s WHERE nid = %(device_nid)s",
+        refresh_hash=refresh_hash,
+        device_nid=device_nid,
+    )
+
+
+def end_reused(txn: Transaction, refresh_hash: bytes, generation: int, now: int) -> list[bytes] | None:
+    """Ends the session of a refresh token that was used up before, and returns the hashes of its tokens.
+
+    They have expired then, so that clients log in again and keep their keys. None where there is no such session, or
+    the token is of its newest generation, so that nothing which came of it was used.
+    """
+    device = txn.row(
+        """
+        SELECT nid FROM account_device
+        WHERE refresh_hash = %(refresh_hash)s AND token_generation > %(generation)s
+        """,
+        refresh_hash=refresh_hash,
+        generation=generation,
+    )
+    if device is None:
+        return None
+    return _hashes(
+        txn,
+        """
+        UPDATE account_token SET expires_at = %(now)s
+        WHERE device_nid = %(device_nid)s AND (expires_at IS NULL OR expires_at > %(now)s)
+        RETURNING hash
+        """,
+        now=now,
+        device_nid=device[0],
+    )
+
+
 def insert_tokens(txn: Transaction, device_nid: int, generation: int, tokens: Sequence[NewToken]) -> None:
     txn.execute_many(
         """

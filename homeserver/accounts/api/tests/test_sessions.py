@@ -113,18 +113,33 @@ class RefreshTests(SessionTestCase):
         self.assert_alive(self.first["access_token"])
         second = self.refresh(self.first["refresh_token"]).json
         self.assert_alive(second["access_token"])
-        self.assert_dead(self.refresh(self.first["refresh_token"]), soft=False)
         self.assert_dead(self.whoami(self.first["access_token"]), soft=False)
         self.assert_alive(second["access_token"])
+        self.assert_dead(self.refresh(self.first["refresh_token"]), soft=True)
 
     def test_use_of_the_new_refresh_token_ends_the_old_tokens(self) -> None:
         self.assert_alive(self.first["access_token"])
         second = self.refresh(self.first["refresh_token"]).json
         third = self.refresh(second["refresh_token"]).json
-        self.assert_dead(self.refresh(self.first["refresh_token"]), soft=False)
         self.assert_dead(self.whoami(self.first["access_token"]), soft=False)
         self.assert_alive(second["access_token"])
         self.assert_alive(third["access_token"])
+        self.assert_dead(self.refresh(self.first["refresh_token"]), soft=True)
+
+    def test_a_refresh_token_that_was_used_up_ends_the_session(self) -> None:
+        """Whichever of the two is the thief, both must log in again."""
+        other = self.login("alice", refresh_token=True)
+        thief = self.refresh(self.first["refresh_token"]).json
+        self.assert_alive(thief["access_token"])
+        self.assert_dead(self.refresh(self.first["refresh_token"]), soft=True)
+        self.assert_dead(self.whoami(thief["access_token"]), soft=True)
+        self.assert_dead(self.refresh(thief["refresh_token"]), soft=True)
+        self.assert_alive(other["access_token"])
+        self.assertEqual(self.refresh(other["refresh_token"]).status, 200)
+        again = self.login("alice", device_id=self.first["device_id"], refresh_token=True)
+        # The old session is not this one.
+        self.assert_dead(self.refresh(self.first["refresh_token"]), soft=False)
+        self.assert_alive(again["access_token"])
 
     def test_few_tokens_however_often(self) -> None:
         token = self.first["refresh_token"]

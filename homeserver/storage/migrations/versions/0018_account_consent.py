@@ -1,4 +1,4 @@
-"""Hashes of passwords that come from Synapse, and when users last proved who they are.
+"""Hashes of passwords that come from Synapse, when users last proved who they are, and refresh tokens used up.
 
 No new tables.
 """
@@ -17,5 +17,9 @@ def upgrade() -> None:
 
         -- When the user last showed who they are on this device, in milliseconds since the epoch.
         ALTER TABLE account_device ADD COLUMN proven_at BIGINT NOT NULL DEFAULT 0;
+
+        -- The SHA-256 of what all refresh tokens of the session have in common; NULL where it has none.
+        ALTER TABLE account_device ADD COLUMN refresh_hash BYTEA;
+        CREATE INDEX account_device_refresh ON account_device (refresh_hash) WHERE refresh_hash IS NOT NULL;
         """
     )
