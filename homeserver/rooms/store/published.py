@@ -1,4 +1,4 @@
-"""Table room_published: rooms that everyone may find, largest first."""
+"""Tables room_published, rooms that everyone may find, largest first, and room_published_count."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -25,39 +25,54 @@ class Search(NamedTuple):
 
 def publish_room(txn: Transaction, room: int) -> None:
     """Puts the room onto the list, if it is not there."""
-    txn.execute(
+    added = txn.row(
         """
         INSERT INTO room_published (room, joined)
         VALUES (%(room)s, coalesce((SELECT joined FROM room_summary WHERE room = %(room)s), 0))
         ON CONFLICT DO NOTHING
+        RETURNING joined
         """,
         room=room,
     )
+    if added is not None and added[0] > 0:
+        _count(txn, 1)
 
 
 def unpublish_room(txn: Transaction, room: int) -> None:
-    txn.execute("DELETE FROM room_published WHERE room = %(room)s", room=room)
+    removed = txn.row("DELETE FROM room_published WHERE room = %(room)s RETURNING joined", room=room)
+    if removed is not None and removed[0] > 0:
+        _count(txn, -1)
 
 
 def is_published(txn: Transaction, room: int) -> bool:
     return txn.row("SELECT 1 FROM room_published WHERE room = %(room)s", room=room) is not None
 
 
+_JOINED = "coalesce((SELECT s.joined FROM room_summary s WHERE s.room = room_published.room), 0)"
+_RECOUNT = f"UPDATE room_published SET joined = {_JOINED} WHERE room IN %(rooms)s"
+
+
 def recount_published(txn: Transaction, rooms: Collection[int]) -> None:
     """Takes the number of members anew, where the rooms are on the list."""
-    txn.execute(
-        """
-        UPDATE room_published
-        SET joined = coalesce((SELECT s.joined FROM room_summary s WHERE s.room = room_published.room), 0)
-        WHERE room IN %(rooms)s
-        """,
-        rooms=list(rooms),
-    )
+    rows = txn.rows("SELECT room FROM room_published WHERE room IN %(rooms)s", rooms=list(rooms))
+    published = [room for (room,) in rows]
+    if not published:
+        return
+    filled = txn.execute(f"{_RECOUNT} AND joined = 0 AND {_JOINED} > 0", rooms=published)
+    emptied = txn.execute(f"{_RECOUNT} AND joined > 0 AND {_JOINED} = 0", rooms=published)
+    txn.execute(_RECOUNT, rooms=published)
+    if filled != emptied:
+        _count(txn, filled - emptied)
+
+
+def _count(txn: Transaction, more: int) -> None:
+    txn.execute("UPDATE room_published_count SET rooms = rooms + %(more)s", more=more)
 
 
 def count_published(txn: Transaction) -> int:
-    row = txn.row("SELECT count(*) FROM room_published WHERE joined > 0")
-    assert row is not None, "a count has a row"
+    """How many rooms on the list somebody is joined to."""
+    row = txn.row("SELECT rooms FROM room_published_count")
+    assert row is not None, "its migration writes this row"
     return int(row[0])
 
 

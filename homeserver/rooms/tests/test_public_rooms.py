@@ -69,6 +69,27 @@ class ListTests(PublicRoomsTestCase):
         self.alice.leave(self.public_room())
         self.assertEqual(self.alice.get("/publicRooms").json, {"chunk": [], "total_room_count_estimate": 0})
 
+    def test_the_total_follows_the_list(self) -> None:
+        first, second = self.public_room(), self.public_room()
+        path = f"/directory/list/room/{second}"
+
+        def total() -> Any:
+            return self.alice.get("/publicRooms", limit=1)["total_room_count_estimate"]
+
+        self.assertEqual(total(), 2)
+        for visibility, expected in (("public", 2), ("private", 1), ("private", 1), ("public", 2)):
+            self.alice.put(path, {"visibility": visibility})
+            self.assertEqual(total(), expected)
+        self.bob.join(first)
+        self.assertEqual(total(), 2)
+        for user, expected in ((self.alice, 2), (self.bob, 1)):
+            user.leave(first)
+            self.assertEqual(total(), expected)
+        # Taken off the list and put back when nobody is there.
+        self.alice.leave(second)
+        self.alice.put(path, {"visibility": "private"})
+        self.assertEqual(total(), 0)
+
     def test_largest_first(self) -> None:
         small, large, middle = (self.public_room() for _ in range(3))
         carol = self.register("carol")
