@@ -19,6 +19,7 @@ from homeserver.accounts.store.accounts import (
     update_is_admin,
     update_locked_at,
     update_password_hash,
+    update_rate_limit,
     update_suspended_at,
     upgrade_guest,
 )
@@ -141,6 +142,10 @@ class Accounts:
         """Notes the version of the terms that a user accepted. Raises NotFound."""
         self._cache.forget(await self._db.write(_accept_terms, user_id, version))
 
+    async def set_rate_limit(self, user_id: UserID, per_second: int | None, burst: int | None) -> None:
+        """How many events the user may send, unlimited at 0 per second; None for as many as all. Raises NotFound."""
+        self._cache.forget(await self._db.write(_set_rate_limit, user_id, per_second, burst))
+
     async def deactivate(self, user_id: UserID, *, erase: bool = False) -> None:
         """Ends the account and its sessions for good; `erase` empties the profile too. Raises NotFound."""
         ended = await self._db.write(_deactivate, user_id, self._clock.now_ms(), erase=erase)
@@ -206,6 +211,14 @@ def _set_admin(txn: Transaction, user_id: UserID, is_admin: bool) -> Sequence[by
 def _accept_terms(txn: Transaction, user_id: UserID, version: str) -> Sequence[bytes]:
     user_nid = _require(txn, user_id).user_nid
     update_accepted_terms(txn, user_nid, version)
+    return token_hashes_of(txn, user_nid)
+
+
+def _set_rate_limit(
+    txn: Transaction, user_id: UserID, per_second: int | None, burst: int | None
+) -> Sequence[bytes]:
+    user_nid = _require(txn, user_id).user_nid
+    update_rate_limit(txn, user_nid, per_second, burst)
     return token_hashes_of(txn, user_nid)
 
 

@@ -5,6 +5,7 @@ https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens
 
 from homeserver.accounts.consent import Consent
 from homeserver.accounts.last_seen import LastSeen
+from homeserver.accounts.store.accounts import rate_limit_of
 from homeserver.accounts.store.tokens import AccessTokenRow, access_token_row, first_use
 from homeserver.accounts.token_cache import Known, TokenCache
 from homeserver.accounts.tokens import token_hash
@@ -62,6 +63,7 @@ class TokenAuthenticator:
             is_locked=row.locked_at is not None,
             is_suspended=row.suspended_at is not None,
             owed_consent=self._consent.owed(row.user_id, row.user_type, row.accepted_terms),
+            rate_limit=rate_limit_of(row.messages_per_second, row.messages_burst),
             token_hash=digest,
         )
 

@@ -54,6 +54,7 @@ from homeserver.accounts.token_cache import TokenCache
 from homeserver.accounts.validations import Validations
 from homeserver.admin.account_moderation import AccountModeration
 from homeserver.admin.api.moderation import AccountModerationEndpoints
+from homeserver.admin.api.rate_limits import UserRateLimitEndpoints
 from homeserver.admin.api.registration import SharedSecretEndpoints
 from homeserver.admin.api.whois import WhoisEndpoints
 from homeserver.admin.shared_secret_registration import Nonces, SharedSecretRegistration
@@ -151,6 +152,7 @@ class AccountParts:
                 ),
                 SharedSecretEndpoints(by_secret, nonces, self._sessions),
                 AccountModerationEndpoints(moderation),
+                UserRateLimitEndpoints(moderation, self.accounts),
                 WhoisEndpoints(moderation, self._devices),
             ],
             [

@@ -162,9 +162,10 @@ class Dispatcher:
             return await self._call_from_server(prepared, path, incoming)
         token = access_token(incoming)
         requester = await self._requester(endpoint, token, incoming)
-        if prepared.limit is not None:
+        limit = _limit_for(prepared, requester)
+        if limit is not None:
             key = requester.user_id if requester is not None else incoming.address
-            self._limiter.check(endpoint.limit.value, prepared.limit, key)
+            self._limiter.check(endpoint.limit.value, limit, key)
         if incoming.body_length > endpoint.max_body:
             raise TooLarge(f"The body may have {endpoint.max_body} bytes")
         body = b"" if prepared.wants_upload else incoming.read_body()
@@ -245,6 +246,15 @@ class Dispatcher:
             log.error("a request failed whose client is gone", exc_info=outcome.value)
         for answer in waiting:
             answer.errback(outcome)
+
+
+def _limit_for(prepared: _Prepared, requester: Requester | None) -> RateLimit | None:
+    if requester is None or prepared.limit is None:
+        return prepared.limit
+    if not requester.is_limited:
+        return None
+    is_own = prepared.endpoint.limit is Limit.MESSAGES and requester.rate_limit is not None
+    return requester.rate_limit if is_own else prepared.limit
 
 
 def _check_standing(requester: Requester, endpoint: Endpoint) -> None:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from config.rate_limits import RateLimit
 from homeserver.protocol.errors import Unauthorized
 from homeserver.protocol.identifiers import DeviceID, ServerName, UserID
 
@@ -18,7 +19,8 @@ class OwedConsent(msgspec.Struct, frozen=True):
 class Requester(msgspec.Struct, frozen=True):
     """The user on whose behalf a request acts, and the device it came from.
 
-    `device_nid` is the short id of the device; None where there is no device (an application service).
+    `device_nid` is the short id of the device; None where there is no device (an application service). `rate_limit` is
+    how fast the user may send events, where that is not as for all others; at 0 per second nothing is limited for them.
     """
 
     user_id: UserID
@@ -30,7 +32,13 @@ class Requester(msgspec.Struct, frozen=True):
     is_locked: bool = False
     is_suspended: bool = False
     owed_consent: OwedConsent | None = None
+    rate_limit: RateLimit | None = None
     token_hash: bytes = b""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether rate limits count."""
+        return self.rate_limit is None or self.rate_limit.per_second > 0
 
 
 class Authenticator(Protocol):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from config.rate_limits import RateLimit
 from homeserver.protocol.identifiers import UserID
 from homeserver.storage.engine import Row, Transaction
 
@@ -20,6 +21,18 @@ class Account(NamedTuple):
     locked_at: int | None
     suspended_at: int | None
     accepted_terms: str | None
+    messages_per_second: int | None
+    messages_burst: int | None
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """How fast the user may send events, where an administrator said so."""
+        return rate_limit_of(self.messages_per_second, self.messages_burst)
+
+
+def rate_limit_of(per_second: int | None, burst: int | None) -> RateLimit | None:
+    """As it is in the columns."""
+    return None if per_second is None or burst is None else RateLimit(per_second=per_second, burst=burst)
 
 
 class Credentials(NamedTuple):
@@ -47,7 +60,8 @@ def folded(user_id: str) -> str:
 
 _SELECT = """
     SELECT a.user_nid, u.user_id, a.is_admin, a.user_type, a.created_at, a.deactivated_at, a.erased,
-           a.is_guest, a.locked_at, a.suspended_at, a.accepted_terms
+           a.is_guest, a.locked_at, a.suspended_at, a.accepted_terms, a.messages_per_second,
+           a.messages_burst
     FROM account a JOIN known_user u ON u.nid = a.user_nid
 """
 
@@ -213,6 +227,18 @@ def update_accepted_terms(txn: Transaction, user_nid: int, version: str) -> None
         "UPDATE account SET accepted_terms = %(version)s WHERE user_nid = %(user_nid)s",
         user_nid=user_nid,
         version=version,
+    )
+
+
+def update_rate_limit(txn: Transaction, user_nid: int, per_second: int | None, burst: int | None) -> None:
+    txn.execute(
+        """
+        UPDATE account SET messages_per_second = %(per_second)s, messages_burst = %(burst)s
+        WHERE user_nid = %(user_nid)s
+        """,
+        user_nid=user_nid,
+        per_second=per_second,
+        burst=burst,
     )
 
 

@@ -34,6 +34,8 @@ class AccessTokenRow(NamedTuple):
     suspended_at: int | None
     user_type: str | None
     accepted_terms: str | None
+    messages_per_second: int | None
+    messages_burst: int | None
     expires_at: int | None
     generation: int
     device_generation: int
@@ -51,7 +53,8 @@ def access_token_row(txn: Transaction, token_hash: bytes) -> AccessTokenRow | No
     row = txn.row(
         """
         SELECT u.user_id, a.user_nid, d.device_id, d.nid, a.is_admin, a.is_guest, a.locked_at, a.suspended_at,
-               a.user_type, a.accepted_terms, t.expires_at, t.generation, d.token_generation
+               a.user_type, a.accepted_terms, a.messages_per_second, a.messages_burst,
+               t.expires_at, t.generation, d.token_generation
         FROM account_token t
         JOIN account_device d ON d.nid = t.device_nid
         JOIN account a ON a.user_nid = d.user_nid

@@ -62,7 +62,7 @@ class RegistrationTests(AccountsTestCase):
     def test_refresh_token(self) -> None:
         body = {"username": "alice", "password": PASSWORD, "refresh_token": True, "auth": _DUMMY}
         reply = self.request("POST", "/register", body)
-        self.assertRegex(reply.json["refresh_token"], r"^fmr_[A-Za-z0-9]{36}$")
+        self.assertRegex(reply.json["refresh_token"], r"^fmr_[A-Za-z0-9]{24}_0_[A-Za-z0-9]{36}$")
         self.assertEqual(reply.json["expires_in_ms"], 300_000)
 
     def test_taken_name_is_told_before_the_stages(self) -> None:

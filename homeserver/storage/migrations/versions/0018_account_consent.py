@@ -1,4 +1,5 @@
-"""Hashes of passwords that come from Synapse, when users last proved who they are, and refresh tokens used up.
+"""Hashes of passwords that come from Synapse, users' own rate limits, when they last proved who they are, and refresh
+tokens used up.
 
 No new tables.
 """
@@ -14,6 +15,10 @@ def upgrade() -> None:
         """
         -- Accounts whose users have not logged in since they came from Synapse; then they get another hash.
         CREATE INDEX account_imported_hash ON account (user_nid) WHERE substr(password_hash, 1, 2) = '$2';
+
+        -- How fast the user may send events, where an administrator said so: NULL is as all others, 0 without limit.
+        ALTER TABLE account ADD COLUMN messages_per_second BIGINT;
+        ALTER TABLE account ADD COLUMN messages_burst BIGINT;
 
         -- When the user last showed who they are on this device, in milliseconds since the epoch.
         ALTER TABLE account_device ADD COLUMN proven_at BIGINT NOT NULL DEFAULT 0;
