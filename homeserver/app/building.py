@@ -4,11 +4,13 @@ from config.root import Config
 from federation.client.membership import MembershipCalls
 from homeserver.account_data.contents import AccountData
 from homeserver.app.accounts import AccountParts
+from homeserver.app.appservices import AppServiceParts
 from homeserver.app.core import Surroundings, core_of
 from homeserver.app.discovery import discovery
 from homeserver.app.encryption import EncryptionParts
 from homeserver.app.federation import FederationParts
 from homeserver.app.incoming import IncomingParts
+from homeserver.app.joining import JoiningParts
 from homeserver.app.media import media
 from homeserver.app.memberships import MembershipParts
 from homeserver.app.people import PeopleParts
@@ -38,7 +40,8 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     federation = FederationParts(core, signing_key)
     memberships = MembershipParts(core)
     encryption = EncryptionParts(core, memberships, federation.inboxes)
-    accounts = AccountParts(core, encryption.watch, signing_key)
+    services = AppServiceParts(core)
+    accounts = AccountParts(core, encryption.watch, services.services, signing_key)
     presence = PresenceParts(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = PushParts(core, account_data, receipts)
@@ -51,13 +54,16 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         push.notifying,
         encryption.moves,
     ]
+    joining = JoiningParts(core, federation, signing_key)
     rooms = RoomParts(
         core,
         memberships,
         accounts.profiles,
         accounts.identity_servers,
         MembershipCalls(federation.transport),
+        joining.others,
         account_data,
+        services.services,
         signing_key,
         [federation.outgoing],
         message_index,
@@ -70,7 +76,13 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     people = PeopleParts(core, accounts, rooms, user_index)
     parts = (
         discovery(core),
-        accounts.part(rooms.profile_news, rooms.auto_joiner, federation.profiles, memberships.members),
+        accounts.part(
+            rooms.profile_news,
+            rooms.auto_joiner,
+            federation.profiles,
+            memberships.members,
+            [services.login_method(accounts)] if services.services.all else [],
+        ),
         rooms.part(incoming.history),
         push.part(),
         encryption.part(accounts.reauthentication),
@@ -79,13 +91,14 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         media(core),
         federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
+        joining.part(),
         resident(core, incoming),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
     openapi = OpenApiEndpoints(program_version(), endpoints)
     dispatcher = Dispatcher(
         Router([*endpoints, *endpoints_of(openapi)]),
-        accounts.authenticator,
+        services.authenticator(accounts),
         core.limiter,
         config.rate_limits,
         core.clock,

@@ -7,11 +7,13 @@ from functools import partial
 from homeserver.account_data.contents import AccountData
 from homeserver.accounts.identity_servers import IdentityServers
 from homeserver.accounts.profiles import Profiles
+from homeserver.accounts.reserved_names import ReservedNames
 from homeserver.app import shares
 from homeserver.app.core import Contribution, Core
 from homeserver.app.memberships import MembershipParts
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.signing import EventSigner, SigningKey
+from homeserver.rooms.alias_lookup import AliasLookup
 from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.api.creation import RoomCreationEndpoints
 from homeserver.rooms.api.directory import DirectoryEndpoints
@@ -55,6 +57,8 @@ from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.related_redactions import RelatedRedactions
 from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.relations import Relations
+from homeserver.rooms.remote import OtherServers
+from homeserver.rooms.remote_memberships import RemoteMemberships
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender
@@ -85,7 +89,9 @@ class RoomParts:
         profiles: Profiles,
         identity_servers: IdentityServers,
         inviting_servers: InvitingServers,
+        others: OtherServers,
         account_data: AccountData,
+        reserved: ReservedNames,
         signing_key: SigningKey,
         projections_before_members: Sequence[Projection],
         remembering: Sequence[Projection],
@@ -142,7 +148,7 @@ class RoomParts:
             Dictionary[str](db, "room_event_type", ("type",), _SHORT_IDS),
         )
         signer = EventSigner(core.domains.default, signing_key)
-        builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
+        self.builder = builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
         locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
         self._tying = BranchTying(sender, self.heads, core.domains, db)
@@ -157,9 +163,15 @@ class RoomParts:
         )
         redactor = Redactor(sender, self.heads, db, core.users)
         self.directory = directory = Directory(db, clock)
-        aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory)
+        aliases = Aliases(
+            directory, sender, self.heads, core.domains, core.config.room_directory, reserved
+        )
         self.joining = Joining(self.heads, self.members, core.domains, db)
         limits = core.config.rate_limits
+        lookup = AliasLookup(directory, others, core.domains)
+        remote = RemoteMemberships(
+            others, self.elsewhere, sender, self.receiver, ingest, self.heads, core.domains, db
+        )
         inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
         self.profile_news = ProfileNews(sender, self.members, profiles, db)
         following = Following(account_data, core.users, self.heads, self.members, room_settings)
@@ -169,6 +181,8 @@ class RoomParts:
             self.members,
             profiles,
             self.joining,
+            remote,
+            core.domains,
             inviting,
             following,
             core.limiter,
@@ -189,7 +203,15 @@ class RoomParts:
         self._guests = GuestDepartures(self.changes, db)
         new_rooms = NewRooms(builder, ingest, clock, core.around.randomness)
         creator = RoomCreator(
-            new_rooms, profiles, directory, aliases, inviting, addresses, core.config.rooms.default_version
+            new_rooms,
+            profiles,
+            directory,
+            aliases,
+            inviting,
+            remote,
+            addresses,
+            core.domains,
+            core.config.rooms.default_version,
         )
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
@@ -197,9 +219,9 @@ class RoomParts:
         previews = Previews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
-            MembershipEndpoints(self.changes, self.third_party_invites, directory),
+            MembershipEndpoints(self.changes, self.third_party_invites, lookup),
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
-            DirectoryEndpoints(aliases, directory, views, core.domains),
+            DirectoryEndpoints(aliases, directory, lookup, views),
             UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
             PreviewEndpoints(previews, Hierarchies(self.heads, previews, db), directory),
             PublicRoomsEndpoints(published, core.domains, core.config.room_directory),

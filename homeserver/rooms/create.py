@@ -3,12 +3,15 @@
 https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom
 """
 
+import logging
 from typing import Literal
 
 import msgspec
 
+from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.profile import Profile
 from homeserver.accounts.profiles import Profiles
-from homeserver.protocol.errors import InvalidParam, UnsupportedRoomVersion
+from homeserver.protocol.errors import InvalidParam, MatrixError, UnsupportedRoomVersion
 from homeserver.protocol.identifiers import (
     RoomAlias,
     RoomID,
@@ -21,12 +24,16 @@ from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion, room_version
 from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.directory import Directory
+from homeserver.rooms.draft import Draft
 from homeserver.rooms.first_state import power_levels_content, preset_state
 from homeserver.rooms.invited_addresses import TYPE as THIRD_PARTY_INVITE
 from homeserver.rooms.invited_addresses import InvitedAddress, InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.new_rooms import NewRooms
+from homeserver.rooms.remote_memberships import RemoteMemberships
+
+log = logging.getLogger(__name__)
 
 CREATABLE_VERSIONS = tuple(ROOM_VERSIONS)
 """Versions that new rooms can have here."""
@@ -67,7 +74,9 @@ class RoomCreator:
         directory: Directory,
         aliases: Aliases,
         inviting: Inviting,
+        remote: RemoteMemberships,
         addresses: InvitedAddresses,
+        domains: LocalDomains,
         default_version: str,
     ) -> None:
         self._rooms = rooms
@@ -75,7 +84,9 @@ class RoomCreator:
         self._directory = directory
         self._aliases = aliases
         self._inviting = inviting
+        self._remote = remote
         self._addresses = addresses
+        self._domains = domains
         self._default_version = default_version
 
     async def create(self, creator: UserID, wish: CreateRoom) -> RoomID:
@@ -103,7 +114,23 @@ class RoomCreator:
         await self._rooms.store(room)
         if wish.visibility == "public":
             await self._directory.publish(room.head.nid)
+        for user_id in invited:
+            if not self._domains.is_local(user_id):
+                await self._invite_elsewhere(creator, room.head.room_id, user_id, wish)
         return room.head.room_id
+
+    async def _invite_elsewhere(
+        self, creator: UserID, room_id: RoomID, user_id: UserID, wish: CreateRoom
+    ) -> None:
+        content = _invitation(None, wish)
+        draft = Draft(
+            room_id=room_id, type="m.room.member", state_key=user_id, sender=creator, content=content
+        )
+        try:
+            await self._remote.invite(draft)
+        except MatrixError as error:
+            # The room is there, and its creator may try again.
+            log.info("%s could not be invited to the new room %s: %s", user_id, room_id, error)
 
     async def _first_state(
         self,
@@ -134,9 +161,8 @@ class RoomCreator:
             state["m.room.name", ""] = {"name": wish.name}
         if wish.topic is not None:
             state["m.room.topic", ""] = _topic_content(wish.topic)
-        for user_id in invited:
-            content = member_content("invite", await self._profiles.get(user_id))
-            state["m.room.member", str(user_id)] = content | ({"is_direct": True} if wish.is_direct else {})
+        for user_id in filter(self._domains.is_local, invited):
+            state["m.room.member", str(user_id)] = _invitation(await self._profiles.get(user_id), wish)
         return [(type_, state_key, content) for (type_, state_key), content in state.items()]
 
     async def _invited(self, creator: UserID, wish: CreateRoom) -> tuple[list[UserID], list[InvitedAddress]]:
@@ -175,6 +201,10 @@ def _create_content(
             raise InvalidParam("additional_creators must be a list of user IDs")
         content["additional_creators"] = list(dict.fromkeys([*given, *invited]))
     return content
+
+
+def _invitation(profile: Profile | None, wish: CreateRoom) -> JsonObject:
+    return member_content("invite", profile) | ({"is_direct": True} if wish.is_direct else {})
 
 
 def _alias(creator: UserID, wish: CreateRoom) -> RoomAlias | None:

@@ -8,7 +8,7 @@ from homeserver.account_data.contents import AccountData
 from homeserver.account_data.store import NO_ROOM, ContentKey
 from homeserver.accounts.domains import LocalDomains
 from homeserver.http.limits import RateLimiter
-from homeserver.protocol.errors import Forbidden, InviteBlocked
+from homeserver.protocol.errors import InviteBlocked
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.invite_permission import PERMISSION_TYPES, blocks
 from homeserver.protocol.json import JsonObject, decode_json
@@ -33,15 +33,14 @@ class Inviting:
         self._limits = limits
 
     async def check(self, sender: UserID, room_id: RoomID, target: UserID) -> None:
-        """Raises LimitExceeded, InviteBlocked, and Forbidden for users of other servers."""
+        """Raises LimitExceeded, InviteBlocked. What users of other servers want, their servers say."""
         await self.check_target(sender, target)
         self._limiter.check("invites_per_room", self._limits.invites_per_room, room_id)
 
     async def check_target(self, sender: UserID, target: UserID) -> None:
         """As `check`, for a room that does not exist yet."""
-        if not self._domains.is_local(target):
-            raise Forbidden("Users of other servers cannot be invited: this server does not federate")
-        await self._check_wanted(sender, target)
+        if self._domains.is_local(target):
+            await self._check_wanted(sender, target)
         self._limiter.check("invites_per_user", self._limits.invites_per_user, target)
 
     async def _check_wanted(self, sender: UserID, target: UserID) -> None:

@@ -5,7 +5,7 @@ https://spec.matrix.org/v1.19/client-server-api/#restricted-rooms and #guest-acc
 
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.errors import Forbidden, GuestAccessForbidden, UnableToGrantJoin
-from homeserver.protocol.identifiers import RoomID, UserID
+from homeserver.protocol.identifiers import RoomID, ServerName, UserID, server_of
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.membership_auth import AUTHORISED_VIA
 from homeserver.protocol.power_levels import levels_by_key, power_levels
@@ -19,6 +19,7 @@ _CREATE = ("m.room.create", "")
 _POWER_LEVELS = ("m.room.power_levels", "")
 _JOIN_RULES = ("m.room.join_rules", "")
 _GUEST_ACCESS = ("m.room.guest_access", "")
+_MOST_ASKED = 20
 
 
 class Joining:
@@ -50,21 +51,42 @@ class Joining:
         of this server has the power to let others in.
         """
         plain = {key: value for key, value in content.items() if key != AUTHORISED_VIA}
-        await self._heads.load(head, [_CREATE, _POWER_LEVELS, _JOIN_RULES])
-        if not _is_restricted(head) or await self.membership(head, user_id) in ("join", "invite"):
+        if not await self.needs_authorisation(head, user_id):
             return plain
-        rules = head.get(_JOIN_RULES)
-        assert rules is not None, "without the event, the rule is another"
-        if not await self.is_in_any(user_id, allowed_rooms(rules.content)):
+        if not await self.is_in_any(user_id, await self.allowed_rooms(head)):
             raise Forbidden("You are in none of the rooms whose members may join this one")
         return {**plain, AUTHORISED_VIA: await self._authorising_user(head)}
+
+    async def needs_authorisation(self, head: Head, user_id: UserID) -> bool:
+        """Whether the user can join only as a member of another room."""
+        await self._heads.load(head, [_JOIN_RULES])
+        return _is_restricted(head) and await self.membership(head, user_id) not in ("join", "invite")
+
+    async def allowed_rooms(self, head: Head) -> tuple[RoomID, ...]:
+        """The rooms whose members may join this one."""
+        await self._heads.load(head, [_JOIN_RULES])
+        rules = head.get(_JOIN_RULES)
+        return () if rules is None else allowed_rooms(rules.content)
 
     async def is_in_any(self, user_id: UserID, room_ids: tuple[RoomID, ...]) -> bool:
         """Whether the user is joined to one of the rooms."""
         return not set(room_ids).isdisjoint(await self._members.joined_room_ids(user_id))
 
+    async def authorising_servers(self, head: Head) -> list[ServerName]:
+        """Other servers, of users who have the power to let others in and are in the room."""
+        await self._heads.load(head, [_CREATE, _POWER_LEVELS])
+        levels, named = power_levels(head.state, head.version), head.get(_POWER_LEVELS)
+        users = {} if named is None else levels_by_key(named.content, "users")
+        candidates = [UserID(user_id) for user_id in users if ":" in user_id and not self._is_local(user_id)]
+        servers = []
+        for user_id in sorted(candidates, key=levels.user, reverse=True)[:_MOST_ASKED]:
+            if levels.user(user_id) >= levels.invite and await self.membership(head, user_id) == "join":
+                servers.append(ServerName(server_of(user_id)))
+        return servers
+
     async def _authorising_user(self, head: Head) -> UserID:
         """A local user in the room who may invite; of those with levels of their own, the most powerful."""
+        await self._heads.load(head, [_CREATE, _POWER_LEVELS])
         levels = power_levels(head.state, head.version)
         create, named = head.get(_CREATE), head.get(_POWER_LEVELS)
         assert create is not None, "every room has a create event"

@@ -138,6 +138,15 @@ class EventSender:
                 return Sent(repeated.event_id, new=False)
         raise ServerUnavailable("The room is too busy; try again")
 
+    async def propose(self, draft: Draft) -> Event:
+        """The event that the draft would be now; it is not stored. Raises as `send` does."""
+        async with self._locks.held(draft.room_id):
+            head = await self._heads.get(draft.room_id)
+            # Others will be shown it before they could be told that what it follows was never stored.
+            await head.settled()
+            await self._load(head, draft)
+            return self._builder.build(head, draft)
+
     async def _attempt(self, draft: Draft) -> Sent:
         async with self._locks.held(draft.room_id):
             queued = await self._queue(draft)
@@ -153,18 +162,22 @@ class EventSender:
         if transaction is not None and (made := await self._replays.made(transaction)) is not None:
             return Sent(made, new=False)
         await self._rules.check(draft)
-        slots = [("m.room.create", ""), *slots_to_authorise(head, draft)]
-        if draft.state_key is not None:
-            slots.append((draft.type, draft.state_key))
-        await self._heads.load(head, slots)
-        if head.version.event_ids is EventIDForm.ASSIGNED:
-            await self._heads.load_newest(head)
+        await self._load(head, draft)
         if _changes_nothing(head, draft):
             current = head.get((draft.type, draft.state_key or ""))
             assert current is not None, "what changes nothing has a current event"
             return Sent(current.event_id, new=False)
         event = self._builder.build(head, draft)
         return event, await self._ingest.accept(head, event, transaction)
+
+    async def _load(self, head: Head, draft: Draft) -> None:
+        """What the draft is built on, and what stands in its slot."""
+        slots = [("m.room.create", ""), *slots_to_authorise(head, draft)]
+        if draft.state_key is not None:
+            slots.append((draft.type, draft.state_key))
+        await self._heads.load(head, slots)
+        if head.version.event_ids is EventIDForm.ASSIGNED:
+            await self._heads.load_newest(head)
 
 
 def _changes_nothing(head: Head, draft: Draft) -> bool:

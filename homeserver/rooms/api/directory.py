@@ -7,11 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from homeserver.accounts.domains import LocalDomains
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden
 from homeserver.protocol.identifiers import RoomAlias, RoomID, ServerName, parse_room_alias, parse_room_id
+from homeserver.rooms.alias_lookup import AliasLookup
 from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.api.membership import Empty
 from homeserver.rooms.directory import Directory
@@ -39,19 +39,17 @@ class Visibility(msgspec.Struct):
 
 
 class DirectoryEndpoints:
-    def __init__(
-        self, aliases: Aliases, directory: Directory, views: RoomViews, domains: LocalDomains
-    ) -> None:
+    def __init__(self, aliases: Aliases, directory: Directory, lookup: AliasLookup, views: RoomViews) -> None:
         self._aliases = aliases
         self._directory = directory
+        self._lookup = lookup
         self._views = views
-        self._domains = domains
 
     @endpoint("GET", _ALIAS, auth=Auth.NONE, limit=Limit.NONE)
     async def resolve(self, room_alias: str) -> ResolvedAlias:
         """The room that an alias points to."""
-        room_id = await self._directory.room_of(parse_room_alias(room_alias))
-        return ResolvedAlias(room_id, [self._domains.default])
+        room_id, servers = await self._lookup.find(parse_room_alias(room_alias))
+        return ResolvedAlias(room_id, list(servers))
 
     @endpoint("PUT", _ALIAS, auth=Auth.USER, limit=Limit.NONE, suspended=False)
     async def set_alias(self, requester: Requester, room_alias: str, body: NewAlias) -> Empty:

@@ -3,14 +3,23 @@
 https://spec.matrix.org/v1.19/client-server-api/#room-membership
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import MissingParam
-from homeserver.protocol.identifiers import RoomID, UserID, parse_room_alias, parse_room_id, parse_user_id
+from homeserver.protocol.identifiers import (
+    RoomID,
+    ServerName,
+    UserID,
+    parse_room_alias,
+    parse_room_id,
+    parse_user_id,
+)
 from homeserver.protocol.json import JsonObject
-from homeserver.rooms.directory import Directory
+from homeserver.rooms.alias_lookup import AliasLookup
 from homeserver.rooms.invited_addresses import InvitedAddress
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.third_party_invites import ThirdPartyInvites
@@ -47,6 +56,16 @@ class Join(Reason):
     third_party_signed: ThirdPartySigned | None = None
 
 
+class ViaQuery(msgspec.Struct):
+    """Servers that are asked where nobody of this one is in the room. `server_name` is the older name."""
+
+    via: list[str] = []
+    server_name: list[str] = []
+
+    def servers(self) -> list[str]:
+        return [*self.via, *self.server_name]
+
+
 class Target(msgspec.Struct):
     user_id: str
     reason: str | None = None
@@ -78,7 +97,7 @@ class Invite(msgspec.Struct):
 
 class MembershipEndpoints:
     def __init__(
-        self, changes: MembershipChanges, third_party_invites: ThirdPartyInvites, directory: Directory
+        self, changes: MembershipChanges, third_party_invites: ThirdPartyInvites, directory: AliasLookup
     ) -> None:
         self._changes = changes
         self._third_party_invites = third_party_invites
@@ -91,16 +110,18 @@ class MembershipEndpoints:
         limit=Limit.JOINS_LOCAL,
         suspended=False,
     )
-    async def join_by_name(self, requester: Requester, room_id_or_alias: str, body: Join) -> Joined:
+    async def join_by_name(
+        self, requester: Requester, room_id_or_alias: str, query: ViaQuery, body: Join
+    ) -> Joined:
         """Joins a room by its ID or alias."""
-        room_id = await self._room_id(room_id_or_alias)
-        await self._join(requester, room_id, body)
+        room_id, servers = await self._found(room_id_or_alias)
+        await self._join(requester, room_id, body, [*query.servers(), *servers])
         return Joined(room_id)
 
     @endpoint("POST", _ROOM + "/join", auth=Auth.GUEST, limit=Limit.JOINS_LOCAL, suspended=False)
     async def join(self, requester: Requester, room_id: RoomID, body: Join) -> Joined:
         """Joins a room by its ID."""
-        await self._join(requester, room_id, body)
+        await self._join(requester, room_id, body, ())
         return Joined(room_id)
 
     @endpoint(
@@ -111,10 +132,13 @@ class MembershipEndpoints:
         limit=Limit.JOINS_LOCAL,
         suspended=False,
     )
-    async def knock(self, requester: Requester, room_id_or_alias: str, body: Reason) -> Joined:
+    async def knock(
+        self, requester: Requester, room_id_or_alias: str, query: ViaQuery, body: Reason
+    ) -> Joined:
         """Asks to be let into a room."""
-        room_id = await self._room_id(room_id_or_alias)
-        await self._changes.knock(requester.user_id, room_id, body.reason)
+        room_id, servers = await self._found(room_id_or_alias)
+        via = [*query.servers(), *servers]
+        await self._changes.knock(requester.user_id, room_id, body.reason, via=via)
         return Joined(room_id)
 
     @endpoint("POST", _ROOM + "/leave", auth=Auth.GUEST, limit=Limit.NONE)
@@ -126,7 +150,7 @@ class MembershipEndpoints:
     @endpoint("POST", _ROOM + "/forget", auth=Auth.USER, limit=Limit.NONE)
     async def forget(self, requester: Requester, room_id: RoomID) -> Empty:
         """No longer shows a room that was left."""
-        await self._changes.forget(requester.user_nid, room_id)
+        await self._changes.forget(requester.user_id, requester.user_nid, room_id)
         return Empty()
 
     @endpoint("POST", _ROOM + "/invite", auth=Auth.USER, limit=Limit.INVITES_PER_ISSUER, suspended=False)
@@ -160,14 +184,16 @@ class MembershipEndpoints:
         await self._changes.unban(requester.user_id, room_id, body.user(), body.reason)
         return Empty()
 
-    async def _join(self, requester: Requester, room_id: RoomID, body: Join) -> None:
+    async def _join(self, requester: Requester, room_id: RoomID, body: Join, via: Sequence[str]) -> None:
         proof = body.third_party_signed
         if proof is not None:
             inviter = parse_user_id(proof.sender)
             await self._third_party_invites.redeem(inviter, room_id, requester.user_id, proof.signed())
-        await self._changes.join(requester.user_id, room_id, body.reason, is_guest=requester.is_guest)
+        await self._changes.join(
+            requester.user_id, room_id, body.reason, via=via, is_guest=requester.is_guest
+        )
 
-    async def _room_id(self, room_id_or_alias: str) -> RoomID:
+    async def _found(self, room_id_or_alias: str) -> tuple[RoomID, Sequence[ServerName]]:
         if room_id_or_alias.startswith("#"):
-            return await self._directory.room_of(parse_room_alias(room_id_or_alias))
-        return parse_room_id(room_id_or_alias)
+            return await self._directory.find(parse_room_alias(room_id_or_alias))
+        return parse_room_id(room_id_or_alias), ()

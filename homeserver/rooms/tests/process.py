@@ -32,6 +32,7 @@ from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.relation_rules import RelationRules
+from homeserver.rooms.remote_memberships import RemoteMemberships
 from homeserver.rooms.replays import Replays
 from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender, RoomLocks
@@ -133,7 +134,9 @@ class Process:
             directory,
             Aliases(directory, self.sender, self.heads, domains, RoomDirectory()),
             Inviting(account_data, self.users, domains, limiter, limits),
+            cast(RemoteMemberships, None),
             InvitedAddresses(nobody, self.heads, profiles, limiter, limits.third_party_invite, enabled=False),
+            domains,
             "11",
         )
         return await creator.create(ALICE, CreateRoom(**wish))

@@ -304,9 +304,6 @@ class RefusalTests(CreateRoomTestCase):
         member = {"type": "m.room.member", "state_key": "bob", "content": {"membership": "invite"}}
         self.assertEqual(self.refusal(initial_state=[member]), (400, "M_INVALID_PARAM"))
 
-    def test_users_of_other_servers(self) -> None:
-        self.assertEqual(self.refusal(invite=["@bob:elsewhere.example"]), (403, "M_FORBIDDEN"))
-
     def test_the_creator_is_not_invited(self) -> None:
         self.assertEqual(self.refusal(invite=[self.alice.user_id])[0], 400)
 

@@ -176,10 +176,6 @@ class InviteTests(MembershipTestCase):
         for user in (self.alice, self.bob):
             self.assertEqual(user.invite(self.room_id, self.carol).status, 200)
 
-    def test_users_of_other_servers(self) -> None:
-        body = {"user_id": "@carol:elsewhere.example"}
-        self.assertEqual(self.alice.post(f"/rooms/{self.room_id}/invite", body).error, FORBIDDEN)
-
     def test_unknown_room(self) -> None:
         self.assertEqual(self.alice.invite(NOWHERE, self.carol).error, (404, "M_NOT_FOUND"))
 

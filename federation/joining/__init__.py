@@ -1,0 +1,1 @@
+"""Rooms of other servers: coming in, knocking, refusing, and inviting their users."""
