@@ -18,6 +18,15 @@ class UnnamedTests(WireTestCase):
         for path in ("/.well-known/matrix/client", "/.well-known/matrix/server"):
             self.assertEqual(self.anonymous.get(path).error, (404, "M_NOT_FOUND"))
 
+    def test_what_this_server_is_not(self) -> None:
+        """Neither an authorisation server (OAuth 2.0), nor a policy server."""
+        for path in (
+            "/_matrix/client/v1/auth_metadata",
+            "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata",
+            "/.well-known/matrix/policy_server",
+        ):
+            self.assertEqual(self.anonymous.get(path).error, (404, "M_UNRECOGNIZED"))
+
     def test_capabilities_are_for_users(self) -> None:
         self.assertEqual(self.anonymous.get("/capabilities").error, (401, "M_MISSING_TOKEN"))
         capabilities = self.register("alice").get("/capabilities")["capabilities"]
