@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
+from config.errors import ConfigError
 from homeserver.protocol.identifiers import ServerName, UserID, is_valid_new_localpart, new_user_id
 
 _MOST_BYTES = 1024 * 1024
 
 
-class RegistrationError(Exception):
+class RegistrationError(ConfigError):
     """A registration that cannot be used. The text is for the operator: which file, which key, and what to do."""
 
 

@@ -9,7 +9,7 @@ from homeserver.accounts.store.accounts import rate_limit_of
 from homeserver.accounts.store.tokens import AccessTokenRow, access_token_row, first_use
 from homeserver.accounts.token_cache import Known, TokenCache
 from homeserver.accounts.tokens import token_hash
-from homeserver.http.requester import Requester
+from homeserver.http.requester import NOBODY_ELSE, ActingAs, Requester
 from homeserver.protocol.errors import UnknownToken
 from homeserver.runtime.clock import Clock
 from homeserver.storage.database import Database
@@ -30,7 +30,9 @@ class TokenAuthenticator:
         self._consent = consent
         self._clock = clock
 
-    async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
+    async def requester(
+        self, access_token: str, address: str, user_agent: str, acting_as: ActingAs = NOBODY_ELSE
+    ) -> Requester:
         """Raises UnknownToken, with `soft_logout` where the token has merely expired."""
         digest = token_hash(access_token)
         now = self._clock.now_ms()

@@ -14,6 +14,7 @@ from homeserver.accounts.store.devices import (
     device_nids,
     device_nids_but,
     devices_of,
+    insert_device,
     rename_device,
 )
 from homeserver.accounts.store.tokens import delete_devices
@@ -69,6 +70,14 @@ class Devices:
         if not await self._db.write(rename_device, user_nid, device_id, display_name):
             raise NotFound("There is no such device")
         await self._listener.device_renamed(user_nid)
+
+    async def create(self, user_nid: int, device_id: DeviceID, display_name: str | None) -> bool:
+        """A device without a session, for an application service (MSC4190); False where it is there already.
+
+        Raises InvalidParam where the name is too long.
+        """
+        check_device_name(display_name)
+        return await self._db.write(insert_device, user_nid, device_id, display_name)
 
     async def delete(self, user_nid: int, device_ids: Sequence[DeviceID]) -> None:
         """Ends these sessions; those that the user does not have are passed over."""

@@ -18,7 +18,7 @@ from homeserver.accounts.store.interactive_auth import delete_interactive_sessio
 from homeserver.accounts.store.registration_tokens import use_registration_token
 from homeserver.accounts.store.validations import delete_validation
 from homeserver.protocol.errors import Forbidden, ThreepidInUse, Unknown
-from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.identifiers import UserID, localpart_of
 from homeserver.protocol.json import JsonValue
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.tasks import run_in_background
@@ -108,6 +108,10 @@ class Newcomers:
         )
         self._receive(user_id)
         return user_nid
+
+    async def add_for_service(self, user_id: UserID, session: PreparedSession | None) -> int:
+        """An account that an application service uses, who need not be shown in. Raises UserInUse."""
+        return await self._accounts.create(user_id, None, displayname=localpart_of(user_id), session=session)
 
     def _receive(self, user_id: UserID, *, is_guest: bool = False) -> None:
         run_in_background("welcome", self._welcome.welcome(user_id, is_guest=is_guest))

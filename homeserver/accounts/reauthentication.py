@@ -39,8 +39,10 @@ class Reauthentication:
     ) -> None:
         """Returns once the requester is authenticated for this very request, whose endpoint `name` names.
 
-        Raises what `InteractiveAuth.require` does.
+        Nobody is there whom a service could ask. Raises what `InteractiveAuth.require` does.
         """
+        if requester.service is not None and requester.service.manages_devices:
+            return
         operation = Operation.of(name, body, requester.user_id)
         await self._interactive_auth.require(operation, self._flows, auth)
         if self._lifetime_ms and requester.device_nid is not None:

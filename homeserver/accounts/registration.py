@@ -7,6 +7,7 @@ from config.rate_limits import RateLimit
 from config.registration import Registration
 from homeserver.accounts.accounts import Accounts
 from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.reserved_names import NOTHING_RESERVED, ReservedNames
 from homeserver.http.limits import RateLimiter
 from homeserver.protocol.errors import Forbidden, InvalidUsername, UserInUse
 from homeserver.protocol.identifiers import UserID, new_user_id
@@ -22,15 +23,23 @@ class Usernames:
     """User IDs for users that are to be made."""
 
     def __init__(
-        self, accounts: Accounts, domains: LocalDomains, randomness: Randomness, settings: Registration
+        self,
+        accounts: Accounts,
+        domains: LocalDomains,
+        randomness: Randomness,
+        settings: Registration,
+        reserved: ReservedNames = NOTHING_RESERVED,
     ) -> None:
         self._settings = settings
+        self._reserved = reserved
         self._accounts = accounts
         self._domains = domains
         self._randomness = randomness
 
     async def claim(self, username: str) -> UserID:
-        """The user ID that goes with a user name, in whatever case. Raises InvalidUsername or UserInUse.
+        """The user ID that goes with a user name, in whatever case.
+
+        Raises InvalidUsername, UserInUse, ExclusiveNamespace.
 
         Where the configuration wants it so, names that are taken are refused only when the account is made.
         """
@@ -40,8 +49,15 @@ class Usernames:
         reserved = localpart.startswith("_") and not self._settings.allow_underscore_prefixed_localpart
         if reserved or localpart.isdigit():
             raise InvalidUsername("User names that begin with _ or are numbers are reserved")
+        self._reserved.check_user(user_id)
         if not self._settings.inhibit_user_in_use_error and await self._accounts.is_taken(user_id):
             raise UserInUse("This user name is taken")
+        return user_id
+
+    def claim_for_service(self, username: str, access_token: str | None) -> UserID:
+        """The same for the application service with the token. Raises what `ReservedNames` does, InvalidUsername."""
+        user_id = new_user_id(username.lower(), self._domains.default)
+        self._reserved.check_registration(access_token, user_id)
         return user_id
 
     def make_up(self) -> UserID:

@@ -84,8 +84,8 @@ class Sessions:
         `refreshable` is what the client asks for; the configuration may say no. Raises InvalidParam.
         """
         check_device_name(display_name)
-        if device_id is not None and (not 0 < len(device_id) <= MAX_DEVICE_ID or "\0" in device_id):
-            raise InvalidParam(f"A device ID has 1 to {MAX_DEVICE_ID} characters, none of them NUL")
+        if device_id is not None:
+            check_device_id(device_id)
         now = self._clock.now_ms()
         ends_at = _later(now, self._lifetimes.lifetime)
         refreshable = refreshable and self._lifetimes.refreshable_access_token_lifetime is not None
@@ -160,6 +160,12 @@ class Sessions:
             refresh_token=None if refresh is None else refresh.text,
             expires_in_ms=None if expires_at is None else expires_at - now,
         )
+
+
+def check_device_id(device_id: DeviceID) -> None:
+    """Raises InvalidParam where no device can have this ID."""
+    if not 0 < len(device_id) <= MAX_DEVICE_ID or "\0" in device_id:
+        raise InvalidParam(f"A device ID has 1 to {MAX_DEVICE_ID} characters, none of them NUL")
 
 
 def check_device_name(display_name: str | None) -> None:

@@ -48,6 +48,7 @@ from homeserver.accounts.registration import Admission, Usernames
 from homeserver.accounts.registration_flows import RegistrationStages, registration_flows
 from homeserver.accounts.registration_tokens import RegistrationTokens
 from homeserver.accounts.remote_profiles import RemoteProfiles
+from homeserver.accounts.reserved_names import ReservedNames
 from homeserver.accounts.sessions import Sessions
 from homeserver.accounts.stages import EmailStage, RecaptchaStage, RegistrationTokenStage, TermsStage
 from homeserver.accounts.token_cache import TokenCache
@@ -74,8 +75,11 @@ from homeserver.templates.rendering import Templates
 class AccountParts:
     """Who may come in, and as whom."""
 
-    def __init__(self, core: Core, listener: DeviceListener, signing_key: SigningKey) -> None:
+    def __init__(
+        self, core: Core, listener: DeviceListener, reserved: ReservedNames, signing_key: SigningKey
+    ) -> None:
         self._core = core
+        self._reserved = reserved
         config, db, clock, randomness = core.config, core.db, core.clock, core.around.randomness
         domain = core.domains.default
         hasher = PasswordHasher(core.password_threads, config.passwords)
@@ -88,7 +92,7 @@ class AccountParts:
         self.profiles = Profiles(db, core.budget(shares.PROFILES))
         self.accounts = Accounts(db, hasher, self.profiles, cache, listener, clock)
         self._sessions = Sessions(db, cache, clock, randomness, config.sessions)
-        self._devices = Devices(db, cache, self._last_seen, listener)
+        self.devices = Devices(db, cache, self._last_seen, listener)
         self._login = PasswordLogin(db, hasher, core.domains, core.limiter, config.rate_limits)
         self._interactive_auth = InteractiveAuth(db, clock, randomness)
         self.reauthentication = Reauthentication(
@@ -125,12 +129,18 @@ class AccountParts:
         welcome: Welcome,
         remote_profiles: RemoteProfiles,
         acquaintance: Acquaintance,
+        login_methods: Sequence[LoginMethod],
     ) -> Contribution:
-        """`listener` is told of every new name and picture; `welcome` shows new users in."""
+        """`listener` is told of every new name and picture; `welcome` shows new users in.
+
+        `login_methods` are those of other parts.
+        """
         config, randomness = self._core.config, self._core.around.randomness
         reauthentication = self.reauthentication
         newcomers = Newcomers(self.accounts, welcome, self._core.clock)
-        usernames = Usernames(self.accounts, self._core.domains, randomness, config.registration)
+        usernames = Usernames(
+            self.accounts, self._core.domains, randomness, config.registration, self._reserved
+        )
         admission = Admission(config.registration, self._core.limiter, config.rate_limits.registration)
         nonces = Nonces(self._core.clock, randomness)
         by_secret = SharedSecretRegistration(config.registration.shared_secret, nonces, usernames, newcomers)
@@ -138,12 +148,12 @@ class AccountParts:
         editor = ProfileEditor(self._core.db, self.profiles, listener)
         return Contribution(
             [
-                *self._login_endpoints(reauthentication, newcomers),
+                *self._login_endpoints(reauthentication, newcomers, login_methods),
                 OpenIdEndpoints(self._openid),
-                SessionEndpoints(self._sessions, self._devices),
+                SessionEndpoints(self._sessions, self.devices),
                 *self._registration_endpoints(admission, usernames, newcomers),
                 *self._address_endpoints(admission, reauthentication),
-                DeviceEndpoints(self._devices, reauthentication),
+                DeviceEndpoints(self.devices, reauthentication),
                 ProfileEndpoints(
                     self.profiles,
                     editor,
@@ -153,7 +163,7 @@ class AccountParts:
                 SharedSecretEndpoints(by_secret, nonces, self._sessions),
                 AccountModerationEndpoints(moderation),
                 UserRateLimitEndpoints(moderation, self.accounts),
-                WhoisEndpoints(moderation, self._devices),
+                WhoisEndpoints(moderation, self.devices),
             ],
             [
                 Every("last seen", timedelta(minutes=2), self._last_seen.flush),
@@ -242,7 +252,9 @@ class AccountParts:
             AccountEndpoints(self.accounts, self._contacts, reauthentication, reset, policy),
         ]
 
-    def _login_endpoints(self, reauthentication: Reauthentication, newcomers: Newcomers) -> Sequence[object]:
+    def _login_endpoints(
+        self, reauthentication: Reauthentication, newcomers: Newcomers, others: Sequence[LoginMethod]
+    ) -> Sequence[object]:
         core, config = self._core, self._core.config
         methods: list[LoginMethod] = []
         if config.passwords.for_login:
@@ -255,7 +267,7 @@ class AccountParts:
             methods.append(
                 JwtMethod(JwtUsers(config.jwt, self.accounts, newcomers, core.domains, core.clock))
             )
-        login = Login(methods, self._sessions, core.limiter, config.rate_limits.login_per_account)
+        login = Login([*methods, *others], self._sessions, core.limiter, config.rate_limits.login_per_account)
         return [
             LoginEndpoints(login, _well_known(config)),
             LoginTokenEndpoints(tokens, reauthentication if config.login_tokens.require_ui_auth else None),

@@ -17,6 +17,8 @@ from homeserver.http.limits import RateLimiter
 from homeserver.http.origin_limits import OriginLimiter
 from homeserver.http.parameters import ArgumentReader
 from homeserver.http.requester import (
+    NOBODY_ELSE,
+    ActingAs,
     Authenticator,
     NoServers,
     Requester,
@@ -178,9 +180,9 @@ class Dispatcher:
             arguments["caller"] = Caller(incoming.address, incoming.user_agent, token)
         if endpoint.waits:
             return render(await endpoint.call(**arguments))
-        device = requester.device_nid if requester is not None else None
+        scope = requester.scope if requester is not None else None
         # An object equals nothing else, so such a call shares its answer with no other.
-        call = object() if endpoint.replay_by is None else (device, incoming.method, incoming.path)
+        call = object() if endpoint.replay_by is None else (scope, incoming.method, incoming.path)
         return await self._call_once(call, lambda: endpoint.call(**arguments))
 
     async def _call_from_server(
@@ -211,7 +213,9 @@ class Dispatcher:
             return None
         if token is None:
             raise MissingToken("An access token is needed: Authorization: Bearer <token>")
-        requester = await self._authenticator.requester(token, incoming.address, incoming.user_agent)
+        requester = await self._authenticator.requester(
+            token, incoming.address, incoming.user_agent, acting_as(incoming)
+        )
         add_to_log_context(user=requester.user_id)
         _check_standing(requester, endpoint)
         if auth is Auth.ADMIN and not requester.is_admin:
@@ -283,13 +287,26 @@ def _prepare(endpoint: Endpoint, rate_limits: RateLimits) -> _Prepared:
     )
 
 
+def acting_as(incoming: Incoming) -> ActingAs:
+    """https://spec.matrix.org/v1.19/application-service-api/#identity-assertion"""
+    user_id = _in_query(incoming, b"user_id")
+    if user_id is None:
+        return NOBODY_ELSE
+    device_id = _in_query(incoming, b"device_id") or _in_query(incoming, b"org.matrix.msc3202.device_id")
+    return ActingAs(user_id, device_id)
+
+
+def _in_query(incoming: Incoming, name: bytes) -> str | None:
+    values = incoming.query.get(name)
+    return values[-1].decode("utf-8", "replace") if values else None
+
+
 def access_token(incoming: Incoming) -> str | None:
     """https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens"""
     header = incoming.authorization
     if header is not None and header[:7].lower() == "bearer ":
         return header[7:].strip()
-    in_query = incoming.query.get(b"access_token")
-    return in_query[-1].decode("utf-8", "replace") if in_query else None
+    return _in_query(incoming, b"access_token")
 
 
 def render(result: Any) -> Rendered:

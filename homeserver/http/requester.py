@@ -16,6 +16,27 @@ class OwedConsent(msgspec.Struct, frozen=True):
     consent_uri: str
 
 
+class ServiceRights(msgspec.Struct, frozen=True):
+    """That an application service acts for a user; with `manages_devices` also where users must show who they are.
+
+    https://spec.matrix.org/v1.19/application-service-api/#identity-assertion, MSC4190
+    """
+
+    id: str
+    is_limited: bool = True
+    manages_devices: bool = False
+
+
+class ActingAs(msgspec.Struct, frozen=True):
+    """The user and the device that an application service names, where it speaks for another than itself."""
+
+    user_id: str | None = None
+    device_id: str | None = None
+
+
+NOBODY_ELSE = ActingAs()
+
+
 class Requester(msgspec.Struct, frozen=True):
     """The user on whose behalf a request acts, and the device it came from.
 
@@ -34,18 +55,27 @@ class Requester(msgspec.Struct, frozen=True):
     owed_consent: OwedConsent | None = None
     rate_limit: RateLimit | None = None
     token_hash: bytes = b""
+    service: ServiceRights | None = None
+
+    @property
+    def scope(self) -> int:
+        """Within which transaction IDs differ: the device, or the user where a service names no device."""
+        return -self.user_nid if self.device_nid is None else self.device_nid
 
     @property
     def is_limited(self) -> bool:
         """Whether rate limits count."""
-        return self.rate_limit is None or self.rate_limit.per_second > 0
+        is_free = self.rate_limit is not None and self.rate_limit.per_second == 0
+        return not is_free and (self.service is None or self.service.is_limited)
 
 
 class Authenticator(Protocol):
     """Turns an access token into a requester. Implemented by `homeserver.accounts`."""
 
-    async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
-        """Raises UnknownToken."""
+    async def requester(
+        self, access_token: str, address: str, user_agent: str, acting_as: ActingAs = NOBODY_ELSE
+    ) -> Requester:
+        """`acting_as` counts for application services only. Raises UnknownToken, and what it cannot be, Forbidden."""
 
 
 class ServerRequest(msgspec.Struct, frozen=True):

@@ -100,6 +100,12 @@ class ExclusiveNamespace(MatrixError):
     errcode, status = "M_EXCLUSIVE", 400
 
 
+class UnknownDevice(MatrixError):
+    """An application service names a device that its user does not have (MSC4326)."""
+
+    errcode, status = "M_UNKNOWN_DEVICE", 400
+
+
 class UserDeactivated(MatrixError):
     errcode, status = "M_USER_DEACTIVATED", 403
 
@@ -244,6 +250,18 @@ class WrongRoomKeysVersion(MatrixError):
     """`current_version` in `fields` is that of the newest backup."""
 
     errcode, status = "M_WRONG_ROOM_KEYS_VERSION", 403
+
+
+class UserLimitExceeded(MatrixError):
+    """`info_uri` in `fields` is where the user reads about the limit; `can_upgrade`, whether it can be raised."""
+
+    errcode, status = "M_USER_LIMIT_EXCEEDED", 403
+
+
+class RemoteTooLarge(MatrixError):
+    """As `TooLarge`, where it is another server's content that is."""
+
+    errcode, status = "M_TOO_LARGE", 502
 
 
 class NotYetUploaded(MatrixError):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from config.directory import RoomDirectory, permits
 from homeserver.accounts.domains import LocalDomains
+from homeserver.accounts.reserved_names import NOTHING_RESERVED, ReservedNames
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import AliasInUse, BadAlias, Forbidden, InvalidParam, NotFound, RoomInUse
 from homeserver.protocol.identifiers import RoomAlias, RoomID, UserID, parse_room_alias
@@ -30,15 +31,17 @@ class Aliases:
         heads: Heads,
         domains: LocalDomains,
         settings: RoomDirectory,
+        reserved: ReservedNames = NOTHING_RESERVED,
     ) -> None:
         self._directory = directory
         self._sender = sender
         self._heads = heads
         self._domains = domains
         self._settings = settings
+        self._reserved = reserved
 
     async def set(self, requester: Requester, alias: RoomAlias, room_id: RoomID) -> None:
-        """Raises AliasInUse, InvalidParam for other servers' aliases, Forbidden, NotFound."""
+        """Raises AliasInUse, InvalidParam for other servers' aliases, Forbidden, NotFound, ExclusiveNamespace."""
         if not self._domains.is_local(alias):
             raise InvalidParam("The alias must be of this server")
         head = await self._heads.get(room_id)
@@ -51,7 +54,8 @@ class Aliases:
             raise AliasInUse(str(error)) from None
 
     def check_creation(self, user_id: UserID, alias: RoomAlias, room_id: RoomID) -> None:
-        """Raises Forbidden where the operator's rules keep the user from giving the alias."""
+        """Raises Forbidden where the operator's rules keep the user from giving the alias, ExclusiveNamespace."""
+        self._reserved.check_alias(alias, user_id)
         if not permits(self._settings.alias_creation_rules, user_id, room_id, [alias]):
             raise Forbidden("You may not give this alias")
 

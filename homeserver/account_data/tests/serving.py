@@ -11,7 +11,7 @@ from config.rate_limits import RateLimits
 from homeserver.http.dispatch import Dispatcher, Incoming
 from homeserver.http.endpoint import endpoints_of
 from homeserver.http.limits import RateLimiter
-from homeserver.http.requester import Requester
+from homeserver.http.requester import NOBODY_ELSE, ActingAs, Requester
 from homeserver.http.router import Router
 from homeserver.protocol.identifiers import DeviceID, UserID
 from homeserver.protocol.json import JsonValue, decode_json, encode_json
@@ -77,7 +77,9 @@ class TokenIsUserID:
     def __init__(self, users: Dictionary[UserID]) -> None:
         self._users = users
 
-    async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
+    async def requester(
+        self, access_token: str, address: str, user_agent: str, acting_as: ActingAs = NOBODY_ELSE
+    ) -> Requester:
         user_id = UserID(access_token)
         return Requester(user_id, await self._users.nid_of(user_id), DeviceID("DEVICE"), device_nid=1)
 

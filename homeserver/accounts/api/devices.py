@@ -7,8 +7,9 @@ import msgspec
 
 from homeserver.accounts.devices import Devices
 from homeserver.accounts.reauthentication import Reauthentication
+from homeserver.accounts.sessions import check_device_id
 from homeserver.accounts.store.devices import Device
-from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.endpoint import Answer, Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.identifiers import DeviceID
 from homeserver.protocol.json import JsonObject
@@ -58,8 +59,12 @@ class DeviceEndpoints:
     @endpoint("PUT", "/_matrix/client/(v3|r0)/devices/{device_id}", auth=Auth.USER, limit=Limit.NONE)
     async def update_device(
         self, requester: Requester, device_id: DeviceID, body: DeviceUpdate
-    ) -> JsonObject:
-        """Changes the display name of a device."""
+    ) -> JsonObject | Answer:
+        """Changes the display name of a device; application services make devices so (MSC4190)."""
+        if requester.service is not None and requester.service.manages_devices:
+            check_device_id(device_id)
+            if await self._devices.create(requester.user_nid, device_id, body.display_name):
+                return Answer(status=201)
         if body.display_name is None:
             await self._devices.get(requester.user_nid, device_id)
         else:

@@ -22,6 +22,8 @@ from homeserver.protocol.errors import Forbidden, MissingParam
 from homeserver.protocol.identifiers import DeviceID, UserID, localpart_of
 from homeserver.protocol.json import JsonObject
 
+_APPLICATION_SERVICE = "m.login.application_service"
+
 
 class RegistrationQuery(msgspec.Struct, frozen=True):
     kind: Literal["user", "guest"] = "user"
@@ -29,6 +31,7 @@ class RegistrationQuery(msgspec.Struct, frozen=True):
 
 class RegistrationBody(msgspec.Struct, frozen=True, kw_only=True):
     auth: JsonObject | None = None
+    type: str | None = None
     username: str | None = None
     password: str | None = None
     device_id: DeviceID | None = None
@@ -75,6 +78,8 @@ class RegistrationEndpoints:
         """Makes an account after interactive authentication, or lets a guest in without."""
         if query.kind == "guest":
             return await self._register_guest(caller, body)
+        if body.type == _APPLICATION_SERVICE:
+            return await self._register_for_service(caller, body)
         self._admission.check(caller.address)
         user_id = await self._checked(caller, body)
         completed = await self._interactive_auth.require(
@@ -108,6 +113,15 @@ class RegistrationEndpoints:
         session = self._sessions.prepare(None, body.initial_device_display_name, refreshable=False)
         user_id = self._usernames.make_up_guest()
         await self._newcomers.add_guest(user_id, session)
+        return signed_in(user_id, session)
+
+    async def _register_for_service(self, caller: Caller, body: RegistrationBody) -> SignedIn:
+        """https://spec.matrix.org/v1.19/application-service-api/#server-admin-style-permissions"""
+        if body.username is None:
+            raise MissingParam("username is needed")
+        user_id = self._usernames.claim_for_service(body.username, caller.access_token)
+        session = self._session(body)
+        await self._newcomers.add_for_service(user_id, session)
         return signed_in(user_id, session)
 
     async def _checked(self, caller: Caller, body: RegistrationBody) -> UserID:

@@ -77,6 +77,21 @@ def upsert_device(
     return int(row[0])
 
 
+def insert_device(txn: Transaction, user_nid: int, device_id: DeviceID, display_name: str | None) -> bool:
+    """A device without tokens. False where the user has it already."""
+    inserted = txn.execute(
+        """
+        INSERT INTO account_device (user_nid, device_id, display_name)
+        VALUES (%(user_nid)s, %(device_id)s, %(display_name)s)
+        ON CONFLICT (user_nid, device_id) DO NOTHING
+        """,
+        user_nid=user_nid,
+        device_id=device_id,
+        display_name=display_name,
+    )
+    return inserted > 0
+
+
 def proven_at(txn: Transaction, nid: int) -> int:
     """When the device's user last showed who they are; 0 for never."""
     row = txn.row("SELECT proven_at FROM account_device WHERE nid = %(nid)s", nid=nid)

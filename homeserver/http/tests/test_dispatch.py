@@ -13,7 +13,7 @@ from config.rate_limits import RateLimit, RateLimits
 from homeserver.http.dispatch import Dispatcher, Incoming, Rendered
 from homeserver.http.endpoint import Answer, Auth, Caller, Limit, endpoint, endpoints_of
 from homeserver.http.limits import RateLimiter
-from homeserver.http.requester import Requester
+from homeserver.http.requester import NOBODY_ELSE, ActingAs, Requester
 from homeserver.http.router import Router
 from homeserver.protocol.errors import LimitExceeded, NotFound, UnknownToken
 from homeserver.protocol.identifiers import DeviceID, UserID
@@ -36,7 +36,9 @@ USERS = {
 class Tokens:
     """Each user's name is the token."""
 
-    async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
+    async def requester(
+        self, access_token: str, address: str, user_agent: str, acting_as: ActingAs = NOBODY_ELSE
+    ) -> Requester:
         if access_token not in USERS:
             raise UnknownToken("Unrecognised access token")
         return USERS[access_token]

@@ -11,7 +11,14 @@ from config.rate_limits import FederationRateLimit, RateLimits
 from homeserver.http.dispatch import Dispatcher, Incoming, Rendered
 from homeserver.http.endpoint import Auth, Limit, endpoint, endpoints_of
 from homeserver.http.limits import RateLimiter
-from homeserver.http.requester import NoServers, Requester, ServerAuthenticator, ServerRequest
+from homeserver.http.requester import (
+    NOBODY_ELSE,
+    ActingAs,
+    NoServers,
+    Requester,
+    ServerAuthenticator,
+    ServerRequest,
+)
 from homeserver.http.router import Router
 from homeserver.protocol.errors import NotFound, Unauthorized
 from homeserver.protocol.identifiers import ServerName
@@ -22,7 +29,9 @@ LIMIT = FederationRateLimit(window_size=1000, sleep_limit=5, sleep_delay=500, re
 
 
 class NoUsers:
-    async def requester(self, access_token: str, address: str, user_agent: str) -> Requester:
+    async def requester(
+        self, access_token: str, address: str, user_agent: str, acting_as: ActingAs = NOBODY_ELSE
+    ) -> Requester:
         raise AssertionError("no user asks here")
 
 

@@ -30,6 +30,12 @@ class RedactionWish(msgspec.Struct):
     )
 
 
+class TimeQuery(msgspec.Struct):
+    """When an application service says that its event was made, in milliseconds since the epoch."""
+
+    ts: int | None = None
+
+
 class SendEndpoints:
     """https://spec.matrix.org/v1.19/client-server-api/#sending-events-to-a-room"""
 
@@ -50,7 +56,13 @@ class SendEndpoints:
         suspended=False,
     )
     async def send_message(
-        self, requester: Requester, room_id: RoomID, event_type: str, txn_id: str, body: JsonObject
+        self,
+        requester: Requester,
+        room_id: RoomID,
+        event_type: str,
+        txn_id: str,
+        body: JsonObject,
+        query: TimeQuery,
     ) -> SentEvent:
         """Sends a message event, once for each transaction ID."""
         draft = Draft(
@@ -58,6 +70,7 @@ class SendEndpoints:
             type=event_type,
             sender=requester.user_id,
             content=body,
+            origin_server_ts=_time(requester, query),
             transaction=_transaction(requester, f"send/{event_type}", txn_id),
         )
         if event_type == "m.room.redaction":
@@ -72,11 +85,22 @@ class SendEndpoints:
         suspended=False,
     )
     async def send_state(
-        self, requester: Requester, room_id: RoomID, event_type: str, state_key: str, body: JsonObject
+        self,
+        requester: Requester,
+        room_id: RoomID,
+        event_type: str,
+        state_key: str,
+        body: JsonObject,
+        query: TimeQuery,
     ) -> SentEvent:
         """Sets the state under a type and key."""
         draft = Draft(
-            room_id=room_id, type=event_type, state_key=state_key, sender=requester.user_id, content=body
+            room_id=room_id,
+            type=event_type,
+            state_key=state_key,
+            sender=requester.user_id,
+            content=body,
+            origin_server_ts=_time(requester, query),
         )
         # Or else one could redact by the power to set state.
         if event_type == "m.room.redaction":
@@ -92,10 +116,10 @@ class SendEndpoints:
         suspended=False,
     )
     async def send_keyless_state(
-        self, requester: Requester, room_id: RoomID, event_type: str, body: JsonObject
+        self, requester: Requester, room_id: RoomID, event_type: str, body: JsonObject, query: TimeQuery
     ) -> SentEvent:
         """Sets the state under a type and the empty key."""
-        return await self.send_state(requester, room_id, event_type, "", body)
+        return await self.send_state(requester, room_id, event_type, "", body, query)
 
     @endpoint(
         "PUT",
@@ -129,5 +153,9 @@ class SendEndpoints:
         return SentEvent(sent.event_id)
 
 
-def _transaction(requester: Requester, endpoint_name: str, txn_id: str) -> tuple[int, str, str] | None:
-    return None if requester.device_nid is None else (requester.device_nid, endpoint_name, txn_id)
+def _transaction(requester: Requester, endpoint_name: str, txn_id: str) -> tuple[int, str, str]:
+    return requester.scope, endpoint_name, txn_id
+
+
+def _time(requester: Requester, query: TimeQuery) -> int | None:
+    return query.ts if requester.service is not None else None
