@@ -70,7 +70,7 @@ class EventAtTime(msgspec.Struct):
     origin_server_ts: int
 
 
-class RoomReadingEndpoints:
+class RoomsForServersEndpoints:
     """For servers in the room alone."""
 
     def __init__(self, reading: RoomReading, server_name: ServerName, clock: Clock) -> None:

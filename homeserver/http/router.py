@@ -21,7 +21,12 @@ class Router:
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._root = _Node()
         self.endpoints = tuple(endpoints)
+        names: set[str] = set()
         for endpoint in self.endpoints:
+            # By the name it is known how an endpoint is called: who may, and how often.
+            if endpoint.name in names:
+                raise TypeError(f"There are two endpoints {endpoint.name}")
+            names.add(endpoint.name)
             for path in endpoint.paths:
                 self._add(path, endpoint)
 

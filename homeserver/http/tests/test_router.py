@@ -123,3 +123,8 @@ def test_two_that_declare_the_same() -> None:
     both: Sequence[Endpoint] = [*endpoints_of(Rooms()), *endpoints_of(Other())]
     with pytest.raises(TypeError, match=r"Other\.get and Rooms\.get both declare GET /rooms/{name}"):
         Router(both)
+
+
+def test_two_of_the_same_name() -> None:
+    with pytest.raises(TypeError, match=r"There are two endpoints Rooms\.all"):
+        Router([*endpoints_of(Rooms()), *endpoints_of(Rooms())])
