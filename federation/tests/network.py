@@ -1,0 +1,79 @@
+"""Whole servers of ours on one fake clock, which speak to each other without a network."""
+
+import re
+from typing import Any, NamedTuple
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+from homeserver.http.outbound import Outbound, RequestFailed, Response
+from tests.client import Request
+from tests.wire import Exchange, FrontDoor, WireTestCase
+
+_ORIGIN = re.compile(r'origin="([^"]+)"')
+
+
+class Asked(NamedTuple):
+    """A request that one server, `origin` if it said who it is, made of another."""
+
+    origin: str
+    method: str
+    url: str
+
+
+class Network:
+    """Brings requests of servers to each other. Those in `down` cannot be reached."""
+
+    def __init__(self) -> None:
+        self.doors: dict[str, FrontDoor] = {}
+        self.down: set[str] = set()
+        self.requests: list[Asked] = []
+
+    async def request(self, method: str, url: str, **options: Any) -> Response:
+        """In the place of `Outbound.request`."""
+        parts = urlsplit(url)
+        door = self.doors.get(parts.netloc)
+        if door is None or parts.netloc in self.down or parts.path.startswith("/.well-known"):
+            raise RequestFailed(f"{parts.netloc} is not there")
+        origin = _ORIGIN.search(dict(options.get("headers") or {}).get("Authorization", ""))
+        self.requests.append(Asked("" if origin is None else origin.group(1), method, url))
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        request = Request(method, target, dict(options.get("headers") or {}), options.get("body") or b"")
+        answer = Exchange(door, request).answer
+        assert answer is not None, f"{method} {url} was not answered"
+        return Response(answer.status, dict(answer.headers), answer.body)
+
+
+_UNLIMITED = "rc_joins.remote={per_second: 1000000, burst_count: 1000000}"
+
+
+class NetworkTestCase(WireTestCase):
+    """This server, named `test`, and others as they are needed, each whole."""
+
+    settings = (_UNLIMITED,)
+
+    def setUp(self) -> None:
+        self.network = Network()
+        patched = patch.object(Outbound, "request", self.network.request)
+        patched.start()
+        self.addCleanup(patched.stop)
+        super().setUp()
+        self.network.doors["test"] = self.site
+
+    def another(self, name: str, *settings: str) -> "Neighbour":
+        """One more server."""
+        neighbour = Neighbour(name, *settings)
+        neighbour.setUp()
+        self.addCleanup(neighbour.doCleanups)
+        self.network.doors[name] = neighbour.site
+        return neighbour
+
+
+class Neighbour(WireTestCase):
+    """A server with what tests use to speak to it, but no test."""
+
+    def __init__(self, name: str, *settings: str) -> None:
+        super().__init__()
+        self.settings = (f"server_name={name}", _UNLIMITED, *settings)  # type: ignore[misc]  # each has its own
+
+    def runTest(self) -> None:
+        raise NotImplementedError
