@@ -51,6 +51,29 @@ class SessionTests(WireTestCase):
         self.assertEqual(len(event_ids), 2)
 
 
+class RefreshTests(WireTestCase):
+    def test_a_stolen_refresh_token_ends_the_session(self) -> None:
+        alice = self.register("alice")
+        login = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": "alice"},
+            "password": "correct horse",
+            "refresh_token": True,
+        }
+        first = self.anonymous.post("/login", login).json
+        stolen = {"refresh_token": first["refresh_token"]}
+        second = self.anonymous.post("/refresh", stolen).json
+        phone = WireClient(self.site, alice.user_id, second["access_token"])
+        newest = {"refresh_token": second["refresh_token"]}
+        self.assertEqual(phone.get("/account/whoami").status, 200)
+        self.restart()
+        answer = self.anonymous.post("/refresh", stolen)
+        self.assertEqual((answer.error, answer.json["soft_logout"]), ((401, "M_UNKNOWN_TOKEN"), True))
+        for ended in (phone.get("/account/whoami"), self.anonymous.post("/refresh", newest)):
+            self.assertEqual((ended.error, ended.json["soft_logout"]), ((401, "M_UNKNOWN_TOKEN"), True))
+        self.assertEqual(alice.get("/account/whoami").status, 200)
+
+
 class FailureTests(WireTestCase):
     settings = ("rc_login.failed_attempts={per_second: 0.1, burst_count: 1}",)
 
