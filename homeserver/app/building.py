@@ -92,7 +92,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
         joining.part(),
-        resident(core, incoming),
+        resident(core, accounts.accounts, federation, incoming, rooms),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
     openapi = OpenApiEndpoints(program_version(), endpoints)

@@ -44,7 +44,7 @@ class FederationParts:
     def __init__(self, core: Core, signing_key: SigningKey) -> None:
         self._core = core
         config, clock, randomness = core.config.federation, core.clock, core.around.randomness
-        signer = EventSigner(core.domains.default, signing_key)
+        self.signer = signer = EventSigner(core.domains.default, signing_key)
         self._outbound = _federation_outbound(core.config, core.around.reactor)
         resolver = core.around.resolver or TwistedResolver(core.around.reactor)
         discovery = Discovery(

@@ -172,7 +172,7 @@ class RoomParts:
         remote = RemoteMemberships(
             others, self.elsewhere, sender, self.receiver, ingest, self.heads, core.domains, db
         )
-        inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
+        self.inviting = inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
         self.profile_news = ProfileNews(sender, self.members, profiles, db)
         following = Following(account_data, core.users, self.heads, self.members, room_settings)
         self.changes = MembershipChanges(
