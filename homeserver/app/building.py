@@ -1,6 +1,7 @@
 """Builds every object of the server, in the order of their needs. No part is completed later."""
 
 from config.root import Config
+from federation.client.media import MediaCalls
 from federation.client.membership import MembershipCalls
 from homeserver.account_data.contents import AccountData
 from homeserver.app.accounts import AccountParts
@@ -11,7 +12,7 @@ from homeserver.app.encryption import EncryptionParts
 from homeserver.app.federation import FederationParts
 from homeserver.app.incoming import IncomingParts
 from homeserver.app.joining import JoiningParts
-from homeserver.app.media import media
+from homeserver.app.media import MediaParts
 from homeserver.app.memberships import MembershipParts
 from homeserver.app.people import PeopleParts
 from homeserver.app.presence import PresenceParts
@@ -88,7 +89,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         encryption.part(accounts.reauthentication),
         talk.part(),
         people.part(),
-        media(core),
+        MediaParts(core, MediaCalls(federation.transport, core.outbound)).part(),
         federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
         joining.part(),

@@ -2,9 +2,16 @@
 
 from datetime import timedelta
 
+from federation.api.media import FederationMediaEndpoints
 from homeserver.app.core import Contribution, Core
+from homeserver.media.accesses import Accesses
 from homeserver.media.api import DownloadEndpoints, UploadEndpoints
+from homeserver.media.contents import Contents
 from homeserver.media.downloads import Downloads
+from homeserver.media.inspection import Inspection
+from homeserver.media.lookup import MediaLookup
+from homeserver.media.quotas import Quotas
+from homeserver.media.remote import OtherServers, RemoteFiles
 from homeserver.media.storage import LocalStorage
 from homeserver.media.uploads import Uploads
 from homeserver.runtime.tasks import Every
@@ -13,30 +20,58 @@ from homeserver.runtime.tasks import Every
 _THREADS = 4
 
 
-def media(core: Core) -> Contribution:
-    settings = core.config.media
-    storage = LocalStorage(core.config.media_store_path)
-    threads = core.around.make_threads("media", _THREADS)
-    uploads = Uploads(
-        core.db,
-        storage,
-        threads,
-        core.domains,
-        core.waiting,
-        settings,
-        core.clock,
-        core.around.randomness,
-    )
-    downloads = Downloads(core.db, storage, threads, core.domains, core.waiting, core.clock)
+class MediaParts:
+    def __init__(self, core: Core, servers: OtherServers) -> None:
+        settings = core.config.media
+        db, clock, domains = core.db, core.clock, core.domains
+        self._core = core
+        self._threads = core.around.make_threads("media", _THREADS)
+        self._contents = Contents(db, LocalStorage(core.config.media_store_path), self._threads, clock)
+        self._accesses = Accesses(db, clock)
+        inspection = Inspection(
+            self._threads, settings.scanner_command, settings.scanner_timeout.total_seconds()
+        )
+        info_uri = f"{core.config.server.base_url}_synapse/client/media_upload_limit_exceeded"
+        self._uploads = Uploads(
+            db,
+            self._contents,
+            inspection,
+            Quotas(db, clock, settings.upload_limits, info_uri),
+            domains,
+            core.waiting,
+            settings,
+            clock,
+            core.around.randomness,
+        )
+        remote = RemoteFiles(
+            servers,
+            self._contents,
+            inspection,
+            db,
+            clock,
+            settings.max_upload_size,
+            is_authenticated=settings.enable_authenticated_media,
+        )
+        self._lookup = MediaLookup(
+            db, domains, remote, self._accesses, core.waiting, clock, settings.prevent_downloads_from
+        )
 
-    async def stop_threads() -> None:
-        threads.stop()
+    def part(self) -> Contribution:
+        settings = self._core.config.media
+        downloads = Downloads(self._lookup, self._contents)
+        return Contribution(
+            [
+                UploadEndpoints(self._uploads, settings.max_upload_size),
+                DownloadEndpoints(downloads, frozen=settings.enable_authenticated_media),
+                FederationMediaEndpoints(downloads, self._core.domains, self._core.around.randomness),
+            ],
+            [
+                Every("unused media URIs", timedelta(hours=1), self._uploads.forget_unused),
+                Every("content that nothing refers to", timedelta(hours=1), self._contents.remove_unused),
+                Every("when files were asked for", timedelta(minutes=1), self._accesses.write),
+            ],
+            [self._accesses.write, self._stop_threads],
+        )
 
-    return Contribution(
-        [
-            UploadEndpoints(uploads, settings.max_upload_size),
-            DownloadEndpoints(downloads, frozen=settings.enable_authenticated_media),
-        ],
-        [Every("unused media URIs", timedelta(hours=1), uploads.forget_unused)],
-        [stop_threads],
-    )
+    async def _stop_threads(self) -> None:
+        self._threads.stop()

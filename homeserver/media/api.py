@@ -3,6 +3,7 @@
 https://spec.matrix.org/v1.19/client-server-api/#content-repository
 """
 
+from dataclasses import replace
 from operator import attrgetter
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import msgspec
 from homeserver.http.endpoint import Auth, FileAnswer, Limit, Upload, endpoint
 from homeserver.http.requester import Requester
 from homeserver.media.downloads import Downloads
+from homeserver.media.lookup import Wanted
 from homeserver.media.uploads import Uploads
 from homeserver.protocol.json import JsonObject
 
@@ -28,6 +30,12 @@ class DownloadQuery(msgspec.Struct):
     """`timeout_ms`: how long the client waits for what is to be uploaded yet."""
 
     timeout_ms: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+
+
+class FrozenDownloadQuery(DownloadQuery):
+    """`allow_remote`: whether another server may be asked."""
+
+    allow_remote: bool = True
 
 
 class Uploaded(msgspec.Struct):
@@ -87,32 +95,40 @@ class UploadEndpoints:
 
 class DownloadEndpoints:
     def __init__(self, downloads: Downloads, *, frozen: bool) -> None:
-        """`frozen`: whether clients without a token get only what was uploaded while none was needed."""
+        """`frozen`: whether clients without a token get only what came here while none was needed."""
         self._downloads = downloads
         self._frozen = frozen
 
     @endpoint("GET", _DOWNLOAD, auth=Auth.GUEST, limit=Limit.NONE, waits=True)
     async def download(self, server_name: str, media_id: str, query: DownloadQuery) -> FileAnswer:
         """A file."""
-        return await self._downloads.file(server_name, media_id, None, query.timeout_ms, frozen=False)
+        return await self._downloads.file(_wanted(server_name, media_id, query))
 
     @endpoint("GET", _DOWNLOAD + "/{file_name}", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
     async def download_as(
         self, server_name: str, media_id: str, file_name: str, query: DownloadQuery
     ) -> FileAnswer:
         """A file, under the name that the client gives it."""
-        return await self._downloads.file(server_name, media_id, file_name, query.timeout_ms, frozen=False)
+        return await self._downloads.file(_wanted(server_name, media_id, query), file_name)
 
     @endpoint("GET", _FROZEN_DOWNLOAD, auth=Auth.NONE, limit=Limit.NONE, waits=True)
-    async def frozen_download(self, server_name: str, media_id: str, query: DownloadQuery) -> FileAnswer:
+    async def frozen_download(
+        self, server_name: str, media_id: str, query: FrozenDownloadQuery
+    ) -> FileAnswer:
         """A file, for clients that send no token."""
-        return await self._downloads.file(server_name, media_id, None, query.timeout_ms, frozen=self._frozen)
+        return await self._downloads.file(self._frozen_wanted(server_name, media_id, query))
 
     @endpoint("GET", _FROZEN_DOWNLOAD + "/{file_name}", auth=Auth.NONE, limit=Limit.NONE, waits=True)
     async def frozen_download_as(
-        self, server_name: str, media_id: str, file_name: str, query: DownloadQuery
+        self, server_name: str, media_id: str, file_name: str, query: FrozenDownloadQuery
     ) -> FileAnswer:
         """A file under the name that the client gives it, for clients that send no token."""
-        return await self._downloads.file(
-            server_name, media_id, file_name, query.timeout_ms, frozen=self._frozen
-        )
+        return await self._downloads.file(self._frozen_wanted(server_name, media_id, query), file_name)
+
+    def _frozen_wanted(self, server_name: str, media_id: str, query: FrozenDownloadQuery) -> Wanted:
+        wanted = _wanted(server_name, media_id, query)
+        return replace(wanted, frozen=self._frozen, allow_remote=query.allow_remote)
+
+
+def _wanted(server_name: str, media_id: str, query: DownloadQuery) -> Wanted:
+    return Wanted(server_name=server_name, media_id=media_id, timeout_ms=query.timeout_ms)

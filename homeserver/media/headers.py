@@ -6,7 +6,7 @@ https://spec.matrix.org/v1.19/client-server-api/#serving-inline-content
 import re
 from urllib.parse import quote
 
-from homeserver.media.store import Description
+from homeserver.media.store.media import Description
 
 UNKNOWN_TYPE = "application/octet-stream"
 
@@ -36,6 +36,8 @@ _ALWAYS = (
     # What a URI leads to never changes, but may be taken away. Caches of others must not keep what takes a token.
     ("Cache-Control", "private, max-age=86400, immutable"),
 )
+# What would be run, had somebody called it by one of the types above.
+_MARKUP = frozenset({"text/html", "text/xml"})
 # Characters of quoted strings that every client reads alike.
 _PLAIN_NAME = re.compile(r"[ !#-\[\]-~]*")
 
@@ -49,14 +51,15 @@ def content_type_of(declared: str | None) -> str:
 
 def headers_of(description: Description, file_name: str | None) -> tuple[tuple[str, str], ...]:
     """For the download of a file; `file_name` is what the client wants to call it."""
-    disposition = _disposition(description.content_type, file_name or description.file_name)
+    disposition = _disposition(description, file_name or description.file_name)
     return (("Content-Type", description.content_type), ("Content-Disposition", disposition), *_ALWAYS)
 
 
-def _disposition(content_type: str, file_name: str | None) -> str:
+def _disposition(description: Description, file_name: str | None) -> str:
     """https://www.rfc-editor.org/rfc/rfc6266"""
-    kind = content_type.partition(";")[0].strip().lower()
-    disposition = "inline" if kind in _INLINE else "attachment"
+    kind = description.content_type.partition(";")[0].strip().lower()
+    pretends = description.found_type in _MARKUP and not kind.startswith("text/")
+    disposition = "inline" if kind in _INLINE and not pretends else "attachment"
     if not file_name:
         return disposition
     if _PLAIN_NAME.fullmatch(file_name):

@@ -4,10 +4,10 @@ import os
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, BinaryIO, Protocol
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import IO, BinaryIO, Protocol, cast
 
-from homeserver.media.store import Content
+from homeserver.media.store.contents import Content
 
 _PIECE = 256 * 1024
 
@@ -20,6 +20,12 @@ class Storage(Protocol):
 
     def open(self, digest: bytes) -> BinaryIO:
         """Raises FileNotFoundError."""
+
+    def delete(self, digest: bytes) -> None:
+        """What is not there is not missed."""
+
+    def temporary_file(self) -> BinaryIO:
+        """A file without a name, for what is to be stored once it is complete."""
 
     def delete_abandoned(self, before: float) -> None:
         """Removes what uploads left behind that began before a time (seconds since the epoch) and never ended."""
@@ -34,8 +40,7 @@ class LocalStorage:
         self._incoming = directory / "incoming"
 
     def store(self, source: BinaryIO) -> Content:
-        for directory in (self._root, self._content, self._incoming):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_directories()
         file = NamedTemporaryFile(dir=self._incoming, delete=False)  # noqa: SIM115 -- it is renamed while it is open
         try:
             with file:
@@ -57,6 +62,14 @@ class LocalStorage:
     def open(self, digest: bytes) -> BinaryIO:
         return self._path(digest).open("rb")
 
+    def delete(self, digest: bytes) -> None:
+        with suppress(FileNotFoundError):
+            self._path(digest).unlink()
+
+    def temporary_file(self) -> BinaryIO:
+        self._make_directories()
+        return cast(BinaryIO, TemporaryFile(dir=self._incoming))
+
     def delete_abandoned(self, before: float) -> None:
         if not self._incoming.is_dir():
             return
@@ -64,6 +77,10 @@ class LocalStorage:
             with suppress(FileNotFoundError):
                 if entry.stat().st_mtime < before:
                     os.unlink(entry.path)
+
+    def _make_directories(self) -> None:
+        for directory in (self._root, self._content, self._incoming):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()

@@ -3,31 +3,36 @@
 https://spec.matrix.org/v1.19/client-server-api/#content-repository
 """
 
+from functools import partial
+
 from config.media import Media as MediaSettings
 from homeserver.accounts.domains import LocalDomains
 from homeserver.http.endpoint import Upload
 from homeserver.http.requester import Requester
+from homeserver.media.contents import Contents
 from homeserver.media.headers import content_type_of
-from homeserver.media.storage import Storage
-from homeserver.media.store import (
+from homeserver.media.inspection import Inspection
+from homeserver.media.quotas import Quotas
+from homeserver.media.store.media import (
+    LOCAL,
     Description,
     Media,
+    MediaKey,
+    NewMedia,
     Reservation,
-    delete_unused,
+    delete_expired,
     fill_reservation,
+    insert_media,
     insert_reservation,
-    insert_uploaded,
-    media_by_id,
+    media_by_key,
 )
 from homeserver.protocol.errors import CannotOverwriteMedia, Forbidden, LimitExceeded, NotFound
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
-from homeserver.runtime.threads import Threads
 from homeserver.storage.database import Database
 from homeserver.streams.waiting import Waiting
 
 _ID_LENGTH = 24
-_ABANDONED_AFTER = 24 * 3600  # seconds; no upload takes so long
 
 
 class Uploads:
@@ -36,18 +41,19 @@ class Uploads:
     def __init__(
         self,
         db: Database,
-        storage: Storage,
-        threads: Threads,
+        contents: Contents,
+        inspection: Inspection,
+        quotas: Quotas,
         domains: LocalDomains,
         waiting: Waiting,
         settings: MediaSettings,
         clock: Clock,
         randomness: Randomness,
     ) -> None:
-        """`threads` are those in which `storage` may block."""
         self._db = db
-        self._storage = storage
-        self._threads = threads
+        self._contents = contents
+        self._inspection = inspection
+        self._quotas = quotas
         self._domains = domains
         self._waiting = waiting
         self._settings = settings
@@ -55,20 +61,19 @@ class Uploads:
         self._randomness = randomness
 
     async def upload(self, requester: Requester, upload: Upload, file_name: str | None) -> str:
-        """Stores a file and returns its mxc:// URI."""
+        """Stores a file and returns its mxc:// URI. Raises UserLimitExceeded, Forbidden."""
         with upload.file:
-            content = await self._threads.run(self._storage.store, upload.file)
-        media_id = self._randomness.token(_ID_LENGTH)
-        await self._db.write(
-            insert_uploaded,
-            media_id,
-            requester.user_nid,
-            self._clock.now_ms(),
-            content,
-            _described(upload, file_name),
-            is_authenticated=self._settings.enable_authenticated_media,
-        )
-        return self._uri(media_id)
+            await self._quotas.check(requester.user_nid, upload.length)
+            description = await self._inspection.inspect(upload.file, _described(upload, file_name))
+            new = NewMedia(
+                MediaKey(LOCAL, self._randomness.token(_ID_LENGTH)),
+                requester.user_nid,
+                description,
+                self._settings.enable_authenticated_media,
+            )
+            record = partial(insert_media, new=new, now_ms=self._clock.now_ms())
+            await self._contents.keep(upload.file, record)
+        return self._uri(new.key.media_id)
 
     async def reserve(self, requester: Requester) -> tuple[str, int]:
         """An mxc:// URI for an upload to come, and the time in milliseconds before which it must.
@@ -91,18 +96,25 @@ class Uploads:
     async def fill(
         self, requester: Requester, server_name: str, media_id: str, upload: Upload, file_name: str | None
     ) -> None:
-        """Stores the file of a reserved URI. Raises NotFound, Forbidden, CannotOverwriteMedia."""
+        """Stores the file of a reserved URI.
+
+        Raises NotFound, Forbidden, CannotOverwriteMedia, UserLimitExceeded.
+        """
         with upload.file:
             await self._check(requester, server_name, media_id)
-            content = await self._threads.run(self._storage.store, upload.file)
-        described = _described(upload, file_name)
-        if not await self._db.write(fill_reservation, media_id, self._clock.now_ms(), content, described):
+            await self._quotas.check(requester.user_nid, upload.length)
+            description = await self._inspection.inspect(upload.file, _described(upload, file_name))
+            record = partial(
+                fill_reservation, media_id=media_id, now_ms=self._clock.now_ms(), description=description
+            )
+            is_filled = await self._contents.keep(upload.file, record)
+        if not is_filled:
             # Another upload was faster, or time was.
             await self._check(requester, server_name, media_id)
         self._waiting.wake([topic_of(media_id)])
 
     async def _check(self, requester: Requester, server_name: str, media_id: str) -> None:
-        media = await self._db.read(media_by_id, media_id)
+        media = await self._db.read(media_by_key, MediaKey(LOCAL, media_id))
         if media is None or not self._domains.speaks_for(server_name):
             raise NotFound("No such URI was created on this server")
         if media.uploader != requester.user_nid:
@@ -113,10 +125,8 @@ class Uploads:
             raise NotFound("This URI has expired")
 
     async def forget_unused(self) -> None:
-        """For a task: reservations that expired, and the remains of uploads that were cut off."""
-        await self._db.write(delete_unused, self._clock.now_ms())
-        before = self._clock.seconds() - _ABANDONED_AFTER
-        await self._threads.run(self._storage.delete_abandoned, before)
+        """For a task: reservations that expired."""
+        await self._db.write(delete_expired, self._clock.now_ms())
 
     def _uri(self, media_id: str) -> str:
         return f"mxc://{self._domains.default}/{media_id}"

@@ -28,6 +28,17 @@ class DownloadTests(MediaTestCase):
         unsafe = ("text/html", "image/svg+xml", "application/pdf", "text/plainer", "application/xhtml+xml")
         each(check, [*((kind, "inline") for kind in safe), *((kind, "attachment") for kind in unsafe)])
 
+    def test_markup_that_is_called_a_picture(self) -> None:
+        def check(content: bytes) -> None:
+            headers = self.download(self.uploaded(content, "image/png")).headers
+            self.assertEqual(
+                (headers["content-type"], headers["content-disposition"]), ("image/png", "attachment")
+            )
+
+        each(check, [b"<!DOCTYPE html>", b" \n<script>", b"<?xml version='1.0'?>", b"<!-- x --><svg "])
+        headers = self.download(self.uploaded(b"<b> is bold", "text/plain")).headers
+        self.assertEqual(headers["content-disposition"], "inline")
+
     def test_types_that_are_none(self) -> None:
         def check(content_type: str | None) -> None:
             headers = self.download(self.uploaded(CONTENT, content_type)).headers
@@ -80,16 +91,22 @@ class DownloadTests(MediaTestCase):
 
     def test_what_is_not_there(self) -> None:
         path = self.uploaded()
-        other = path.replace("/test/", "/elsewhere.example/")
-        for missing in ("/test/nothing", other, "/test/..%2F..%2Fetc%2Fpasswd", "/%2E%2E/x", "/test/%20"):
+        self.assertEqual(self.download(path).status, 200)
+        for missing_path in (
+            "/test/nothing",
+            "/nobody!/x",
+            "/elsewhere.example/a%2Fb",
+            "/test/..%2F..%2Fetc%2Fpasswd",
+            "/test/%20",
+        ):
             for prefix in (DOWNLOAD, FROZEN_DOWNLOAD):
-                self.assertEqual(self.alice.get(prefix + missing).error, (404, "M_NOT_FOUND"))
+                self.assertEqual(self.alice.get(prefix + missing_path).error, (404, "M_NOT_FOUND"))
         self.assertEqual(self.download(path, timeout_ms=-1).error, (400, "M_INVALID_PARAM"))
 
     def test_what_the_store_has_lost(self) -> None:
         path = self.uploaded()
         shutil.rmtree(self.media_store)
-        with self.assertLogs("homeserver.media.downloads", "ERROR"):
+        with self.assertLogs("homeserver.media.contents", "ERROR"):
             self.assertEqual(self.download(path).error, (404, "M_NOT_FOUND"))
 
 

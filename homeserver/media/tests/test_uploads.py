@@ -45,7 +45,7 @@ class UploadTests(MediaTestCase):
         self.assertNotEqual(first, second)
         name = sha256(CONTENT).hexdigest()
         self.assertEqual(self.stored_files(), [f"content/{name[:2]}/{name[2:]}"])
-        self.assertEqual(self.count("local_media"), 2)
+        self.assertEqual(self.count("media"), 2)
 
     def test_only_the_operator_reads_the_files(self) -> None:
         self.uploaded()
@@ -72,7 +72,7 @@ class UploadTests(MediaTestCase):
             self.assertLogs("homeserver.http.dispatch", "ERROR"),
         ):
             self.assertEqual(upload(self.alice).status, 500)
-        self.assertEqual((self.stored_files(), self.count("local_media")), ([], 0))
+        self.assertEqual((self.stored_files(), self.count("media")), ([], 0))
 
     def test_too_large(self) -> None:
         self.assertEqual(upload(self.alice, b"x" * 200 * 1024).status, 200)
@@ -90,7 +90,7 @@ class UploadTests(MediaTestCase):
         exchange = self.alice.start("POST", "/_matrix/media/v3/upload", b"x" * 170_000, headers=headers)
         self.assertIsNone(exchange.answer)
         exchange.hang_up()
-        self.assertEqual((self.stored_files(), self.count("local_media")), ([], 0))
+        self.assertEqual((self.stored_files(), self.count("media")), ([], 0))
 
     def test_a_client_that_goes_away_at_the_end(self) -> None:
         # So that her token is known and the upload itself is what waits.
@@ -99,7 +99,7 @@ class UploadTests(MediaTestCase):
         exchange = self.alice.start("POST", "/_matrix/media/v3/upload", b"x" * 150_000)
         exchange.hang_up()
         self.threads.go_on()
-        self.assertEqual((len(self.stored_files()), self.count("local_media")), (1, 1))
+        self.assertEqual((len(self.stored_files()), self.count("media")), (1, 1))
 
     def test_it_is_described(self) -> None:
         paths = self.anonymous.get("/_folkmoot/openapi.json")["paths"]
@@ -171,9 +171,9 @@ class ReservationTests(MediaTestCase):
         self.reactor.rightNow += 2
         self.assertEqual(self.fill(path).error, (404, "M_NOT_FOUND"))
         self.assertEqual(self.download(path).error, (404, "M_NOT_FOUND"))
-        self.assertEqual(self.count("local_media"), 1)
+        self.assertEqual(self.count("media"), 1)
         self.advance(3600)
-        self.assertEqual(self.count("local_media"), 0)
+        self.assertEqual(self.count("media"), 0)
         self.assertEqual(self.fill(path).error, (404, "M_NOT_FOUND"))
 
     def test_no_more_than_are_allowed(self) -> None:

@@ -1,0 +1,45 @@
+"""Server-server API: files of this server's users.
+
+https://spec.matrix.org/v1.19/server-server-api/#content-repository
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from homeserver.accounts.domains import LocalDomains
+from homeserver.http.endpoint import Auth, FileAnswer, Limit, endpoint
+from homeserver.media.downloads import Downloads
+from homeserver.media.lookup import Wanted
+from homeserver.media.multipart import multipart
+from homeserver.runtime.randomness import Randomness
+
+
+class MediaQuery(msgspec.Struct):
+    """`timeout_ms`: how long the other server waits for what is to be uploaded yet."""
+
+    timeout_ms: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+
+
+class FederationMediaEndpoints:
+    def __init__(self, downloads: Downloads, domains: LocalDomains, randomness: Randomness) -> None:
+        self._downloads = downloads
+        self._domains = domains
+        self._randomness = randomness
+
+    @endpoint(
+        "GET",
+        "/_matrix/federation/v1/media/download/{media_id}",
+        auth=Auth.SERVER,
+        limit=Limit.FEDERATION,
+        waits=True,
+    )
+    async def download(self, media_id: str, query: MediaQuery) -> FileAnswer:
+        """A file of a user of this server."""
+        wanted = Wanted(
+            server_name=self._domains.default,
+            media_id=media_id,
+            timeout_ms=query.timeout_ms,
+            allow_remote=False,
+        )
+        return multipart(await self._downloads.file(wanted), self._randomness)
