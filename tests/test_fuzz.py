@@ -119,9 +119,10 @@ class FuzzTests(TargetTestCase):
 
     def check(self, target: Target) -> None:
         names = sorted(target.endpoint.parameters.keys() - {"requester", "caller", "body", "query"})
-        # By the requests to the endpoint before, Alice may have been locked, logged out, or have left the room.
+        # By the requests before, Alice may have been locked, slowed down, logged out, or have left the room.
         for what, field in (("lock", "locked"), ("suspend", "suspended")):
             self.admin.put(f"/_matrix/client/v1/admin/{what}/{self.alice.user_id}", {field: False})
+        self.admin.delete(f"/_synapse/admin/v1/users/{self.alice.user_id}/override_ratelimit")
         self.alice = self.log_in(self.alice, self.alice.device_id)
         self.values["room_id"] = self.values["room_id_or_alias"] = self.alice.create_room()
         self.values["event_id"] = self.alice.send(self.values["room_id"], "hello")
