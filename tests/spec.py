@@ -45,6 +45,8 @@ _FORMATS = {
 
 # Lists of values to which clients add others, as they try out what comes next.
 _OPEN_LISTS = {("key_backup.yaml", "$.algorithm")}
+# Asked for by the example of an event, but by no room version any more.
+_OUTDATED = {("invites-v2.yaml", "'origin' is a required property")}
 
 
 class SpecViolation(AssertionError):
@@ -88,6 +90,7 @@ def check_answer(method: str, path: str, status: int, answer: Json) -> None:
     validator = _validator(operation, status)
     problems = [] if validator is None else list(validator.iter_errors(answer))
     problems = [each for each in problems if (operation.file.name, each.json_path) not in _OPEN_LISTS]
+    problems = [each for each in problems if (operation.file.name, each.message) not in _OUTDATED]
     if problems and status == 401 and _standard_error().is_valid(answer):
         # Described is how the operation asks for more authentication; it may also lack a token.
         return

@@ -1,11 +1,13 @@
 """Whole servers of ours on one fake clock, which speak to each other without a network."""
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from homeserver.http.outbound import Outbound, RequestFailed, Response
+from homeserver.protocol.json import decode_json, encode_json
 from tests.client import Request
 from tests.wire import Exchange, FrontDoor, WireTestCase
 
@@ -21,12 +23,17 @@ class Asked(NamedTuple):
 
 
 class Network:
-    """Brings requests of servers to each other. Those in `down` cannot be reached."""
+    """Brings requests of servers to each other. Those in `down` cannot be reached.
+
+    `lies` change answers, by what is in their paths; those of the `liar`, or of all.
+    """
 
     def __init__(self) -> None:
         self.doors: dict[str, FrontDoor] = {}
         self.down: set[str] = set()
         self.requests: list[Asked] = []
+        self.lies: dict[str, Callable[[Any], Any]] = {}
+        self.liar: str | None = None
 
     async def request(self, method: str, url: str, **options: Any) -> Response:
         """In the place of `Outbound.request`."""
@@ -40,16 +47,23 @@ class Network:
         request = Request(method, target, dict(options.get("headers") or {}), options.get("body") or b"")
         answer = Exchange(door, request).answer
         assert answer is not None, f"{method} {url} was not answered"
-        return Response(answer.status, dict(answer.headers), answer.body)
+        body = answer.body
+        for part, lie in self.lies.items():
+            if part in parts.path and answer.status == 200 and self.liar in (None, parts.netloc):
+                body = encode_json(lie(decode_json(body)))
+        return Response(answer.status, dict(answer.headers), body)
 
 
-_UNLIMITED = "rc_joins.remote={per_second: 1000000, burst_count: 1000000}"
+_UNLIMITED = (
+    "rc_joins.remote={per_second: 1000000, burst_count: 1000000}",
+    "rc_federation={concurrent: 100, sleep_limit: 1000000, reject_limit: 1000000}",
+)
 
 
 class NetworkTestCase(WireTestCase):
     """This server, named `test`, and others as they are needed, each whole."""
 
-    settings = (_UNLIMITED,)
+    settings = _UNLIMITED
 
     def setUp(self) -> None:
         self.network = Network()
@@ -73,7 +87,7 @@ class Neighbour(WireTestCase):
 
     def __init__(self, name: str, *settings: str) -> None:
         super().__init__()
-        self.settings = (f"server_name={name}", _UNLIMITED, *settings)  # type: ignore[misc]  # each has its own
+        self.settings = (f"server_name={name}", *_UNLIMITED, *settings)  # type: ignore[misc]  # each has its own
 
     def runTest(self) -> None:
         raise NotImplementedError

@@ -16,14 +16,13 @@ class JoiningParts:
 
     def __init__(self, core: Core, federation: FederationParts, signing_key: SigningKey) -> None:
         self._threads = threads = core.around.make_threads("rooms of others", 1)
-        checks = PduChecks(federation.keyring, threads)
+        answers = JoinAnswers(PduChecks(federation.keyring, threads), threads)
         signer = EventSigner(core.domains.default, signing_key)
         self.others = RoomsOfOthers(
             MembershipCalls(federation.transport),
             QueryCalls(federation.transport),
             MemberEvents(signer, core.clock, core.around.randomness),
-            JoinAnswers(checks, threads),
-            checks,
+            answers,
             federation.outgoing,
         )
 
