@@ -50,16 +50,19 @@ class EventReceiver:
         self._db = db
         self._locks = locks
 
-    async def receive(self, event: Event, given: GivenState | None = None) -> Received:
+    async def receive(
+        self, event: Event, given: GivenState | None = None, *, is_taken_in: bool = False
+    ) -> Received:
         """Stores an event in the timeline, or beside it with the reason of its refusal.
 
-        `given` is the whole state before the event, for one whose predecessors are not here. Raises NotFound
+        `given` is the whole state before the event, for one whose predecessors are not here. One that `is_taken_in`
+        by a server that knows the room better is not held against the current state here. Raises NotFound
         where the room is not known, UnknownEvents where events are needed that are not here.
         """
         add_to_log_context(room=event.room_id)
         for _ in range(_ATTEMPTS):
             try:
-                return await self._attempt(event, given)
+                return await self._attempt(event, given, is_taken_in)
             except StaleHead:
                 continue
         raise ServerUnavailable("The room is too busy; try again")
@@ -72,13 +75,13 @@ class EventReceiver:
         head = await self._heads.get(room_id)
         await self._ingest.set_aside(head, events)
 
-    async def _attempt(self, event: Event, given: GivenState | None) -> Received:
+    async def _attempt(self, event: Event, given: GivenState | None, is_taken_in: bool) -> Received:
         async with self._locks.held(event.room_id):
             head = await self._heads.get(event.room_id)
             if given is None and await self._is_next(head, event):
                 stored = await self._ingest.accept(head, event)
             else:
-                receipt = await self._receipt(head, event, given)
+                receipt = await self._receipt(head, event, given, is_taken_in)
                 if receipt is None:
                     return Received()
                 if receipt.refusal is not None:
@@ -113,7 +116,9 @@ class EventReceiver:
             return False
         return await self._db.read(place_of, event.event_id) is None
 
-    async def _receipt(self, head: Head, event: Event, given: GivenState | None) -> Receipt | None:
+    async def _receipt(
+        self, head: Head, event: Event, given: GivenState | None, is_taken_in: bool
+    ) -> Receipt | None:
         # What the head knows and the store does not would be missing from the resolution.
         await head.settled()
         if await self._heads.get(head.room_id) is not head:
@@ -121,7 +126,7 @@ class EventReceiver:
         tip = Tip(RoomKey(head.nid, head.room_id, head.version), head.state_line, head.extremities)
         slot = await self._ingest.slot_of(event)
         try:
-            return await self._db.read(receive, tip, event, slot, given)
+            return await self._db.read(receive, tip, event, slot, given, is_taken_in)
         except MustBeStored:
             await self._ingest.set_aside(head, [event])
-            return await self._db.read(receive, tip, event, slot, given)
+            return await self._db.read(receive, tip, event, slot, given, is_taken_in)

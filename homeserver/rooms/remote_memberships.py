@@ -125,10 +125,10 @@ class RemoteMemberships:
         if new:
             await self._receiver.add_outliers(room_id, new)
         try:
-            received = await self._receiver.receive(joined.join)
+            received = await self._receiver.receive(joined.join, is_taken_in=True)
         except UnknownEvents:
             given = {event.slot: event.event_id for event in joined.state}
-            received = await self._receiver.receive(joined.join, given)
+            received = await self._receiver.receive(joined.join, given, is_taken_in=True)
         return _accepted(received)
 
     async def _servers(self, wish: Wish, row: ElsewhereRow | None = None) -> list[ServerName]:

@@ -64,22 +64,29 @@ class MustBeStored(Exception):
 
 
 def receive(
-    txn: Transaction, tip: Tip, event: Event, slot: int | None, given: GivenState | None = None
+    txn: Transaction,
+    tip: Tip,
+    event: Event,
+    slot: int | None,
+    given: GivenState | None = None,
+    is_taken_in: bool = False,
 ) -> Receipt | None:
     """Checks an event; writes nothing. None where the event is in the timeline, or was refused, already.
 
     `slot` is the short id of that of a state event. Without `given`, the event's predecessors must be here.
+    An event that `is_taken_in` elsewhere is not held against the current state.
     Raises UnknownEvents where events are needed that are not here, MustBeStored.
     """
-    return _Receiving(txn, tip, event, slot).receipt(given)
+    return _Receiving(txn, tip, event, slot, is_taken_in).receipt(given)
 
 
 class _Receiving:
-    def __init__(self, txn: Transaction, tip: Tip, event: Event, slot: int | None) -> None:
+    def __init__(self, txn: Transaction, tip: Tip, event: Event, slot: int | None, is_taken_in: bool) -> None:
         self._txn = txn
         self._tip = tip
         self._event = event
         self._slot = slot
+        self._is_taken_in = is_taken_in
         self._newcomer = Newcomer(txn, tip.room, event, tip.extremities)
         self._near = self._newcomer.near
         self._known = self._newcomer.known
@@ -130,6 +137,8 @@ class _Receiving:
             self._newcomer.check(before)
         except AuthRejected as error:
             return Refusal(str(error), soft=False)
+        if self._is_taken_in:
+            return None
         try:
             self._newcomer.check_in(State(self._tip.line, {}))
         except AuthRejected as error:
