@@ -1,13 +1,16 @@
 """What other servers ask of the rooms that are here."""
 
+from federation.api.exchanges import ExchangeEndpoints
 from federation.api.invites import InviteEndpoints
 from federation.api.memberships import HandoverEndpoints, MembershipTemplateEndpoints
 from federation.api.room_reading import RoomsForServersEndpoints
+from federation.api.spaces import SpaceEndpoints
 from federation.incoming.invites import ReceivedInvites
 from federation.resident.access import ReadAccess
 from federation.resident.handover import Handover
 from federation.resident.join_authority import JoinAuthority
 from federation.resident.reading import RoomReading
+from federation.resident.spaces import Spaces
 from federation.resident.templates import MembershipTemplates
 from homeserver.accounts.accounts import Accounts
 from homeserver.app.core import Contribution, Core
@@ -50,6 +53,8 @@ def resident(
     return Contribution(
         [
             InviteEndpoints(invites),
+            ExchangeEndpoints(rooms.third_party_invites, admission, core.domains),
+            SpaceEndpoints(Spaces(admission, own_name, core.db)),
             MembershipTemplateEndpoints(templates),
             HandoverEndpoints(handover, own_name),
             RoomsForServersEndpoints(

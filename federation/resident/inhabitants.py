@@ -1,0 +1,48 @@
+"""Which of some rooms users of a server are in; reads tables of rooms."""
+
+from collections.abc import Collection
+
+from federation.outgoing.room_servers_store import STILL
+from homeserver.protocol.identifiers import RoomID, ServerName
+from homeserver.storage.engine import Transaction
+
+
+def rooms_inhabited(txn: Transaction, rooms: Collection[int], own_name: ServerName) -> set[int]:
+    """Those of the rooms that some user of this server is in."""
+    rows = txn.rows(
+        """
+        SELECT r.nid FROM room r WHERE r.nid IN %(rooms)s AND EXISTS (
+            SELECT 1 FROM room_member m JOIN known_user u ON u.nid = m.user_nid
+            WHERE m.room = r.nid AND m.membership = 'join' AND u.user_id LIKE %(pattern)s
+        )
+        """,
+        rooms=list(rooms), pattern=f"%:{own_name}",
+    )  # fmt: skip
+    return {room for (room,) in rows}
+
+
+def rooms_entered(
+    txn: Transaction, server: ServerName, rooms: Collection[int], room_ids: Collection[RoomID]
+) -> tuple[set[int], set[RoomID]]:
+    """Those of the rooms, given by short ids and by IDs, that another server is in."""
+    rows = txn.rows(
+        """
+        SELECT r.nid, r.room_id FROM room r
+        JOIN federation_room_server s ON s.room = r.nid AND s.server = %(server)s AND s.last = %(still)s
+        WHERE r.nid IN %(rooms)s OR r.room_id IN %(room_ids)s
+        """,
+        server=server, still=STILL, rooms=list(rooms), room_ids=list(room_ids),
+    )  # fmt: skip
+    return {room for room, _ in rows}, {RoomID(room_id) for _, room_id in rows}
+
+
+def rooms_inviting(txn: Transaction, server: ServerName, rooms: Collection[int]) -> set[int]:
+    """Those of the rooms to which some user of the server is invited."""
+    rows = txn.rows(
+        """
+        SELECT DISTINCT m.room FROM room_member m JOIN known_user u ON u.nid = m.user_nid
+        WHERE m.room IN %(rooms)s AND m.membership = 'invite' AND u.user_id LIKE %(pattern)s
+        """,
+        rooms=list(rooms), pattern=f"%:{server}",
+    )  # fmt: skip
+    return {room for (room,) in rows}
