@@ -5,14 +5,16 @@ from datetime import timedelta
 from federation.api.media import FederationMediaEndpoints
 from homeserver.app.core import Contribution, Core
 from homeserver.media.accesses import Accesses
-from homeserver.media.api import DownloadEndpoints, UploadEndpoints
+from homeserver.media.api import DownloadEndpoints, ThumbnailEndpoints, UploadEndpoints
 from homeserver.media.contents import Contents
 from homeserver.media.downloads import Downloads
 from homeserver.media.inspection import Inspection
 from homeserver.media.lookup import MediaLookup
+from homeserver.media.pictures.workers import Workers
 from homeserver.media.quotas import Quotas
 from homeserver.media.remote import OtherServers, RemoteFiles
 from homeserver.media.storage import LocalStorage
+from homeserver.media.thumbnails import Thumbnails
 from homeserver.media.uploads import Uploads
 from homeserver.runtime.tasks import Every
 
@@ -56,21 +58,32 @@ class MediaParts:
             db, domains, remote, self._accesses, core.waiting, clock, settings.prevent_downloads_from
         )
 
+        self._workers = Workers(
+            core.around.make_threads("thumbnails", settings.thumbnail_processes), settings.max_image_pixels
+        )
+        sizes = () if settings.dynamic_thumbnails else settings.thumbnail_sizes
+        self._thumbnails = Thumbnails(self._lookup, self._contents, self._workers, sizes, db, clock)
+
     def part(self) -> Contribution:
         settings = self._core.config.media
         downloads = Downloads(self._lookup, self._contents)
+        frozen = settings.enable_authenticated_media
         return Contribution(
             [
                 UploadEndpoints(self._uploads, settings.max_upload_size),
-                DownloadEndpoints(downloads, frozen=settings.enable_authenticated_media),
-                FederationMediaEndpoints(downloads, self._core.domains, self._core.around.randomness),
+                DownloadEndpoints(downloads, frozen=frozen),
+                ThumbnailEndpoints(self._thumbnails, frozen=frozen),
+                FederationMediaEndpoints(
+                    downloads, self._thumbnails, self._core.domains, self._core.around.randomness
+                ),
             ],
             [
                 Every("unused media URIs", timedelta(hours=1), self._uploads.forget_unused),
                 Every("content that nothing refers to", timedelta(hours=1), self._contents.remove_unused),
+                Every("thumbnails that failed", timedelta(hours=1), self._thumbnails.forget_failures),
                 Every("when files were asked for", timedelta(minutes=1), self._accesses.write),
             ],
-            [self._accesses.write, self._stop_threads],
+            [self._accesses.write, self._workers.stop, self._stop_threads],
         )
 
     async def _stop_threads(self) -> None:

@@ -5,7 +5,7 @@ https://spec.matrix.org/v1.19/client-server-api/#content-repository
 
 from dataclasses import replace
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ from homeserver.http.endpoint import Auth, FileAnswer, Limit, Upload, endpoint
 from homeserver.http.requester import Requester
 from homeserver.media.downloads import Downloads
 from homeserver.media.lookup import Wanted
+from homeserver.media.pictures.child import Job
+from homeserver.media.thumbnails import Thumbnails
 from homeserver.media.uploads import Uploads
 from homeserver.protocol.json import JsonObject
 
@@ -33,6 +35,25 @@ class DownloadQuery(msgspec.Struct):
 
 
 class FrozenDownloadQuery(DownloadQuery):
+    """`allow_remote`: whether another server may be asked."""
+
+    allow_remote: bool = True
+
+
+class ThumbnailQuery(DownloadQuery, kw_only=True):
+    """The size wished for, in pixels."""
+
+    width: Annotated[int, msgspec.Meta(ge=1)]
+    height: Annotated[int, msgspec.Meta(ge=1)]
+    method: Literal["crop", "scale"] = "scale"
+    animated: bool = False
+
+    @property
+    def job(self) -> Job:
+        return Job(self.width, self.height, self.method, self.animated)
+
+
+class FrozenThumbnailQuery(ThumbnailQuery):
     """`allow_remote`: whether another server may be asked."""
 
     allow_remote: bool = True
@@ -128,6 +149,39 @@ class DownloadEndpoints:
     def _frozen_wanted(self, server_name: str, media_id: str, query: FrozenDownloadQuery) -> Wanted:
         wanted = _wanted(server_name, media_id, query)
         return replace(wanted, frozen=self._frozen, allow_remote=query.allow_remote)
+
+
+class ThumbnailEndpoints:
+    def __init__(self, thumbnails: Thumbnails, *, frozen: bool) -> None:
+        """`frozen`: as of `DownloadEndpoints`."""
+        self._thumbnails = thumbnails
+        self._frozen = frozen
+
+    @endpoint(
+        "GET",
+        "/_matrix/client/v1/media/thumbnail/{server_name}/{media_id}",
+        auth=Auth.GUEST,
+        limit=Limit.NONE,
+        waits=True,
+    )
+    async def thumbnail(self, server_name: str, media_id: str, query: ThumbnailQuery) -> FileAnswer:
+        """A smaller picture."""
+        return await self._thumbnails.file(_wanted(server_name, media_id, query), query.job)
+
+    @endpoint(
+        "GET",
+        "/_matrix/media/(v3|r0|v1)/thumbnail/{server_name}/{media_id}",
+        auth=Auth.NONE,
+        limit=Limit.NONE,
+        waits=True,
+    )
+    async def frozen_thumbnail(
+        self, server_name: str, media_id: str, query: FrozenThumbnailQuery
+    ) -> FileAnswer:
+        """A smaller picture, for clients that send no token."""
+        wanted = _wanted(server_name, media_id, query)
+        wanted = replace(wanted, frozen=self._frozen, allow_remote=query.allow_remote)
+        return await self._thumbnails.file(wanted, query.job)
 
 
 def _wanted(server_name: str, media_id: str, query: DownloadQuery) -> Wanted:
