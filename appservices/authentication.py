@@ -3,6 +3,8 @@
 https://spec.matrix.org/v1.19/application-service-api/#identity-assertion
 """
 
+from collections.abc import Callable
+
 from appservices.registration import AppService
 from appservices.services import Services
 from homeserver.accounts.accounts import Accounts
@@ -17,9 +19,16 @@ class ServiceAuthenticator:
     """Implements `homeserver.http.requester.Authenticator`; tokens that it does not know are those of users."""
 
     def __init__(
-        self, services: Services, users: Authenticator, accounts: Accounts, devices: Devices
+        self,
+        services: Services,
+        users: Authenticator,
+        accounts: Accounts,
+        devices: Devices,
+        is_alive: Callable[[str], None],
     ) -> None:
+        """`is_alive` is told of services (their IDs) that ask for something."""
         self._services = services
+        self._is_alive = is_alive
         self._users = users
         self._accounts = accounts
         self._devices = devices
@@ -31,6 +40,7 @@ class ServiceAuthenticator:
         service = self._services.by_token(access_token)
         if service is None:
             return await self._users.requester(access_token, address, user_agent, acting_as)
+        self._is_alive(service.id)
         user_id = service.sender if acting_as.user_id is None else UserID(acting_as.user_id)
         if not service.may_be(user_id):
             raise Forbidden("The user is in no namespace of the application service")

@@ -23,6 +23,9 @@ class Services:
         # By hashes, so that how long it takes to find one says nothing of a token.
         self._by_token = {token_hash(one.registration.as_token): one for one in self.all}
 
+    def by_id(self, service_id: str) -> AppService | None:
+        return next((service for service in self.all if service.id == service_id), None)
+
     def by_token(self, access_token: str) -> AppService | None:
         return self._by_token.get(token_hash(access_token))
 

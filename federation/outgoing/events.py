@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from federation.outgoing.room_servers_store import add_joined, memberships, servers_after
+from federation.outgoing.room_servers_store import add_joined, servers_after
 from federation.outgoing.store import add_destinations, insert_outgoing
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.identifiers import EventID, ServerName, server_of
 from homeserver.rooms.appends import Accepted, StateChange
+from homeserver.rooms.store.members import were_joined
 from homeserver.runtime.clock import Clock
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
@@ -105,7 +106,7 @@ class OutgoingEvents:
         self, txn: Transaction, room: int, changes: Sequence[tuple[int, StateChange]]
     ) -> Mapping[int, Counter[ServerName]]:
         """How many users more each server has in the room from each position on."""
-        members = memberships(
+        members = were_joined(
             txn, room, {change.target for _, change in changes if change.target is not None}
         )
         counts: dict[int, Counter[ServerName]] = defaultdict(Counter)

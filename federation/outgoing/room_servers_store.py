@@ -1,25 +1,12 @@
 """Table federation_room_server: which other servers were in a room, from when to when."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from homeserver.protocol.identifiers import ServerName, UserID
+from homeserver.protocol.identifiers import ServerName
 from homeserver.storage.engine import Transaction
 
 STILL = 2**62
 """The last position of a server that is in the room."""
-
-
-def memberships(txn: Transaction, room: int, users: Collection[int]) -> dict[int, tuple[UserID, bool]]:
-    """The users by their short ids, and whether they are joined to the room by what is stored."""
-    rows = txn.rows(
-        """
-        SELECT u.nid, u.user_id, m.membership FROM known_user u
-        LEFT JOIN room_member m ON m.room = %(room)s AND m.user_nid = u.nid
-        WHERE u.nid IN %(users)s
-        """,
-        room=room, users=list(users),
-    )  # fmt: skip
-    return {nid: (UserID(user_id), membership == "join") for nid, user_id, membership in rows}
 
 
 def servers_after(

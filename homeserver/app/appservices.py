@@ -1,11 +1,22 @@
 """Bots and bridges."""
 
+from datetime import timedelta
+
+from appservices.api import ServiceEndpoints
 from appservices.authentication import ServiceAuthenticator
+from appservices.calls import ServiceCalls
+from appservices.interest import ServiceEvents
 from appservices.login import ServiceMethod
+from appservices.pinging import Pings
+from appservices.queues import Queues, TransactionSender, alive_topic
+from appservices.registering import RegisteringKind
 from appservices.registration import read_registrations
 from appservices.services import Services
 from homeserver.app.accounts import AccountParts
-from homeserver.app.core import Core
+from homeserver.app.core import Contribution, Core
+from homeserver.http.outbound import Outbound
+from homeserver.http.outbound_tls import Trust
+from homeserver.runtime.tasks import Every
 
 
 class AppServiceParts:
@@ -13,12 +24,41 @@ class AppServiceParts:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.services = Services(core.domains.default, read_registrations(core.config.app_services.files))
+        settings, domains = core.config.app_services, core.domains
+        self.services = Services(domains.default, read_registrations(settings.files))
+        # Operators wrote the URLs, so they may lead anywhere.
+        self._outbound = Outbound(core.around.reactor, None, Trust())
+        self._calls = ServiceCalls(self._outbound, legacy_authorization=settings.legacy_authorization)
+        self.queues = Queues(
+            self.services,
+            TransactionSender(self.services, self._calls, core.waiting, core.clock),
+            RegisteringKind(domains.default),
+            core.journal,
+            core.db,
+            core.clock,
+            core.around.randomness,
+        )
+        self.events = ServiceEvents(self.services, domains, self.queues.has_news, core.clock)
 
     def login_method(self, accounts: AccountParts) -> ServiceMethod:
         return ServiceMethod(self.services, accounts.accounts, self._core.domains)
 
     def authenticator(self, accounts: AccountParts) -> ServiceAuthenticator:
         return ServiceAuthenticator(
-            self.services, accounts.authenticator, accounts.accounts, accounts.devices
+            self.services,
+            accounts.authenticator,
+            accounts.accounts,
+            accounts.devices,
+            lambda service: self._core.waiting.wake([alive_topic(service)]),
         )
+
+    def part(self) -> Contribution:
+        return Contribution(
+            [ServiceEndpoints(Pings(self.services, self._calls, self._core.clock))],
+            [Every("what services never took", timedelta(days=1), self.queues.prune)],
+            [self._close],
+        )
+
+    async def _close(self) -> None:
+        await self.queues.stop()
+        await self._outbound.close()

@@ -66,7 +66,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         account_data,
         services.services,
         signing_key,
-        [federation.outgoing],
+        [federation.outgoing, services.events],
         message_index,
         projections,
         [push.rules],
@@ -93,6 +93,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
         joining.part(),
+        services.part(),
         resident(core, accounts.accounts, federation, incoming, rooms),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]
@@ -113,5 +114,6 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         presence.tracker.start_at,
         incoming.start_at,
         federation.queues.start_at,
+        services.queues.start_at,
     ]
     return Server(core, dispatcher, starts, parts)

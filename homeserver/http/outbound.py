@@ -44,6 +44,10 @@ class HungUp(RequestFailed):
     """The connection ended before an answer began."""
 
 
+class TookTooLong(RequestFailed):
+    """The answer was not there in time."""
+
+
 class AnswerTooLarge(RequestFailed):
     """The answer has more bytes than it may."""
 
@@ -114,7 +118,7 @@ class Outbound:
             status = str(response.status)
             return response
         except TimeoutError:
-            raise RequestFailed(f"{asked.host} took longer than {bounds.seconds:g} s") from None
+            raise TookTooLong(f"{asked.host} took longer than {bounds.seconds:g} s") from None
         finally:
             OUTBOUND_SECONDS.labels(purpose, status).observe(self._clock.seconds() - started)
 

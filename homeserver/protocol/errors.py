@@ -290,6 +290,26 @@ class RemoteFailed(MatrixError):
     errcode, status = "M_UNKNOWN", 502
 
 
+class UrlNotSet(MatrixError):
+    """https://spec.matrix.org/v1.19/application-service-api/#pinging, as the next three."""
+
+    errcode, status = "M_URL_NOT_SET", 400
+
+
+class BadStatus(MatrixError):
+    """`status` and `body` in `fields` are those of the answer."""
+
+    errcode, status = "M_BAD_STATUS", 502
+
+
+class ConnectionFailed(MatrixError):
+    errcode, status = "M_CONNECTION_FAILED", 502
+
+
+class ConnectionTimeout(MatrixError):
+    errcode, status = "M_CONNECTION_TIMEOUT", 504
+
+
 class AliasInUse(MatrixError):
     """As `RoomInUse`, where the specification asks for this status and code."""
 

@@ -39,4 +39,10 @@ DESTINATIONS_BEHIND = Gauge(
 DESTINATIONS_FAILING = Gauge(
     "folkmoot_destinations_failing", "Servers that did not take what they were sent last."
 )
+SERVICES_BEHIND = Gauge(
+    "folkmoot_appservices_behind", "Application services that lack something that they are to be sent."
+)
+SERVICES_FAILING = Gauge(
+    "folkmoot_appservices_failing", "Application services that did not take what they were sent last."
+)
 REFUSED_PDUS = Counter("folkmoot_refused_pdus_total", "Events that another server refused.")

@@ -1,6 +1,6 @@
 """Tables room_member and room_summary: who is in which room now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import RoomID, UserID
@@ -74,6 +74,19 @@ def member_row(txn: Transaction, room: int, user_nid: int) -> MemberRow | None:
 def _member(row: Row) -> MemberRow:
     room, room_id, user_nid, membership, event, position, since, forgotten = row
     return MemberRow(room, RoomID(room_id), user_nid, membership, event, position, since, bool(forgotten))
+
+
+def were_joined(txn: Transaction, room: int, users: Collection[int]) -> dict[int, tuple[UserID, bool]]:
+    """The users by their short ids, and whether they are joined to the room by what is stored."""
+    rows = txn.rows(
+        """
+        SELECT u.nid, u.user_id, m.membership FROM known_user u
+        LEFT JOIN room_member m ON m.room = %(room)s AND m.user_nid = u.nid
+        WHERE u.nid IN %(users)s
+        """,
+        room=room, users=list(users),
+    )  # fmt: skip
+    return {nid: (UserID(user_id), membership == "join") for nid, user_id, membership in rows}
 
 
 def joined_member_events(txn: Transaction, room: int) -> list[tuple[UserID, bytes]]:
