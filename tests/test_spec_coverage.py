@@ -11,12 +11,21 @@ from tests.targets import NEEDS_TOKEN
 from tests.wire import WireTestCase, each
 
 # What is ours, or of tools that operators know, or of proposals that clients follow already.
-_OTHERS = ("/_folkmoot/", "/_synapse/", "/health", "/metrics", "/_matrix/client/unstable/")
+_OTHERS = (
+    "/_folkmoot/",
+    "/_synapse/",
+    "/health",
+    "/metrics",
+    "/_matrix/client/unstable/",
+    "/_matrix/federation/unstable/",
+)
 # What older servers still ask for, and the specification no longer has.
 _OLDER = (
     "/_matrix/key/v2/server/{key_id}",
     "/_matrix/key/v2/query/{server_name}/{key_id}",
     "/_matrix/federation/v1/3pid/onbind",
+    "/_matrix/federation/v1/send_join/{room_id}/{event_id}",
+    "/_matrix/federation/v1/send_leave/{room_id}/{event_id}",
 )
 
 # Operations that the specification limits and we do not.
@@ -90,6 +99,10 @@ _OPENER = {
 }
 
 
+# Operations of servers, of which the files of the specification say that they take a user's token.
+_SIGNED = ("GET /_matrix/federation/v1/timestamp_to_event/{roomId}",)
+
+
 def name_of(operation: Operation) -> str:
     return f"{operation.method} {operation.path}"
 
@@ -130,7 +143,8 @@ class DeclarationTests(WireTestCase):
             security = operation.description.get("security", [])
             is_needed = (bool(security) and {} not in security) or name_of(operation) in _STRICTER
             self.assertEqual(endpoint.auth in (*NEEDS_TOKEN, Auth.SERVER), is_needed)
-            self.assertEqual(endpoint.auth is Auth.SERVER, {"signedRequest": []} in security)
+            is_signed = {"signedRequest": []} in security or name_of(operation) in _SIGNED
+            self.assertEqual(endpoint.auth is Auth.SERVER, is_signed)
             if {} in security and not is_needed:
                 self.assertIs(endpoint.auth, Auth.OPTIONAL)
 

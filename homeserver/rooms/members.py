@@ -92,7 +92,9 @@ class Members:
 
     async def joined_room_ids(self, user_id: UserID) -> set[RoomID]:
         """The rooms that a user is joined to."""
-        return set(await self.room_ids(await self._users.nid_of(user_id), "join"))
+        # Not made: other servers may ask for anybody.
+        user_nid = await self._users.find(user_id)
+        return set() if user_nid is None else set(await self.room_ids(user_nid, "join"))
 
     async def forget(self, room: int, user_nid: int) -> None:
         """The user no longer wants to see a room that was left."""
