@@ -8,6 +8,7 @@ from appservices.calls import ServiceCalls
 from appservices.interest import ServiceEvents
 from appservices.login import ServiceMethod
 from appservices.pinging import Pings
+from appservices.queries import ServiceQueries
 from appservices.queues import Queues, TransactionSender, alive_topic
 from appservices.registering import RegisteringKind
 from appservices.registration import read_registrations
@@ -39,6 +40,9 @@ class AppServiceParts:
             core.around.randomness,
         )
         self.events = ServiceEvents(self.services, domains, self.queues.has_news, core.clock)
+
+    def queries(self, accounts: AccountParts) -> ServiceQueries:
+        return ServiceQueries(self.services, self._calls, accounts.accounts)
 
     def login_method(self, accounts: AccountParts) -> ServiceMethod:
         return ServiceMethod(self.services, accounts.accounts, self._core.domains)

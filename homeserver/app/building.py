@@ -1,5 +1,6 @@
 """Builds every object of the server, in the order of their needs. No part is completed later."""
 
+from appservices.queries import ProfilesOnDemand
 from config.root import Config
 from federation.client.media import MediaCalls
 from federation.client.membership import MembershipCalls
@@ -43,6 +44,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     encryption = EncryptionParts(core, memberships, federation.inboxes)
     services = AppServiceParts(core)
     accounts = AccountParts(core, encryption.watch, services.services, signing_key)
+    queries = services.queries(accounts)
     presence = PresenceParts(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
     push = PushParts(core, account_data, receipts)
@@ -65,6 +67,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         joining.others,
         account_data,
         services.services,
+        queries,
         signing_key,
         [federation.outgoing, services.events],
         message_index,
@@ -80,7 +83,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         accounts.part(
             rooms.profile_news,
             rooms.auto_joiner,
-            federation.profiles,
+            ProfilesOnDemand(queries, accounts.profiles, federation.profiles),
             memberships.members,
             [services.login_method(accounts)] if services.services.all else [],
         ),

@@ -26,6 +26,7 @@ from homeserver.rooms.api.related import ContextEndpoints, RelationEndpoints
 from homeserver.rooms.api.sending import SendEndpoints
 from homeserver.rooms.api.upgrade import UpgradeEndpoints
 from homeserver.rooms.appends import Projection, RoomAppends
+from homeserver.rooms.asked_of_services import MadeOnDemand
 from homeserver.rooms.auto_join import AutoJoiner
 from homeserver.rooms.children import RelatedEvents
 from homeserver.rooms.context import Contexts
@@ -92,6 +93,7 @@ class RoomParts:
         others: OtherServers,
         account_data: AccountData,
         reserved: ReservedNames,
+        on_demand: MadeOnDemand,
         signing_key: SigningKey,
         projections_before_members: Sequence[Projection],
         remembering: Sequence[Projection],
@@ -163,16 +165,16 @@ class RoomParts:
         )
         redactor = Redactor(sender, self.heads, db, core.users)
         self.directory = directory = Directory(db, clock)
-        aliases = Aliases(
-            directory, sender, self.heads, core.domains, core.config.room_directory, reserved
-        )
+        aliases = Aliases(directory, sender, self.heads, core.domains, core.config.room_directory, reserved)
         self.joining = Joining(self.heads, self.members, core.domains, db)
         limits = core.config.rate_limits
-        lookup = AliasLookup(directory, others, core.domains)
+        lookup = AliasLookup(directory, others, on_demand, core.domains)
         remote = RemoteMemberships(
             others, self.elsewhere, sender, self.receiver, ingest, self.heads, core.domains, db
         )
-        self.inviting = inviting = Inviting(account_data, core.users, core.domains, core.limiter, limits)
+        self.inviting = inviting = Inviting(
+            account_data, core.users, core.domains, core.limiter, limits, on_demand
+        )
         self.profile_news = ProfileNews(sender, self.members, profiles, db)
         following = Following(account_data, core.users, self.heads, self.members, room_settings)
         self.changes = MembershipChanges(

@@ -12,6 +12,7 @@ from homeserver.protocol.errors import InviteBlocked
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.invite_permission import PERMISSION_TYPES, blocks
 from homeserver.protocol.json import JsonObject, decode_json
+from homeserver.rooms.asked_of_services import NOTHING_ON_DEMAND, MadeOnDemand
 from homeserver.storage.dictionary import Dictionary
 
 
@@ -25,12 +26,14 @@ class Inviting:
         domains: LocalDomains,
         limiter: RateLimiter,
         limits: RateLimits,
+        on_demand: MadeOnDemand = NOTHING_ON_DEMAND,
     ) -> None:
         self._account_data = account_data
         self._users = users
         self._domains = domains
         self._limiter = limiter
         self._limits = limits
+        self._on_demand = on_demand
 
     async def check(self, sender: UserID, room_id: RoomID, target: UserID) -> None:
         """Raises LimitExceeded, InviteBlocked. What users of other servers want, their servers say."""
@@ -40,6 +43,7 @@ class Inviting:
     async def check_target(self, sender: UserID, target: UserID) -> None:
         """As `check`, for a room that does not exist yet."""
         if self._domains.is_local(target):
+            await self._on_demand.make_user(target)
             await self._check_wanted(sender, target)
         self._limiter.check("invites_per_user", self._limits.invites_per_user, target)
 
