@@ -5,7 +5,13 @@ from datetime import timedelta
 from federation.api.media import FederationMediaEndpoints
 from homeserver.app.core import Contribution, Core
 from homeserver.media.accesses import Accesses
-from homeserver.media.api import DownloadEndpoints, ThumbnailEndpoints, UploadEndpoints
+from homeserver.media.api import (
+    LIMIT_PAGE,
+    DownloadEndpoints,
+    ThumbnailEndpoints,
+    UploadEndpoints,
+    UploadLimitEndpoints,
+)
 from homeserver.media.contents import Contents
 from homeserver.media.downloads import Downloads
 from homeserver.media.inspection import Inspection
@@ -13,10 +19,13 @@ from homeserver.media.lookup import MediaLookup
 from homeserver.media.pictures.workers import Workers
 from homeserver.media.quotas import Quotas
 from homeserver.media.remote import OtherServers, RemoteFiles
+from homeserver.media.retention import Retention
 from homeserver.media.storage import LocalStorage
 from homeserver.media.thumbnails import Thumbnails
 from homeserver.media.uploads import Uploads
 from homeserver.runtime.tasks import Every
+from homeserver.templates.pages import Pages
+from homeserver.templates.rendering import Templates
 
 # Each holds a piece of a file in memory and waits for the disk.
 _THREADS = 4
@@ -33,7 +42,7 @@ class MediaParts:
         inspection = Inspection(
             self._threads, settings.scanner_command, settings.scanner_timeout.total_seconds()
         )
-        info_uri = f"{core.config.server.base_url}_synapse/client/media_upload_limit_exceeded"
+        info_uri = core.config.server.base_url.rstrip("/") + LIMIT_PAGE
         self._uploads = Uploads(
             db,
             self._contents,
@@ -62,15 +71,18 @@ class MediaParts:
             core.around.make_threads("thumbnails", settings.thumbnail_processes), settings.max_image_pixels
         )
         sizes = () if settings.dynamic_thumbnails else settings.thumbnail_sizes
+        self._retention = Retention(db, settings, clock)
         self._thumbnails = Thumbnails(self._lookup, self._contents, self._workers, sizes, db, clock)
 
     def part(self) -> Contribution:
         settings = self._core.config.media
         downloads = Downloads(self._lookup, self._contents)
         frozen = settings.enable_authenticated_media
+        templates = Templates(self._core.config.templates.directory, self._core.domains.default)
         return Contribution(
             [
                 UploadEndpoints(self._uploads, settings.max_upload_size),
+                UploadLimitEndpoints(Pages(templates, self._core.around.randomness)),
                 DownloadEndpoints(downloads, frozen=frozen),
                 ThumbnailEndpoints(self._thumbnails, frozen=frozen),
                 FederationMediaEndpoints(
@@ -80,6 +92,7 @@ class MediaParts:
             [
                 Every("unused media URIs", timedelta(hours=1), self._uploads.forget_unused),
                 Every("content that nothing refers to", timedelta(hours=1), self._contents.remove_unused),
+                Every("how long files are kept", timedelta(hours=1), self._retention.apply),
                 Every("thumbnails that failed", timedelta(hours=1), self._thumbnails.forget_failures),
                 Every("when files were asked for", timedelta(minutes=1), self._accesses.write),
             ],

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from homeserver.http.endpoint import Auth, FileAnswer, Limit, Upload, endpoint
+from homeserver.http.endpoint import Answer, Auth, FileAnswer, Limit, Upload, endpoint
 from homeserver.http.requester import Requester
 from homeserver.media.downloads import Downloads
 from homeserver.media.lookup import Wanted
@@ -17,7 +17,9 @@ from homeserver.media.pictures.child import Job
 from homeserver.media.thumbnails import Thumbnails
 from homeserver.media.uploads import Uploads
 from homeserver.protocol.json import JsonObject
+from homeserver.templates.pages import Pages
 
+LIMIT_PAGE = "/_synapse/client/media_upload_limit_exceeded"
 _LARGEST = attrgetter("max_upload_size")
 _DOWNLOAD = "/_matrix/client/v1/media/download/{server_name}/{media_id}"
 _FROZEN_DOWNLOAD = "/_matrix/media/(v3|r0|v1)/download/{server_name}/{media_id}"
@@ -112,6 +114,23 @@ class UploadEndpoints:
     async def config(self) -> MediaConfig:
         """What may be uploaded."""
         return MediaConfig(self.max_upload_size)
+
+
+class UploadLimitEndpoints:
+    """Where `M_USER_LIMIT_EXCEEDED` sends users for whom the operator has no page."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    # COMPAT(synapse): the path.
+    @endpoint("GET", LIMIT_PAGE, auth=Auth.NONE, limit=Limit.NONE)
+    async def page(self) -> Answer:
+        """Says what it means that one has uploaded too much."""
+        return self._pages.message(
+            "Upload limit reached",
+            "You have uploaded as much as the administrators of this server allow in a certain time."
+            " Try again later, or ask them for more.",
+        )
 
 
 class DownloadEndpoints:

@@ -1,4 +1,4 @@
-"""Tables media_unused_content and media_quarantine: what becomes of the bytes in the media store."""
+"""Table media_unused_content: what becomes of the bytes in the media store."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -76,11 +76,6 @@ def end_removal(txn: Transaction, removed: Collection[bytes], now_ms: int) -> No
         )  # fmt: skip
         txn.execute("DELETE FROM media_thumbnail WHERE source = %(source)s", source=sha256)
     _forget(txn, removed)
-
-
-def is_quarantined(txn: Transaction, sha256: bytes) -> bool:
-    row = txn.row("SELECT 1 FROM media_quarantine WHERE sha256 = %(sha256)s", sha256=sha256)
-    return row is not None
 
 
 def _is_used(txn: Transaction, sha256: bytes) -> bool:
