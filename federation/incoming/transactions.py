@@ -10,6 +10,7 @@ from federation.incoming.admission import Admission
 from federation.incoming.pdu_checks import PduChecks, Unusable
 from federation.incoming.staging import StagedRooms
 from federation.incoming.store import StagedEvent, answer_to, delete_transactions_before, insert_transaction
+from federation.incoming.withdrawals import Withdrawals
 from homeserver.protocol.errors import InvalidParam, MatrixError
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EVENT_ID, EventID, RoomID, ServerName, parse_room_id
@@ -37,6 +38,7 @@ class Transactions:
         checks: PduChecks,
         edus: EduReceiver,
         staged: StagedRooms,
+        withdrawals: Withdrawals,
         db: Database,
         clock: Clock,
     ) -> None:
@@ -44,6 +46,7 @@ class Transactions:
         self._checks = checks
         self._edus = edus
         self._staged = staged
+        self._withdrawals = withdrawals
         self._db = db
         self._clock = clock
 
@@ -87,6 +90,7 @@ class Transactions:
             except MatrixError as error:
                 for pdu in of_room:
                     results.update(_refused(pdu, error))
+                results.update({event_id: {} for event_id in await self._withdrawals.take(room_id, of_room)})
                 continue
             for one in checked:
                 if isinstance(one, Event):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from federation.outgoing.room_servers_store import add_joined, servers_after
+from federation.outgoing.room_servers_store import add_joined, add_moment, servers_after
 from federation.outgoing.store import add_destinations, insert_outgoing
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.identifiers import EventID, ServerName, server_of
@@ -24,8 +24,8 @@ class NewsListener(Protocol):
 class OutgoingEvents:
     """A projection. It asks for the memberships from before the events, so it comes before `Members`.
 
-    An event is sent to all servers that were in the room before or after it. Those of local users are sent, and those
-    that this server is asked to send on behalf of others.
+    An event is sent to all servers that were in the room before or after it, and to that of a user whose invitation
+    or knock it ends. Those of local users are sent, and those that this server is asked to send on behalf of others.
     """
 
     def __init__(self, domains: LocalDomains, listener: NewsListener, clock: Clock) -> None:
@@ -61,6 +61,8 @@ class OutgoingEvents:
         sent = [event for event in events if self._is_sent(event)]
         if not sent:
             return
+        for event in sent:
+            self._tell_whom_it_turns_away(txn, event)
         servers = servers_after(txn, {event.room for event in sent}, min(event.position for event in sent))
         reached: dict[int, list[ServerName]] = {}
         for event in sent:
@@ -84,6 +86,16 @@ class OutgoingEvents:
             for server in self._reached.pop(event.position, ()):
                 self._listener.news_for(server, event.position)
         return ()
+
+    def _tell_whom_it_turns_away(self, txn: Transaction, event: Accepted) -> None:
+        """Nobody else would tell the server of who was invited or has knocked that this has ended."""
+        member, before = event.event, None if event.replaces is None else event.replaces.membership
+        if member.membership not in ("leave", "ban") or before not in ("invite", "knock"):
+            return
+        if member.state_key is not None and not self._domains.is_local(member.state_key):
+            server = ServerName(server_of(member.state_key))
+            add_destinations(txn, [server], event.position - 1)
+            add_moment(txn, event.room, server, event.position)
 
     def _is_sent(self, event: Accepted) -> bool:
         return self._decided.get(event.event.event_id, self._domains.is_local(event.event.sender))

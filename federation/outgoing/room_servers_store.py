@@ -79,6 +79,22 @@ def add_joined(txn: Transaction, room: int, server: ServerName, by: int, positio
         )
 
 
+def add_moment(txn: Transaction, room: int, server: ServerName, position: int) -> None:
+    """Has a server get the event at the position alone, unless it gets it anyhow."""
+    txn.execute(
+        """
+        INSERT INTO federation_room_server (room, server, first, last, joined)
+        SELECT CAST(%(room)s AS BIGINT), CAST(%(server)s AS TEXT), CAST(%(position)s AS BIGINT),
+            CAST(%(position)s AS BIGINT), 0
+        WHERE NOT EXISTS (
+            SELECT 1 FROM federation_room_server
+            WHERE room = %(room)s AND server = %(server)s AND first <= %(position)s AND last >= %(position)s
+        )
+        """,
+        room=room, server=server, position=position,
+    )  # fmt: skip
+
+
 def delete_closed(txn: Transaction, last: int) -> None:
     """Those that ended at a position that nobody waits for any more."""
     txn.execute("DELETE FROM federation_room_server WHERE last <= %(last)s", last=last)

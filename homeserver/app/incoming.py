@@ -16,6 +16,7 @@ from federation.incoming.pdu_checks import PduChecks
 from federation.incoming.remote_states import RemoteStates
 from federation.incoming.staging import StagedRooms
 from federation.incoming.transactions import Transactions
+from federation.incoming.withdrawals import Withdrawals
 from homeserver.app.core import Contribution, Core
 from homeserver.app.encryption import EncryptionParts
 from homeserver.app.federation import FederationParts
@@ -52,7 +53,13 @@ class IncomingParts:
         self.admission = Admission(rooms.heads, core.domains, core.db)
         kinds = _edu_kinds(core, rooms, talk, presence, encryption, self.admission)
         self._transactions = Transactions(
-            self.admission, self.checks, Edus(kinds), self._staged, core.db, core.clock
+            self.admission,
+            self.checks,
+            Edus(kinds),
+            self._staged,
+            Withdrawals(rooms.elsewhere, checks, core.domains),
+            core.db,
+            core.clock,
         )
 
     def start_at(self, _: int) -> None:

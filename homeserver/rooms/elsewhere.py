@@ -93,6 +93,7 @@ class RoomsElsewhere:
         row = ElsewhereRow(
             user_nid=await self._users.nid_of(UserID(event.state_key)),
             room_id=event.room_id,
+            version=event.version.identifier,
             membership=membership,
             sender=event.sender,
             event=client,

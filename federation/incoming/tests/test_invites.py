@@ -8,7 +8,7 @@ from homeserver.protocol.events import Event, Proposal, build_event, parse_pdu
 from homeserver.protocol.hashes import content_hash
 from homeserver.protocol.identifiers import EventID, RoomID, ServerName, UserID
 from homeserver.protocol.room_versions import EventIDForm, room_version
-from homeserver.protocol.signing import SigningKey
+from homeserver.protocol.signing import EventSigner, SigningKey
 from tests.client import Answer, Json
 
 V1, V2 = "/_matrix/federation/v1", "/_matrix/federation/v2"
@@ -106,6 +106,29 @@ class ReceivedInviteTests(InviteTestCase):
         self.alice.put(path, {"ignored_users": {ROB: {}}})
         self.assertEqual(self.invite(self.invitation()).status, 200)
         self.assertEqual(self.invited(), {})
+
+    def test_taken_back(self) -> None:
+        self.invite(self.invitation())
+        since = self.alice.get("/sync")["next_batch"]
+        other = self.other_server("elsewhere.example")
+        forged = self.made(
+            "m.room.member",
+            {"membership": "leave"},
+            self.alice.user_id,
+            sender=UserID("@rob:elsewhere.example"),
+        )
+        forged = sign_event(forged, EventSigner(other.server_name, other.key))
+        kept = self.made("m.room.member", {"membership": "invite"}, self.alice.user_id)
+        self.send(forged, kept)
+        self.assertEqual(self.invited().keys(), {self.far})
+        for membership in ("leave", "ban"):
+            ended = self.made("m.room.member", {"membership": membership}, self.alice.user_id)
+            self.send(ended)
+        self.assertEqual(self.invited(), {})
+        left = self.alice.get("/sync", since=since)["rooms"]["leave"][self.far]
+        self.assertEqual([one["content"] for one in left["timeline"]["events"]], [{"membership": "leave"}])
+        self.advance(32 * 24 * 3600)
+        self.assertEqual(self.count("room_elsewhere"), 0)
 
     def test_who_wants_no_invitations(self) -> None:
         path = f"/user/{self.alice.user_id}/account_data/m.invite_permission_config"

@@ -54,6 +54,21 @@ class RecipientTests(OutgoingTestCase):
             self.result_of(self.result_of(self.house.ingest.accept(head, event)))
         self.assertEqual(self.others.attempts, [])
 
+    def test_who_is_turned_away_is_told(self) -> None:
+        for membership in ("leave", "ban"):
+            self.set_member("invite")
+            self.say("not for them")
+            self.set_member(membership)
+            self.say("nor this")
+        told = [pdu["content"] for pdu in self.others.pdus(A)]
+        self.assertEqual(told, [{"membership": "leave"}, {"membership": "ban"}])
+
+    def set_member(self, membership: str) -> None:
+        content = {"membership": membership}
+        self.result_of(
+            self.house.send(state(self.room_id, "m.room.member", content, "@bob:a.example", ALICE))
+        )
+
     def test_a_kick_still_reaches_the_server(self) -> None:
         self.member("@bob:a.example")
         kick = state(self.room_id, "m.room.member", {"membership": "leave"}, "@bob:a.example", ALICE)

@@ -15,6 +15,7 @@ class ElsewhereRow(NamedTuple):
 
     user_nid: int
     room_id: RoomID
+    version: str
     membership: str
     sender: UserID
     event: bytes
@@ -22,18 +23,21 @@ class ElsewhereRow(NamedTuple):
     position: int = 0
 
 
-_SELECT = "SELECT user_nid, room_id, membership, sender, event, stripped, position FROM room_elsewhere"
+_SELECT = (
+    "SELECT user_nid, room_id, version, membership, sender, event, stripped, position FROM room_elsewhere"
+)
 
 
 def upsert_elsewhere(txn: Transaction, rows: Sequence[ElsewhereRow], now_ms: int) -> None:
     txn.execute_many(
         """
-        INSERT INTO room_elsewhere (user_nid, room_id, membership, sender, event, stripped, position, changed_at)
-        VALUES (%(user_nid)s, %(room_id)s, %(membership)s, %(sender)s, %(event)s, %(stripped)s, %(position)s,
-                %(now_ms)s)
-        ON CONFLICT (user_nid, room_id) DO UPDATE SET membership = excluded.membership, sender = excluded.sender,
-            event = excluded.event, stripped = excluded.stripped, position = excluded.position,
-            changed_at = excluded.changed_at
+        INSERT INTO room_elsewhere (user_nid, room_id, version, membership, sender, event, stripped, position,
+                                    changed_at)
+        VALUES (%(user_nid)s, %(room_id)s, %(version)s, %(membership)s, %(sender)s, %(event)s, %(stripped)s,
+                %(position)s, %(now_ms)s)
+        ON CONFLICT (user_nid, room_id) DO UPDATE SET version = excluded.version,
+            membership = excluded.membership, sender = excluded.sender, event = excluded.event,
+            stripped = excluded.stripped, position = excluded.position, changed_at = excluded.changed_at
         """,
         [{**row._asdict(), "now_ms": now_ms} for row in rows],
     )
@@ -79,7 +83,14 @@ def delete_old_elsewhere(txn: Transaction, before_ms: int) -> None:
 
 
 def _read(row: Row) -> ElsewhereRow:
-    user_nid, room_id, membership, sender, event, stripped, position = row
+    user_nid, room_id, version, membership, sender, event, stripped, position = row
     return ElsewhereRow(
-        user_nid, RoomID(room_id), membership, UserID(sender), bytes(event), bytes(stripped), position
+        user_nid,
+        RoomID(room_id),
+        version,
+        membership,
+        UserID(sender),
+        bytes(event),
+        bytes(stripped),
+        position,
     )

@@ -17,6 +17,7 @@ def upgrade() -> None:
         CREATE TABLE room_elsewhere (
             user_nid BIGINT NOT NULL,
             room_id TEXT NOT NULL,
+            version TEXT NOT NULL,
             membership TEXT NOT NULL,
             sender TEXT NOT NULL,
             event BYTEA NOT NULL,
