@@ -83,7 +83,7 @@ def read_registration(path: Path) -> Registration:
     try:
         fields = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RegistrationError(f"{path} is no YAML: {error}") from error
+        raise RegistrationError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     try:
         registration = msgspec.convert(fields, Registration)
     except msgspec.ValidationError as error:

@@ -92,6 +92,11 @@ class Config:
         return self.media.store_path or self.data_dir / "media_store"
 
     @property
+    def app_services_path(self) -> Path:
+        """The directory of the registration files that `folkmoot appservice add` keeps."""
+        return self.data_dir / "appservices"
+
+    @property
     def all_listeners(self) -> tuple[Listener, ...]:
         """The listeners, with the one that `metrics_port` asks for."""
         if self.metrics.port is None:

@@ -15,6 +15,19 @@ class Progress(NamedTuple):
     retry_at: int | None
 
 
+class ServiceState(NamedTuple):
+    """How many events wait for a service, and since when, in ms, it has not taken them."""
+
+    waiting: int
+    failing_since: int | None
+
+
+def state_of(txn: Transaction, service: str) -> ServiceState:
+    row = txn.row("SELECT count(*) FROM appservice_event WHERE service = %(service)s", service=service)
+    stored = progress(txn, service)
+    return ServiceState(0 if row is None else int(row[0]), None if stored is None else stored.failing_since)
+
+
 def namespaces(txn: Transaction) -> dict[str, bytes]:
     """Of the services that are known, a hash of what their room counts depend on."""
     return {service: bytes(hash) for service, hash in txn.rows("SELECT service, namespace FROM appservice")}

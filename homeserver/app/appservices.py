@@ -5,19 +5,32 @@ from datetime import timedelta
 from appservices.api import ServiceEndpoints
 from appservices.authentication import ServiceAuthenticator
 from appservices.calls import ServiceCalls
+from appservices.files import ServiceFiles
 from appservices.interest import ServiceEvents
 from appservices.login import ServiceMethod
 from appservices.pinging import Pings
 from appservices.queries import ServiceQueries
 from appservices.queues import Queues, TransactionSender, alive_topic
 from appservices.registering import RegisteringKind
-from appservices.registration import read_registrations
 from appservices.services import Services
+from appservices.store.outbox import ServiceState, state_of
+from config.root import Config
 from homeserver.app.accounts import AccountParts
 from homeserver.app.core import Contribution, Core
 from homeserver.http.outbound import Outbound
 from homeserver.http.outbound_tls import Trust
-from homeserver.runtime.tasks import Every
+from homeserver.runtime.tasks import Every, run_in_background
+from homeserver.storage.database import Database
+
+
+def service_files(config: Config) -> ServiceFiles:
+    """The registration files, for the command line too."""
+    return ServiceFiles(config.app_services.files, config.app_services_path)
+
+
+async def service_state(db: Database, service_id: str) -> ServiceState:
+    """How far a service is behind, for the command line."""
+    return await db.read(state_of, service_id)
 
 
 class AppServiceParts:
@@ -26,7 +39,8 @@ class AppServiceParts:
     def __init__(self, core: Core) -> None:
         self._core = core
         settings, domains = core.config.app_services, core.domains
-        self.services = Services(domains.default, read_registrations(settings.files))
+        self._files = service_files(core.config)
+        self.services = Services(domains.default, self._files.read())
         # Operators wrote the URLs, so they may lead anywhere.
         self._outbound = Outbound(core.around.reactor, None, Trust())
         self._calls = ServiceCalls(self._outbound, legacy_authorization=settings.legacy_authorization)
@@ -61,7 +75,13 @@ class AppServiceParts:
             [ServiceEndpoints(Pings(self.services, self._calls, self._core.clock))],
             [Every("what services never took", timedelta(days=1), self.queues.prune)],
             [self._close],
+            [self._renew],
         )
+
+    def _renew(self) -> None:
+        """Raises ConfigError, and then all stays as it was."""
+        self.services.replace(self._files.read())
+        run_in_background("application services", self.queues.register())
 
     async def _close(self) -> None:
         await self.queues.stop()

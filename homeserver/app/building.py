@@ -85,7 +85,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
             rooms.auto_joiner,
             ProfilesOnDemand(queries, accounts.profiles, federation.profiles),
             memberships.members,
-            [services.login_method(accounts)] if services.services.all else [],
+            [services.login_method(accounts)],
         ),
         rooms.part(incoming.history),
         push.part(),

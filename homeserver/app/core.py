@@ -74,6 +74,8 @@ class Contribution:
     tasks: Sequence[Every] = ()
     endings: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     """What is done last, when nobody asks any more."""
+    renewals: Sequence[Callable[[], None]] = ()
+    """What is read again when the operator says so (SIGHUP). Each raises ConfigError, and then changes nothing."""
 
 
 def core_of(config: Config, engine: Engine, around: Surroundings) -> Core:

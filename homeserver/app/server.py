@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.task import LoopingCall
 
+from config.errors import ConfigError
 from homeserver.app.core import Contribution, Core
 from homeserver.http.dispatch import Dispatcher
 from homeserver.http.listeners import Listeners
@@ -52,6 +53,15 @@ class Server:
     def listen(self) -> None:
         """Opens the listeners. Raises ListenError, CertificateError."""
         self.listeners.open()
+
+    def renew(self) -> None:
+        """Reads again what may change while the server runs; what cannot be used is told in the log."""
+        for part in self._parts:
+            for renew in part.renewals:
+                try:
+                    renew()
+                except ConfigError as error:
+                    log.error("%s; all stays as it was", error)
 
     async def stop(self) -> None:
         """Lets every request have its answer, long polls an early one, and closes the database."""

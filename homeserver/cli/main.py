@@ -10,6 +10,7 @@ _COMMANDS = {
     "serve": "run the server",
     "init": "make a data directory with a configuration and a signing key",
     "user": "add, list and change accounts",
+    "appservice": "add, list, remove and ping bots and bridges",
     "config": "check and show the configuration, and document it",
     "migrate": "bring the database to the schema of this version",
     "verify": "recompute what is stored of rooms, and list what differs",

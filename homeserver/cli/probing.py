@@ -13,15 +13,7 @@ _ON_THIS_MACHINE = {"::": "::1", "0.0.0.0": "127.0.0.1"}
 
 def is_served(listener: TcpListener, address: str) -> bool:
     """Whether a server of ours answers there."""
-    host = _ON_THIS_MACHINE.get(address, address)
-    connection: HTTPConnection
-    if listener.tls:
-        # Whose certificate it shows does not matter here.
-        trusting = ssl.create_default_context()
-        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        connection = HTTPSConnection(host, listener.port, timeout=_PROBE_SECONDS, context=trusting)
-    else:
-        connection = HTTPConnection(host, listener.port, timeout=_PROBE_SECONDS)
+    connection = connect(listener, address, _PROBE_SECONDS)
     try:
         connection.request("GET", "/metrics" if listener.type == "metrics" else "/health")
         answer = connection.getresponse()
@@ -31,6 +23,17 @@ def is_served(listener: TcpListener, address: str) -> bool:
     finally:
         connection.close()
     return answer.status == 200 and (body == b"OK" or b"folkmoot_" in body)
+
+
+def connect(listener: TcpListener, address: str, seconds: float) -> HTTPConnection:
+    """To a listener on this machine, as soon as something is asked."""
+    host = _ON_THIS_MACHINE.get(address, address)
+    if not listener.tls:
+        return HTTPConnection(host, listener.port, timeout=seconds)
+    # Whose certificate it shows does not matter here.
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    return HTTPSConnection(host, listener.port, timeout=seconds, context=trusting)
 
 
 def is_listened_to(path: Path) -> bool:

@@ -112,7 +112,8 @@ class Life:
                 renew()
             except (ConfigError, CertificateError) as error:
                 log.error("%s", error)
-        log.info("read the TLS certificate and the log configuration again")
+        self._server.renew()
+        log.info("read the TLS certificate, the log configuration and the registrations of services again")
 
 
 def _greeting(server_name: str, urls: list[str]) -> str:
