@@ -63,8 +63,12 @@ def _required(struct: Any) -> list[str]:
 class TargetTestCase(WireTestCase):
     """A server, a user with a room, and all that can be asked of it."""
 
-    # So that all that may be open to strangers is.
-    settings: ClassVar[Sequence[str]] = ("allow_public_rooms_without_auth=true", "max_upload_size=1M")
+    # So that all that may be open to strangers is, and nothing waits for the other server, which is but a name.
+    settings: ClassVar[Sequence[str]] = (
+        "allow_public_rooms_without_auth=true",
+        "max_upload_size=1M",
+        "prevent_media_downloads_from=[remote.example]",
+    )
 
     def setUp(self) -> None:
         super().setUp()

@@ -73,9 +73,13 @@ _UNLIMITED = {
     "GET /_matrix/client/v1/media/config": "answered from memory",
     **dict.fromkeys(
         [
-            f"GET {root}/download/{{serverName}}/{{mediaId}}{name}"
+            f"GET {root}/{what}"
             for root in ("/_matrix/client/v1/media", "/_matrix/media/v3")
-            for name in ("", "/{fileName}")
+            for what in (
+                "download/{serverName}/{mediaId}",
+                "download/{serverName}/{mediaId}/{fileName}",
+                "thumbnail/{serverName}/{mediaId}",
+            )
         ],
         "there is no setting for it, as in Synapse",
     ),

@@ -110,9 +110,13 @@ class MediaLookup:
 
 def _server_name(text: str) -> ServerName:
     try:
-        return parse_server_name(text)
+        name = parse_server_name(text)
     except InvalidParam as error:
         raise NotFound("There is no such server") from error
+    # Dots alone are in the grammar, but in no network.
+    if not any(map(str.isalnum, name)):
+        raise NotFound("There is no such server")
+    return name
 
 
 def _check_frozen(media: Media, wanted: Wanted) -> None:

@@ -95,6 +95,7 @@ class DownloadTests(MediaTestCase):
         for missing_path in (
             "/test/nothing",
             "/nobody!/x",
+            "/%2E%2E/x",
             "/elsewhere.example/a%2Fb",
             "/test/..%2F..%2Fetc%2Fpasswd",
             "/test/%20",

@@ -5,7 +5,7 @@ from tempfile import mkdtemp
 from homeserver.media.magic import type_of
 from homeserver.media.tests.media import upload
 from homeserver.media.tests.pictures import animation, picture
-from homeserver.media.tests.remote import RemoteMediaTestCase
+from tests.remote_media import RemoteMediaTestCase
 
 # Refuses what holds a word, and fails on another.
 _SCANNER = """\

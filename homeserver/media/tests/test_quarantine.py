@@ -3,11 +3,11 @@ from hashlib import sha256
 from homeserver.media.quarantine import Quarantine
 from homeserver.media.tests.media import CONTENT
 from homeserver.media.tests.pictures import picture
-from homeserver.media.tests.remote import RemoteMediaTestCase
 from homeserver.protocol.errors import NotFound
 from homeserver.protocol.identifiers import UserID
 from homeserver.rooms.shared_files import SharedFiles
 from homeserver.storage.engine import Transaction
+from tests.remote_media import RemoteMediaTestCase
 from tests.wire import each
 
 ADMIN = UserID("@admin:test")

@@ -2,8 +2,8 @@ from twisted.internet.defer import Deferred
 
 from homeserver.media.remote import file_name_of
 from homeserver.media.tests.media import CONTENT, DOWNLOAD, FROZEN_DOWNLOAD
-from homeserver.media.tests.remote import REMOTE, RemoteMediaTestCase
 from homeserver.protocol.errors import NotYetUploaded, RemoteFailed
+from tests.remote_media import REMOTE, RemoteMediaTestCase
 from tests.wire import each
 
 

@@ -6,8 +6,8 @@ from homeserver.media.retention import Retention
 from homeserver.media.store.media import LOCAL, MediaKey
 from homeserver.media.tests.media import CONTENT, upload
 from homeserver.media.tests.pictures import picture
-from homeserver.media.tests.remote import RemoteMediaTestCase
 from homeserver.protocol.identifiers import UserID
+from tests.remote_media import RemoteMediaTestCase
 from tests.wire import Exchange
 
 DAY = 24 * 3600

@@ -8,9 +8,9 @@ from homeserver.media.pictures import workers
 from homeserver.media.pictures.child import Job
 from homeserver.media.tests.media import CONTENT
 from homeserver.media.tests.pictures import BLUE, ORANGE, animation, decoded, encoded, picture, png_bomb
-from homeserver.media.tests.remote import RemoteMediaTestCase
 from homeserver.media.thumbnails import size_to_make
 from tests.client import Answer
+from tests.remote_media import RemoteMediaTestCase
 from tests.wire import each
 
 THUMBNAIL = "/_matrix/client/v1/media/thumbnail"
