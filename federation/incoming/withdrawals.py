@@ -9,7 +9,7 @@ from federation.incoming.pdu_checks import PduChecks
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.errors import UnsupportedRoomVersion
 from homeserver.protocol.identifiers import USER_ID, EventID, RoomID, UserID, server_of
-from homeserver.protocol.json import JsonObject
+from homeserver.protocol.json import JsonObject, decode_json
 from homeserver.protocol.room_versions import room_version
 from homeserver.rooms.elsewhere import RoomsElsewhere
 
@@ -23,7 +23,8 @@ class Withdrawals:
     async def take(self, room_id: RoomID, pdus: Sequence[JsonObject]) -> list[EventID]:
         """Those of a room's events that end invitations, which are no more then.
 
-        Nobody here can tell who has the power to, so that only the server of who invited is believed.
+        Nobody here can tell who has the power to, so that only the server of who invited is believed, and only in an
+        event that the invitation authorises.
         """
         ended = []
         for pdu in pdus:
@@ -43,7 +44,8 @@ class Withdrawals:
             return None
         for event in events:
             is_theirs = event.room_id == room_id and server_of(event.sender) == server_of(invited.sender)
-            if is_theirs and event.membership in ("leave", "ban"):
+            follows = decode_json(invited.event)["event_id"] in event.auth_events
+            if is_theirs and follows and event.membership in ("leave", "ban"):
                 await self._elsewhere.put(event, [])
                 return event.event_id
         return None

@@ -154,3 +154,21 @@ def test_invited_by_synapse(pair: Pair) -> None:
         contents = {(one["type"], one["state_key"]): one["content"] for one in told}
         assert contents["m.room.name", ""] == {"name": "There"}
         assert contents["m.room.member", alice.user_id]["membership"] == "invite"
+
+
+def test_invitations_taken_back(pair: Pair) -> None:
+    alice, bob = pair.folkmoot.register("alice"), pair.synapse.register("bob")
+    for inviter, invited in ((alice, bob), (bob, alice)):
+        before = invited.get("/sync")["next_batch"]
+        room_id = inviter.create_room(room_version="11")
+        assert inviter.invite(room_id, invited).status == 200
+        told = eventually(partial(rooms_since, invited, before), bool)
+        assert list(told["invite"]) == [room_id]
+        since = invited.get("/sync", since=before)["next_batch"]
+        assert inviter.kick(room_id, invited).status == 200
+        told = eventually(partial(rooms_since, invited, since), bool)
+        assert list(told["leave"]) == [room_id]
+
+
+def rooms_since(user: HttpClient, since: str) -> Json:
+    return user.get("/sync", since=since).json.get("rooms", {})

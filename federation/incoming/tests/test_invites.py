@@ -108,7 +108,8 @@ class ReceivedInviteTests(InviteTestCase):
         self.assertEqual(self.invited(), {})
 
     def test_taken_back(self) -> None:
-        self.invite(self.invitation())
+        invitation = self.invitation()
+        self.invite(invitation)
         since = self.alice.get("/sync")["next_batch"]
         other = self.other_server("elsewhere.example")
         forged = self.made(
@@ -116,13 +117,17 @@ class ReceivedInviteTests(InviteTestCase):
             {"membership": "leave"},
             self.alice.user_id,
             sender=UserID("@rob:elsewhere.example"),
+            auth_events=(invitation.event_id,),
         )
         forged = sign_event(forged, EventSigner(other.server_name, other.key))
         kept = self.made("m.room.member", {"membership": "invite"}, self.alice.user_id)
-        self.send(forged, kept)
+        earlier = self.made("m.room.member", {"membership": "leave"}, self.alice.user_id)
+        self.send(forged, kept, earlier)
         self.assertEqual(self.invited().keys(), {self.far})
         for membership in ("leave", "ban"):
-            ended = self.made("m.room.member", {"membership": membership}, self.alice.user_id)
+            content = {"membership": membership}
+            cited = (invitation.event_id,)
+            ended = self.made("m.room.member", content, self.alice.user_id, auth_events=cited)
             self.send(ended)
         self.assertEqual(self.invited(), {})
         left = self.alice.get("/sync", since=since)["rooms"]["leave"][self.far]
