@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from config.kinds import Duration, FilePath, Kind, Size, parse_text
+from config.media_storage import StorageProvider
 from config.option import option, required
 
 
@@ -50,6 +51,13 @@ class Media:
         "The directory where the files are kept.",
         key="media_store_path",
         default_text="`media_store` in the data directory",
+    )
+    enable_local_media_storage: bool = option(
+        True,
+        "Whether files are kept in that directory. Without it they are kept by `media_storage_providers` alone.",
+    )
+    storage_providers: tuple[StorageProvider, ...] = option(
+        (), "Further places where every file is kept.", key="media_storage_providers"
     )
     max_upload_size: Size = option(
         50 * 1024**2, "The largest file that is taken, from users and from other servers.", minimum=1

@@ -4,7 +4,6 @@ UNUSED = frozenset(
     {
         "account_threepid_delegates",
         "account_validity",
-        "allow_device_name_lookup_over_federation",
         "allow_per_room_profiles",
         "allow_underscore_prefixed_registration",
         "allowed_avatar_mimetypes",
@@ -69,7 +68,6 @@ UNUSED = frozenset(
         "email.template_dir",
         "enable_ephemeral_messages",
         "enable_group_creation",
-        "enable_local_media_storage",
         "enable_media_repo",
         "event_cache_size",
         "exclude_rooms_from_presence",
@@ -119,7 +117,6 @@ UNUSED = frozenset(
         "max_mau_value",
         "max_spider_size",
         "media_instance_running_background_jobs",
-        "media_storage_providers",
         "metrics_flags",
         "modules",
         "no_proxy_hosts",

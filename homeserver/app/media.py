@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from config.media_storage import StorageProvider
+from config.root import Config
 from federation.api.media import FederationMediaEndpoints
 from homeserver.app.core import Contribution, Core
 from homeserver.media.accesses import Accesses
@@ -16,13 +18,15 @@ from homeserver.media.contents import Contents
 from homeserver.media.downloads import Downloads
 from homeserver.media.inspection import Inspection
 from homeserver.media.lookup import MediaLookup
+from homeserver.media.mirrors import Mirrors
 from homeserver.media.pictures.workers import Workers
 from homeserver.media.quotas import Quotas
 from homeserver.media.remote import OtherServers, RemoteFiles
 from homeserver.media.retention import Retention
-from homeserver.media.storage import LocalStorage
+from homeserver.media.storage import LocalStorage, Storage
 from homeserver.media.thumbnails import Thumbnails
 from homeserver.media.uploads import Uploads
+from homeserver.runtime.refusal import Refusal
 from homeserver.runtime.tasks import Every
 from homeserver.templates.pages import Pages
 from homeserver.templates.rendering import Templates
@@ -37,7 +41,7 @@ class MediaParts:
         db, clock, domains = core.db, core.clock, core.domains
         self._core = core
         self._threads = core.around.make_threads("media", _THREADS)
-        self._contents = Contents(db, LocalStorage(core.config.media_store_path), self._threads, clock)
+        self._contents = Contents(db, _storage(core.config), self._threads, clock)
         self._accesses = Accesses(db, clock)
         inspection = Inspection(
             self._threads, settings.scanner_command, settings.scanner_timeout.total_seconds()
@@ -101,3 +105,25 @@ class MediaParts:
 
     async def _stop_threads(self) -> None:
         self._threads.stop()
+
+
+def _storage(config: Config) -> Storage:
+    settings = config.media
+    places: list[Storage] = [_provided(provider) for provider in settings.storage_providers]
+    # The directory comes first, as nothing gives files out faster. Without a provider it is all there is.
+    if settings.enable_local_media_storage or not places:
+        places.insert(0, LocalStorage(config.media_store_path))
+    return places[0] if len(places) == 1 else Mirrors(places)
+
+
+def _provided(provider: StorageProvider) -> Storage:
+    if provider.module == "file_system":
+        if provider.directory is None:
+            raise Refusal("media_storage_providers: `file_system` needs config.directory, the directory.")
+        return LocalStorage(provider.directory)
+    if provider.bucket is None:
+        raise Refusal("media_storage_providers: S3 needs config.bucket, the name of the bucket.")
+    # boto3 takes 30 MB and half a second, which those without S3 need not pay.
+    from homeserver.media.s3 import S3Storage  # noqa: PLC0415
+
+    return S3Storage(provider)
