@@ -68,7 +68,10 @@ LIMITS = (
     "rc_media_create",
     "rc_user_directory",
 )
-NO_LIMITS = [f"{name}={{per_second: 1000000, burst_count: 1000000}}" for name in LIMITS]
+NO_LIMITS = [
+    *(f"{name}={{per_second: 1000000, burst_count: 1000000}}" for name in LIMITS),
+    "rc_federation={concurrent: 100, sleep_limit: 1000000, reject_limit: 1000000}",
+]
 
 
 class FrontDoor:

@@ -17,8 +17,6 @@ V1, V2 = "/_matrix/federation/v1", "/_matrix/federation/v2"
 class InviteTestCase(NeighbourTestCase):
     """A room of the other server, of which nothing is known here."""
 
-    settings = ("rc_federation={sleep_limit: 1000, reject_limit: 1000}",)
-
     def setUp(self) -> None:
         super().setUp()
         self.version = "12"

@@ -1,7 +1,6 @@
 """Users of another server join, knock and leave with the help of this one."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from federation.incoming.tests.neighbour import ROB, NeighbourTestCase
@@ -18,8 +17,6 @@ VERSIONS = [("ver", version) for version in ROOM_VERSIONS]
 
 
 class HandshakeTestCase(NeighbourTestCase):
-    settings: ClassVar[Sequence[str]] = ("rc_federation={sleep_limit: 1000, reject_limit: 1000}",)
-
     made_events = 0
 
     def new_room(self, **wish: Json) -> RoomID:
@@ -216,7 +213,7 @@ class JoinTests(HandshakeTestCase):
 
 
 class LimitedJoinTests(HandshakeTestCase):
-    settings = (*HandshakeTestCase.settings, "rc_joins_per_room={per_second: 0.001, burst_count: 2}")
+    settings = ("rc_joins_per_room={per_second: 0.001, burst_count: 2}",)
 
     def test_joins_of_one_room(self) -> None:
         for user_id in ("@a:remote.example", "@b:remote.example"):
