@@ -21,6 +21,7 @@ from config.option import option, section, written
 from config.outbound import Outbound
 from config.passwords import Passwords
 from config.people import People
+from config.previews import Previews
 from config.rate_limits import RateLimits
 from config.registration import AutoJoin, Registration, Terms
 from config.retention import Retention
@@ -70,6 +71,7 @@ class Config:
     people: People = section("People", People)
     turn: Turn = section("Calls", Turn)
     media: Media = section("Media", Media)
+    previews: Previews = section("Previews", Previews)
     app_services: AppServices = section("Application services", AppServices)
     federation: Federation = section("Federation", Federation)
     outbound: Outbound = section("Outgoing requests", Outbound)

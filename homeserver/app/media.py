@@ -41,15 +41,15 @@ class MediaParts:
         db, clock, domains = core.db, core.clock, core.domains
         self._core = core
         self._threads = core.around.make_threads("media", _THREADS)
-        self._contents = Contents(db, _storage(core.config), self._threads, clock)
+        self.contents = Contents(db, _storage(core.config), self._threads, clock)
         self._accesses = Accesses(db, clock)
-        inspection = Inspection(
+        self.inspection = inspection = Inspection(
             self._threads, settings.scanner_command, settings.scanner_timeout.total_seconds()
         )
         info_uri = core.config.server.base_url.rstrip("/") + LIMIT_PAGE
         self._uploads = Uploads(
             db,
-            self._contents,
+            self.contents,
             inspection,
             Quotas(db, clock, settings.upload_limits, info_uri),
             domains,
@@ -60,7 +60,7 @@ class MediaParts:
         )
         remote = RemoteFiles(
             servers,
-            self._contents,
+            self.contents,
             inspection,
             db,
             clock,
@@ -71,16 +71,16 @@ class MediaParts:
             db, domains, remote, self._accesses, core.waiting, clock, settings.prevent_downloads_from
         )
 
-        self._workers = Workers(
+        self.workers = Workers(
             core.around.make_threads("thumbnails", settings.thumbnail_processes), settings.max_image_pixels
         )
         sizes = () if settings.dynamic_thumbnails else settings.thumbnail_sizes
         self._retention = Retention(db, settings, clock)
-        self._thumbnails = Thumbnails(self._lookup, self._contents, self._workers, sizes, db, clock)
+        self._thumbnails = Thumbnails(self._lookup, self.contents, self.workers, sizes, db, clock)
 
     def part(self) -> Contribution:
         settings = self._core.config.media
-        downloads = Downloads(self._lookup, self._contents)
+        downloads = Downloads(self._lookup, self.contents)
         frozen = settings.enable_authenticated_media
         templates = Templates(self._core.config.templates.directory, self._core.domains.default)
         return Contribution(
@@ -95,12 +95,12 @@ class MediaParts:
             ],
             [
                 Every("unused media URIs", timedelta(hours=1), self._uploads.forget_unused),
-                Every("content that nothing refers to", timedelta(hours=1), self._contents.remove_unused),
+                Every("content that nothing refers to", timedelta(hours=1), self.contents.remove_unused),
                 Every("how long files are kept", timedelta(hours=1), self._retention.apply),
                 Every("thumbnails that failed", timedelta(hours=1), self._thumbnails.forget_failures),
                 Every("when files were asked for", timedelta(minutes=1), self._accesses.write),
             ],
-            [self._accesses.write, self._workers.stop, self._stop_threads],
+            [self._accesses.write, self.workers.stop, self._stop_threads],
         )
 
     async def _stop_threads(self) -> None:

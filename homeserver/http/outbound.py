@@ -63,11 +63,15 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, whatever its status. Names of headers are in lower case, and each has its last value."""
+    """An answer, whatever its status. Names of headers are in lower case, and each has its last value.
+
+    `url` is where it came from in the end, after redirects.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    url: str = ""
 
     def json(self) -> JsonValue:
         """Raises RequestFailed where the body is not JSON."""
@@ -171,7 +175,7 @@ class Outbound:
             raise RequestFailed(f"{asked.host} cannot be reached: {_told(cause)}") from error
         into = asked.into if response.code == 200 else None
         received = await _read(response, asked.bounds.body, into)
-        return Response(response.code, _headers(response.headers), received)
+        return Response(response.code, _headers(response.headers), received, asked.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,12 @@
 """Looking into files before they are kept: what they are, and whether the operator's scanner lets them pass."""
 
-import io
 import logging
-import shutil
 import subprocess
 from collections.abc import Sequence
-from tempfile import TemporaryFile
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from homeserver.media.magic import LONGEST_MAGIC, type_of
+from homeserver.media.reopening import reopened
 from homeserver.media.store.media import Description
 from homeserver.protocol.errors import Forbidden, ServerUnavailable
 from homeserver.runtime.threads import Threads
@@ -41,14 +39,14 @@ class Inspection:
         return description._replace(found_type=found_type)
 
     def _scan(self, file: BinaryIO) -> None:
-        with _readable_by_others(file) as source:
+        with reopened(file) as source:
             exit_code = self._exit_code(source)
         if exit_code == _REFUSED:
             raise Forbidden("The content scanner of this server has refused this file")
         if exit_code:
             raise ServerUnavailable("The content scanner of this server cannot judge this file at the moment")
 
-    def _exit_code(self, source: IO[bytes]) -> int:
+    def _exit_code(self, source: BinaryIO) -> int:
         """Neither 0 nor 1 where the scanner failed, which is logged."""
         try:
             done = subprocess.run(
@@ -61,14 +59,3 @@ class Inspection:
             said = done.stderr[-1000:].decode("utf-8", "replace").strip()
             log.error("the content scanner ended with exit code %d: %s", done.returncode, said)
         return done.returncode
-
-
-def _readable_by_others(file: BinaryIO) -> IO[bytes]:
-    """The same content for a process to read, which moves the position in what it is given."""
-    file.seek(0)
-    if not isinstance(file, io.BytesIO):
-        return open(f"/proc/self/fd/{file.fileno()}", "rb")
-    copy = TemporaryFile()  # noqa: SIM115 -- whoever asked closes it
-    shutil.copyfileobj(file, copy)
-    copy.seek(0)
-    return copy

@@ -7,6 +7,7 @@ from config.media import Media as MediaSettings
 from homeserver.media.store.lifetimes import (
     delete_media,
     delete_unaccessed_local,
+    delete_unaccessed_previews,
     delete_unaccessed_remote,
     shrink_remote,
 )
@@ -16,6 +17,8 @@ from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
 
 _AT_ONCE = 500
+# Clients that still show the page ask for it again.
+_PREVIEWS_FOR = timedelta(days=2)
 
 
 class Retention:
@@ -29,6 +32,7 @@ class Retention:
     async def apply(self) -> None:
         """For a task: what is older, or more, than the operator wants."""
         settings = self._settings
+        await self._in_pieces(delete_unaccessed_previews, self._ago(_PREVIEWS_FOR))
         if settings.local_lifetime is not None:
             await self._in_pieces(delete_unaccessed_local, self._ago(settings.local_lifetime))
         if settings.remote_lifetime is not None:

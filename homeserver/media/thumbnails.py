@@ -91,7 +91,7 @@ class Thumbnails:
         job = Job(*key[1:])
         with await self._contents.open(source) as picture, await self._contents.temporary_file() as target:
             try:
-                content_type = await self._workers.make(picture, target, job)
+                content_type = (await self._workers.make(picture, target, job)).content_type
             except NoPicture as error:
                 log.info("there is no thumbnail of the content %s: %s", key.source.hex(), error)
                 await self._db.write(insert_failure, key, self._clock.now_ms())

@@ -40,17 +40,26 @@ class TooLarge(Exception):
     """The picture has more pixels than are looked at."""
 
 
-def make(source: IO[bytes], target: IO[bytes], job: Job, max_pixels: int) -> str:
-    """Writes the thumbnail and returns its media type. Raises TooLarge, and anything for what is no picture."""
+class Made(NamedTuple):
+    """The media type of the thumbnail, and the size of the picture in pixels, as it is looked at."""
+
+    content_type: str
+    width: int
+    height: int
+
+
+def make(source: IO[bytes], target: IO[bytes], job: Job, max_pixels: int) -> Made:
+    """Writes the thumbnail. Raises TooLarge, and anything for what is no picture."""
     Image.MAX_IMAGE_PIXELS = max_pixels
     with Image.open(source, formats=_FORMATS) as image:
         if image.width * image.height > max_pixels:
             raise TooLarge
+        size = image.size[::-1] if _is_sideways(image) else image.size
         if job.animated and image.format in _ANIMATED and getattr(image, "is_animated", False):
             frames = getattr(image, "n_frames", 1)
             if frames * job.width * job.height <= max_pixels:
-                return _make_animated(image, target, job)
-        return _make_still(image, target, job)
+                return Made(_make_animated(image, target, job), *size)
+        return Made(_make_still(image, target, job), *size)
 
 
 def _make_still(image: Image.Image, target: IO[bytes], job: Job) -> str:
@@ -161,7 +170,7 @@ def _limit(memory: int) -> None:
 def _answer(source: int, target: int, job: Job, max_pixels: int) -> dict[str, Any]:
     with open(source, "rb") as picture, open(target, "wb") as thumbnail:
         try:
-            return {"content_type": make(picture, thumbnail, job, max_pixels)}
+            return make(picture, thumbnail, job, max_pixels)._asdict()
         except (TooLarge, Image.DecompressionBombError):
             return {"too_large": True}
         except Exception as error:

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from homeserver.media.pictures.child import Job
+from homeserver.media.pictures.child import Job, Made
 from homeserver.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ class Workers:
         self._idle: list[Worker] = []
         self._stopped = False
 
-    async def make(self, source: BinaryIO, target: BinaryIO, job: Job) -> str:
-        """Writes the thumbnail of a picture into a file and returns its media type.
+    async def make(self, source: BinaryIO, target: BinaryIO, job: Job) -> Made:
+        """Writes the thumbnail of a picture into a file.
 
         Both files are real ones. Raises PictureTooLarge, NoPicture.
         """
@@ -57,7 +57,7 @@ class Workers:
         for worker in idle:
             worker.end()
 
-    def _make(self, source: BinaryIO, target: BinaryIO, job: Job) -> str:
+    def _make(self, source: BinaryIO, target: BinaryIO, job: Job) -> Made:
         worker = self._free_worker()
         try:
             answer = worker.ask(source, target, job, self._seconds)
@@ -69,7 +69,7 @@ class Workers:
             raise PictureTooLarge
         if "failed" in answer:
             raise NoPicture(answer["failed"])
-        return answer["content_type"]
+        return Made(**answer)
 
     def _free_worker(self) -> "Worker":
         with self._lock:
@@ -113,7 +113,7 @@ class Worker:
         """Somebody else ended it, such as a system that was short of memory."""
         return self._process.poll() is not None
 
-    def ask(self, source: BinaryIO, target: BinaryIO, job: Job, seconds: float) -> dict[str, str]:
+    def ask(self, source: BinaryIO, target: BinaryIO, job: Job, seconds: float) -> dict[str, Any]:
         """Raises OSError where it does not answer, in time or at all; it is of no use after that."""
         self._socket.settimeout(seconds)
         socket.send_fds(
@@ -122,7 +122,7 @@ class Worker:
         answer = self._socket.recv(_LONGEST_ANSWER)
         if not answer:
             raise ConnectionResetError("the process has ended")
-        decoded: dict[str, str] = json.loads(answer)
+        decoded: dict[str, Any] = json.loads(answer)
         return decoded
 
     def end(self) -> None:

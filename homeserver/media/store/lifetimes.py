@@ -19,6 +19,12 @@ _REMOTE = """
     ORDER BY accessed_at LIMIT %(limit)s
 """
 
+_PREVIEWS = """
+    SELECT server, media_id, sha256, length FROM media
+    WHERE is_preview = 1 AND accessed_at < %(before)s
+    ORDER BY accessed_at LIMIT %(limit)s
+"""
+
 
 def delete_unaccessed_local(txn: Transaction, before: int, now_ms: int, limit: int) -> int:
     """Files of this server that nobody has asked for since a time (in ms); returns how many."""
@@ -28,6 +34,11 @@ def delete_unaccessed_local(txn: Transaction, before: int, now_ms: int, limit: i
 def delete_unaccessed_remote(txn: Transaction, before: int, now_ms: int, limit: int) -> int:
     """As `delete_unaccessed_local`, of all other servers."""
     return _delete(txn, txn.rows(_REMOTE, before=before, limit=limit), now_ms)
+
+
+def delete_unaccessed_previews(txn: Transaction, before: int, now_ms: int, limit: int) -> int:
+    """As `delete_unaccessed_local`, of pictures from pages that were previewed."""
+    return _delete(txn, txn.rows(_PREVIEWS, before=before, limit=limit), now_ms)
 
 
 def shrink_remote(txn: Transaction, most_bytes: int, now_ms: int, limit: int) -> int:

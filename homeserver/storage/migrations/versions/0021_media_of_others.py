@@ -44,6 +44,7 @@ def upgrade() -> None:
         CREATE INDEX media_of_user ON media (uploader, created_at) WHERE uploader IS NOT NULL;
         CREATE INDEX media_by_content ON media (sha256) WHERE sha256 IS NOT NULL;
         CREATE INDEX media_local_access ON media (accessed_at) WHERE server = '';
+        CREATE INDEX media_preview_access ON media (accessed_at) WHERE is_preview = 1;
         CREATE INDEX media_remote_access ON media (accessed_at, length) WHERE server <> '';
 
         -- Smaller pictures, by the content that they were made of. sha256, length and content_type are NULL where none
@@ -62,6 +63,15 @@ def upgrade() -> None:
         ) /* clustered */;
         CREATE INDEX media_thumbnail_content ON media_thumbnail (sha256) WHERE sha256 IS NOT NULL;
         CREATE INDEX media_thumbnail_failed ON media_thumbnail (created_at) WHERE sha256 IS NULL;
+
+        -- What web pages say of themselves, as JSON, by the SHA-256 of their URL. A row ends an hour after the page was
+        -- looked at (task, hourly).
+        CREATE TABLE media_url_preview (
+            url BYTEA PRIMARY KEY,
+            seen_at BIGINT NOT NULL,
+            preview BYTEA NOT NULL
+        );
+        CREATE INDEX media_url_preview_seen ON media_url_preview (seen_at);
 
         -- Content to which nothing refers, or may not. removing_since is when somebody began to remove it from the
         -- store. A row ends with the content, or when something refers to it again (task, hourly).

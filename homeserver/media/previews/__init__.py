@@ -1,0 +1,1 @@
+"""What web pages say of themselves, for clients that show a link."""
