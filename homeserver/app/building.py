@@ -17,6 +17,7 @@ from homeserver.app.media import MediaParts
 from homeserver.app.memberships import MembershipParts
 from homeserver.app.people import PeopleParts
 from homeserver.app.presence import PresenceParts
+from homeserver.app.previews import previews
 from homeserver.app.push import PushParts
 from homeserver.app.resident import resident
 from homeserver.app.rooms import RoomParts
@@ -78,6 +79,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     talk = TalkParts(core, rooms, presence, account_data, receipts, push, encryption)
     incoming = IncomingParts(core, federation, rooms, talk, presence, encryption)
     people = PeopleParts(core, accounts, rooms, user_index)
+    media = MediaParts(core, MediaCalls(federation.transport, core.outbound))
     parts = (
         discovery(core),
         accounts.part(
@@ -92,7 +94,8 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         encryption.part(accounts.reauthentication),
         talk.part(),
         people.part(),
-        MediaParts(core, MediaCalls(federation.transport, core.outbound)).part(),
+        previews(core, media),
+        media.part(),
         federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
         joining.part(),
