@@ -26,3 +26,8 @@ def test_talk(url: str) -> None:
 
 def test_people(url: str) -> None:
     assert len(run_script("people.mjs", url)) >= 15
+
+
+def test_encryption(url: str) -> None:
+    """Its Rust crypto: identities, verification, secret storage, key backup."""
+    assert len(run_script("encryption.mjs", url)) >= 9
