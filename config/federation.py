@@ -190,6 +190,11 @@ class Federation:
         "Whether other servers may look up profiles of users here.",
         key="allow_profile_lookup_over_federation",
     )
+    allow_device_names: bool = option(
+        False,
+        "Whether other servers may see the names that users here gave their devices.",
+        key="allow_device_name_lookup_over_federation",
+    )
     allow_public_rooms: bool = option(
         False,
         "Whether other servers may see the list of published rooms.",

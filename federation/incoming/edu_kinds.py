@@ -3,8 +3,11 @@
 https://spec.matrix.org/v1.19/server-server-api/#typing-notifications and the sections after it
 """
 
+from functools import partial
+
 import msgspec
 
+from federation.devices.lists import CrossSigningUpdate, DeviceUpdate
 from federation.incoming.admission import Admission
 from federation.incoming.edu_senders import EduSenders, check_is_of
 from homeserver.accounts.domains import LocalDomains
@@ -22,8 +25,8 @@ from homeserver.protocol.json import JsonObject, encode_json
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.runtime.clock import Clock
 
-# Other servers do not say for how long; they repeat it while it goes on.
-_TYPING_SECONDS = 30.0
+# Other servers do not say for how long; they repeat it while it goes on, Synapse after 40 s.
+_TYPING_SECONDS = 60.0
 
 
 class _TypingContent(msgspec.Struct):
@@ -125,21 +128,30 @@ class PresenceEdus:
             )
 
 
-class _KeyChange(msgspec.Struct):
-    user_id: str
-
-
-class KeyEdus:
-    """Nothing of other servers' keys is kept here, so clients are told to ask for them anew."""
+class DeviceListEdus:
+    """Of lists that are kept here, and of others, which clients are told to ask for anew."""
 
     def __init__(self, lists: DeviceLists, senders: EduSenders) -> None:
         self._lists = lists
         self._senders = senders
 
     async def receive(self, origin: ServerName, content: JsonObject) -> None:
-        user_id = msgspec.convert(content, _KeyChange).user_id
-        user_nid = await self._senders.in_any_room(origin, user_id)
-        await self._lists.change(KeyOwner(UserID(user_id), user_nid), lambda _: True)
+        update = msgspec.convert(content, DeviceUpdate)
+        user_nid = await self._senders.in_any_room(origin, update.user_id)
+        owner = KeyOwner(UserID(update.user_id), user_nid)
+        await self._lists.change(owner, partial(update.apply, user_nid=user_nid))
+
+
+class CrossSigningEdus:
+    def __init__(self, lists: DeviceLists, senders: EduSenders) -> None:
+        self._lists = lists
+        self._senders = senders
+
+    async def receive(self, origin: ServerName, content: JsonObject) -> None:
+        update = msgspec.convert(content, CrossSigningUpdate)
+        user_nid = await self._senders.in_any_room(origin, update.user_id)
+        owner = KeyOwner(UserID(update.user_id), user_nid)
+        await self._lists.change(owner, partial(update.apply, user_nid=user_nid))
 
 
 class _DirectToDevice(msgspec.Struct):

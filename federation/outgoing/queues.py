@@ -1,7 +1,7 @@
 """All servers that this one sends to."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -102,7 +102,11 @@ class Queues:
     async def queue_edus(self, key: str, edus: Mapping[ServerName, JsonObject]) -> None:
         """Sends EDUs that must not be lost: they are stored when this returns. One with the same key waits once."""
         await self._db.write(_add_edus, key, edus, self._clock.now_ms())
-        for server in edus:
+        self.edus_stored(list(edus))
+
+    def edus_stored(self, servers: Sequence[ServerName]) -> None:
+        """EDUs are stored that these servers are to be sent."""
+        for server in servers:
             self._wake(server, None)
 
     async def prune(self) -> None:

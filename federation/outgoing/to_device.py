@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from federation.outgoing.queues import Queues
-from homeserver.e2ee.remote import NoOtherServers
 from homeserver.protocol.identifiers import ServerName, UserID, server_of
 from homeserver.protocol.json import JsonObject
 
 
-class RemoteInboxes(NoOtherServers):
-    """`OtherServers` of which the inboxes are reached."""
+class RemoteInboxes:
+    """The part of `OtherServers` that is about messages."""
 
     def __init__(self, queues: Queues) -> None:
         self._queues = queues

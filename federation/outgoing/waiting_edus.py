@@ -36,6 +36,17 @@ def add_edus(
     )
 
 
+def replace_edus(
+    txn: Transaction, key: str, edus: Mapping[ServerName, JsonObject], position: int, now_ms: int
+) -> None:
+    """As `add_edus`, but what waits with the same key is not sent any more."""
+    txn.execute(
+        "DELETE FROM federation_waiting_edu WHERE key = %(key)s AND server IN %(servers)s",
+        key=key, servers=sorted(edus),
+    )  # fmt: skip
+    add_edus(txn, key, edus, position, now_ms)
+
+
 def oldest_edus(txn: Transaction, server: ServerName, limit: int) -> list[WaitingEdu]:
     rows = txn.rows(
         """

@@ -42,7 +42,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     core = core_of(config, engine, around)
     federation = FederationParts(core, signing_key)
     memberships = MembershipParts(core)
-    encryption = EncryptionParts(core, memberships, federation.inboxes)
+    encryption = EncryptionParts(core, memberships, federation.users, federation.device_lists)
     services = AppServiceParts(core)
     accounts = AccountParts(core, encryption.watch, services.services, signing_key)
     queries = services.queries(accounts)
@@ -57,6 +57,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         presence.tracker,
         push.notifying,
         encryption.moves,
+        federation.unshared,
     ]
     joining = JoiningParts(core, federation, signing_key)
     rooms = RoomParts(

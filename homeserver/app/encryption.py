@@ -14,7 +14,7 @@ from homeserver.e2ee.api.to_device import ToDeviceEndpoints
 from homeserver.e2ee.cross_signing import CrossSigning
 from homeserver.e2ee.dehydration import DehydratedDevices
 from homeserver.e2ee.device_list_news import ComingsAndGoings, DeviceListNews
-from homeserver.e2ee.device_lists import DeviceLists
+from homeserver.e2ee.device_lists import DeviceLists, ListChangeListener
 from homeserver.e2ee.ended import DeviceWatch
 from homeserver.e2ee.key_backup import KeyBackup
 from homeserver.e2ee.key_cache import KeyCache
@@ -32,23 +32,30 @@ from homeserver.sync.encryption import EncryptionNews
 class EncryptionParts:
     """End-to-end encryption: what devices tell each other, and of themselves."""
 
-    def __init__(self, core: Core, memberships: MembershipParts, others: OtherServers) -> None:
+    def __init__(
+        self,
+        core: Core,
+        memberships: MembershipParts,
+        others: OtherServers,
+        listener: ListChangeListener,
+    ) -> None:
         self._core = core
         db, journal, clock, domains = core.db, core.journal, core.clock, core.domains
         self.moves = ComingsAndGoings()
         cache = KeyCache(core.budget(shares.PUBLISHED_KEYS))
-        self.lists = DeviceLists(journal, memberships.members, cache, clock)
+        self.lists = DeviceLists(journal, memberships.members, cache, listener, clock)
         self._list_news = DeviceListNews(self.lists, self.moves)
         self._stock = KeyStock(db, journal, core.budget(shares.KEY_STOCK))
         self.to_device = ToDevice(db, journal, domains, others, clock, core.budget(shares.INBOXES))
-        self._claims = KeyClaims(db, self._stock, domains, others, clock)
+        self.claims = KeyClaims(db, self._stock, domains, others, clock)
         self.watch = DeviceWatch(db, self.lists, clock)
         self.news = EncryptionNews(db, self.to_device, self._list_news, self._stock)
         self._signatures = SignatureUpload(db, self.lists, core.users, domains, others)
+        self.lookup = KeyLookup(db, cache, domains, others)
         upload = KeyUpload(self.lists, self._stock)
         backup = KeyBackup(db)
         self._endpoints = [
-            KeyEndpoints(upload, KeyLookup(db, cache, domains, others), self._claims),
+            KeyEndpoints(upload, self.lookup, self.claims),
             KeyChangesEndpoints(self._list_news, memberships.members, journal, db),
             ToDeviceEndpoints(self.to_device),
             BackupVersionEndpoints(backup),
@@ -67,7 +74,7 @@ class EncryptionParts:
         return Contribution(
             [*self._endpoints, CrossSigningEndpoints(cross_signing, self._signatures, reauthentication)],
             [
-                Every("claimed keys", timedelta(days=1), self._claims.forget_claimed),
+                Every("claimed keys", timedelta(days=1), self.claims.forget_claimed),
                 Every("received messages", timedelta(seconds=1), self.to_device.delete_received),
                 Every("requests to devices", timedelta(hours=1), self.to_device.forget_requests),
                 Every("keys of ended devices", timedelta(hours=1), self.watch.clean_up),

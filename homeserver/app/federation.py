@@ -10,12 +10,16 @@ from federation.api.queries import QueryEndpoints
 from federation.api.third_party_invites import ThirdPartyInviteEndpoints
 from federation.api.version import FederationVersionEndpoints
 from federation.backoff import Backoff
+from federation.client.devices import DeviceCalls
 from federation.client.events import EventCalls
 from federation.client.queries import QueryCalls
+from federation.devices.elsewhere import UsersElsewhere
+from federation.devices.lists import UnsharedLists
 from federation.discovery import Discovery
 from federation.key_fetching import KeyFetcher
 from federation.keyring import Keyring
 from federation.notary import Notary
+from federation.outgoing.device_lists import OutgoingDeviceLists
 from federation.outgoing.events import OutgoingEvents
 from federation.outgoing.queues import Queues, TransactionSender
 from federation.outgoing.to_device import RemoteInboxes
@@ -68,7 +72,13 @@ class FederationParts:
             core.domains.default, EventCalls(self.transport), backoff, core.waiting, clock
         )
         self.queues = Queues(sender, allowed, core.db, clock)
-        self.inboxes = RemoteInboxes(self.queues)
+        self.users = UsersElsewhere(
+            DeviceCalls(self.transport), RemoteInboxes(self.queues), core.db, clock, randomness
+        )
+        self.device_lists = OutgoingDeviceLists(
+            core.domains, self.queues.edus_stored, clock, shows_names=config.allow_device_names
+        )
+        self.unshared = UnsharedLists(core.domains)
         self.outgoing = OutgoingEvents(core.domains, self.queues, clock)
         self.authentication = RequestAuthentication(core.domains.default, self.keyring, allowed, backoff)
 

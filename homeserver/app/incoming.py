@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from federation.api.devices import DeviceEndpoints
 from federation.api.transactions import TransactionEndpoints
 from federation.client.events import EventCalls
+from federation.devices.served import ServedKeys
 from federation.incoming.admission import Admission
-from federation.incoming.edu_kinds import KeyEdus, PresenceEdus, ReceiptEdus, ToDeviceEdus, TypingEdus
+from federation.incoming.edu_kinds import (
+    CrossSigningEdus,
+    DeviceListEdus,
+    PresenceEdus,
+    ReceiptEdus,
+    ToDeviceEdus,
+    TypingEdus,
+)
 from federation.incoming.edu_senders import EduSenders
 from federation.incoming.edus import EduKind, Edus
 from federation.incoming.history import HistoryFetcher
@@ -51,6 +60,14 @@ class IncomingParts:
         intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads)
         self._staged = StagedRooms(intake, rooms.heads, core.db)
         self.admission = Admission(rooms.heads, core.domains, core.db)
+        self._served = ServedKeys(
+            encryption.lookup,
+            encryption.claims,
+            core.users,
+            core.domains,
+            core.db,
+            shows_names=core.config.federation.allow_device_names,
+        )
         kinds = _edu_kinds(core, rooms, talk, presence, encryption, self.admission)
         self._transactions = Transactions(
             self.admission,
@@ -67,7 +84,7 @@ class IncomingParts:
 
     def part(self) -> Contribution:
         return Contribution(
-            [TransactionEndpoints(self._transactions)],
+            [TransactionEndpoints(self._transactions), DeviceEndpoints(self._served)],
             [
                 Every("staged events", timedelta(minutes=1), self._staged.wake_all),
                 Every("old transactions", timedelta(hours=1), self._transactions.forget_old),
@@ -89,15 +106,15 @@ def _edu_kinds(
     admission: Admission,
 ) -> Mapping[str, EduKind]:
     senders = EduSenders(core.users, rooms.members)
-    keys = KeyEdus(encryption.lists, senders)
+    cross_signing = CrossSigningEdus(encryption.lists, senders)
     kinds: dict[str, EduKind] = {
         "m.typing": TypingEdus(talk.typing, senders, admission),
         "m.receipt": ReceiptEdus(talk.receipts, rooms.lookup, senders, admission),
         "m.direct_to_device": ToDeviceEdus(encryption.to_device, core.domains),
-        "m.device_list_update": keys,
-        "m.signing_key_update": keys,
+        "m.device_list_update": DeviceListEdus(encryption.lists, senders),
+        "m.signing_key_update": cross_signing,
         # The same before it was in the specification.
-        "org.matrix.signing_key_update": keys,
+        "org.matrix.signing_key_update": cross_signing,
     }
     if core.config.presence.enabled is True:
         kinds["m.presence"] = PresenceEdus(presence.tracker, senders, core.clock)

@@ -6,7 +6,7 @@ https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from homeserver.e2ee.key_cache import KeyCache
 from homeserver.e2ee.store.device_lists import EVERYBODY, ListChange, upsert_list_changes
@@ -38,6 +38,16 @@ class RecentChange(NamedTuple):
     rooms: frozenset[int]
 
 
+class ListChangeListener(Protocol):
+    """Who tells other servers."""
+
+    def changed(self, txn: Transaction, owner: KeyOwner, position: int) -> None:
+        """Everybody sees new keys of the owner; in the same transaction, and perhaps twice."""
+
+    def stored(self, position: int) -> None:
+        """After the commit, in the reactor's thread."""
+
+
 @dataclass(slots=True)
 class _Entry:
     owner: KeyOwner
@@ -50,8 +60,9 @@ class _Entry:
 class _ListChanges:
     """How changes are stored (an EntryKind): with what changed, and one row for each user."""
 
-    def __init__(self, cache: KeyCache, clock: Clock) -> None:
+    def __init__(self, cache: KeyCache, listener: ListChangeListener, clock: Clock) -> None:
         self._cache = cache
+        self._listener = listener
         self._clock = clock
         self.recent: deque[RecentChange] = deque()
         self.complete_after = 0
@@ -62,7 +73,10 @@ class _ListChanges:
     def store(self, txn: Transaction, batch: Sequence[Placed[_Entry]]) -> None:
         now = self._clock.now_ms()
         for placed in batch:
-            placed.entry.visible = placed.entry.change(txn)
+            entry = placed.entry
+            entry.visible = entry.change(txn)
+            if entry.visible and entry.seen_by == EVERYBODY:
+                self._listener.changed(txn, entry.owner, placed.position)
         upsert_list_changes(
             txn,
             [
@@ -81,6 +95,7 @@ class _ListChanges:
             self.recent.append(RecentChange(placed.position, entry.owner, entry.seen_by, entry.rooms))
             self._cache.discard(entry.owner.user_id, entry.owner.user_nid, entry.seen_by)
             if entry.seen_by == EVERYBODY:
+                self._listener.stored(placed.position)
                 topics.add(("user", entry.owner.user_nid))
                 topics.update(("room", room) for room in entry.rooms)
             else:
@@ -96,11 +111,18 @@ class DeviceLists:
     A change costs one row, and wakes the topics ("user", …) and ("room", …) of the owner, whatever their number.
     """
 
-    def __init__(self, journal: Journal, members: Members, cache: KeyCache, clock: Clock) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        members: Members,
+        cache: KeyCache,
+        listener: ListChangeListener,
+        clock: Clock,
+    ) -> None:
         self._journal = journal
         self._members = members
         self._cache = cache
-        self._changes = _ListChanges(cache, clock)
+        self._changes = _ListChanges(cache, listener, clock)
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: changes up to `position` are only in the database."""

@@ -53,7 +53,8 @@ class KeyLookup:
                 local[user_id] = device_ids
             else:
                 remote[server_of(user_id)][user_id] = device_ids
-        asking = Deferred.fromCoroutine(self._others.query_keys(remote, timeout)) if remote else None
+        elsewhere = self._others.query_keys(remote, requester.user_nid, timeout) if remote else None
+        asking = None if elsewhere is None else Deferred.fromCoroutine(elsewhere)
         await self._add_read(found, local, requester.user_id)
         if asking is not None:
             answers = await asking

@@ -34,8 +34,10 @@ class RemoteClaims(NamedTuple):
 class OtherServers(Protocol):
     """Keys and messages of users elsewhere. No failure of a server is raised: it is told of."""
 
-    async def query_keys(self, wishes: Mapping[ServerName, KeyWish], timeout: float) -> RemoteKeys:
-        """`timeout` is in seconds."""
+    async def query_keys(
+        self, wishes: Mapping[ServerName, KeyWish], viewer: int, timeout: float
+    ) -> RemoteKeys:
+        """`viewer` is the short id of the local user who wants to know, `timeout` is in seconds."""
 
     async def claim_keys(self, wishes: Mapping[ServerName, ClaimWish], timeout: float) -> RemoteClaims:
         """`timeout` is in seconds."""
@@ -44,18 +46,3 @@ class OtherServers(Protocol):
         self, sender: UserID, type_: str, message_id: str, messages: Mapping[UserID, Mapping[str, JsonObject]]
     ) -> None:
         """Queues messages, by user and device ID ("*" for all devices), durably where that matters."""
-
-
-class NoOtherServers:
-    """`OtherServers` as long as this server speaks to none."""
-
-    async def query_keys(self, wishes: Mapping[ServerName, KeyWish], timeout: float) -> RemoteKeys:
-        return RemoteKeys({}, {}, {}, {server: {} for server in wishes})
-
-    async def claim_keys(self, wishes: Mapping[ServerName, ClaimWish], timeout: float) -> RemoteClaims:
-        return RemoteClaims({}, {server: {} for server in wishes})
-
-    async def send_to_devices(
-        self, sender: UserID, type_: str, message_id: str, messages: Mapping[UserID, Mapping[str, JsonObject]]
-    ) -> None:
-        """Nobody would get them."""

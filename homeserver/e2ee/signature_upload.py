@@ -87,7 +87,7 @@ class SignatureUpload:
     async def upload(self, signer: KeyOwner, signed: SignedKeys) -> JsonObject:
         """The failures: by user and key ID, errors as they would be told of a whole request."""
         known = await self._db.read(_read, signer, [user for user in signed if user != signer.user_id])
-        known.masters |= await self._masters_elsewhere(signed)
+        known.masters |= await self._masters_elsewhere(signer, signed)
         checked = _Checked()
         failures: JsonObject = {}
         for user_id, keys in signed.items():
@@ -107,7 +107,7 @@ class SignatureUpload:
             )
         return failures
 
-    async def _masters_elsewhere(self, signed: SignedKeys) -> dict[UserID, CrossSigningKey]:
+    async def _masters_elsewhere(self, signer: KeyOwner, signed: SignedKeys) -> dict[UserID, CrossSigningKey]:
         """The master keys of remote users, as their servers tell them."""
         wishes: dict[ServerName, dict[UserID, list[str]]] = defaultdict(dict)
         for user_id in signed:
@@ -115,7 +115,7 @@ class SignatureUpload:
                 wishes[server_of(user_id)][user_id] = []
         if not wishes:
             return {}
-        answers = await self._others.query_keys(wishes, _PATIENCE)
+        answers = await self._others.query_keys(wishes, signer.user_nid, _PATIENCE)
         found = {}
         for remote, key in answers.master_keys.items():
             (public_key,) = key["keys"].values()

@@ -46,7 +46,7 @@ class TypingTests(EduTestCase):
 
     def test_ends_by_itself(self) -> None:
         self.tell(self.typing())
-        self.advance(30)
+        self.advance(60)
         self.assertEqual(self.ephemeral(), [{"type": "m.typing", "content": {"user_ids": []}}])
 
     def test_of_whom_another_server_may_not_tell(self) -> None:

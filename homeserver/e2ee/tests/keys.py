@@ -7,7 +7,7 @@ from homeserver.protocol.json import canonical_json
 from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.unpadded_base64 import encode_base64
 from tests.client import Answer
-from tests.wire import WireClient
+from tests.wire import Exchange, WireClient
 
 Json = Any
 
@@ -90,6 +90,12 @@ def publish(client: WireClient, *key_ids: str) -> DeviceKeys:
     answer = client.post("/keys/upload", body)
     assert answer.status == 200, answer.body
     return keys
+
+
+def answered(exchange: Exchange) -> Answer:
+    """Of a request that had to wait for another server."""
+    assert exchange.answer is not None, "it still waits"
+    return exchange.answer
 
 
 def query(client: WireClient, *users: WireClient) -> Json:

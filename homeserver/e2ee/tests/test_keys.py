@@ -2,7 +2,7 @@ from typing import Any
 
 from homeserver.e2ee.new_keys import Addition, store_additions
 from homeserver.e2ee.store.one_time_keys import UploadedKey
-from homeserver.e2ee.tests.keys import claim, keys_of, publish, query
+from homeserver.e2ee.tests.keys import answered, claim, keys_of, publish, query
 from homeserver.protocol.errors import Unknown
 from tests.wire import WireTestCase, each
 
@@ -203,7 +203,10 @@ class QueryTests(KeyTestCase):
     def test_servers_that_are_not_reached(self) -> None:
         publish(self.alice)
         wish: Json = {"@carol:elsewhere": [], "@alice:test": []}
-        answer = self.bob.post("/keys/query", {"device_keys": wish})
+        exchange = self.bob.start("POST", "/keys/query", {"device_keys": wish, "timeout": 3000})
+        self.assertIsNone(exchange.answer)
+        self.advance(3)
+        answer = answered(exchange)
         self.assertEqual(list(answer["failures"]), ["elsewhere"])
         self.assertEqual(list(answer["device_keys"]), ["@alice:test"])
 
@@ -264,7 +267,10 @@ class ClaimTests(KeyTestCase):
             "@nobody:test": {"X": "signed_curve25519"},
             "@carol:elsewhere": {"X": "signed_curve25519"},
         }
-        answer = self.bob.post("/keys/claim", {"one_time_keys": wish})
+        exchange = self.bob.start("POST", "/keys/claim", {"one_time_keys": wish, "timeout": 3000})
+        self.assertIsNone(exchange.answer)
+        self.advance(3)
+        answer = answered(exchange)
         self.assertEqual((answer["one_time_keys"], list(answer["failures"])), ({}, ["elsewhere"]))
 
     def test_every_answer_of_sync_tells_what_is_left(self) -> None:

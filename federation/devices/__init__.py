@@ -1,0 +1,1 @@
+"""Devices and keys of users, between servers."""
