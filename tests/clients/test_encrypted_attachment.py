@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,14 @@ async def _attach(url: str, stores: Path) -> None:
         await know_each_other([alice, bob, laptop], room_id)
         received = {device: _files_of(device) for device in (bob, laptop)}
         encrypted, file = encrypt_attachment(MINUTES)
-        print("Not uploaded: the server has no media repository, so the encrypted bytes stay here.")
+        uploaded, _ = await alice.client.upload(
+            lambda *_: BytesIO(encrypted), "application/octet-stream", "minutes.txt", filesize=len(encrypted)
+        )
+        uri = success(uploaded).content_uri
         content = {
             "msgtype": "m.file",
             "body": "minutes.txt",
-            "file": {**file, "url": "mxc://localhost/minutes"},
+            "file": {**file, "url": uri},
         }
         sent = await alice.client.room_send(
             room_id, "m.room.message", content, ignore_unverified_devices=True
@@ -47,14 +51,11 @@ async def _attach(url: str, stores: Path) -> None:
         for device, files in received.items():
             await device.until(lambda files=files: files)  # type: ignore[misc] # mypy cannot infer its default
             (event,) = files
-            assert (event.sender, event.body, event.url) == (
-                alice.user_id,
-                content["body"],
-                "mxc://localhost/minutes",
-            )
-            assert _decrypted(encrypted, event) == MINUTES
+            assert (event.sender, event.body, event.url) == (alice.user_id, content["body"], uri)
+            downloaded = success(await device.client.download(event.url)).body
+            assert _decrypted(downloaded, event) == MINUTES
             with pytest.raises(EncryptionError):
-                _decrypted(encrypted[:-1] + b"?", event)
+                _decrypted(downloaded[:-1] + b"?", event)
 
 
 def _files_of(device: Talker) -> list[RoomEncryptedFile]:
