@@ -63,14 +63,24 @@ class RoomsOfOthers:
         return room_id, found.servers
 
     async def join(
-        self, user_id: UserID, room_id: RoomID, servers: Sequence[ServerName], content: JsonObject
+        self,
+        user_id: UserID,
+        room_id: RoomID,
+        servers: Sequence[ServerName],
+        content: JsonObject,
+        *,
+        partially: bool,
     ) -> JoinedElsewhere:
         """See `OtherServers`."""
 
         async def by(server: ServerName) -> JoinedElsewhere:
             template = await self._calls.make_join(server, room_id, user_id, list(ROOM_VERSIONS))
             join = self._events.of(template, user_id, room_id, content)
-            answer = await self._calls.send_join(server, room_id, join.event_id, join.pdu(), partial=False)
+            answer = await self._calls.send_join(
+                server, room_id, join.event_id, join.pdu(), partial=partially
+            )
+            if answer.members_omitted and not partially:
+                raise RemoteFailed(f"{server} keeps members to itself")
             return await self._answers.checked(server, join, answer)
 
         return await first_answer(servers, by)

@@ -98,6 +98,8 @@ class OutgoingEvents:
             add_moment(txn, event.room, server, event.position)
 
     def _is_sent(self, event: Accepted) -> bool:
+        if event.is_told_again:
+            return False
         return self._decided.get(event.event.event_id, self._domains.is_local(event.event.sender))
 
     def _move_servers(self, txn: Transaction, events: Sequence[Accepted]) -> None:
@@ -113,6 +115,10 @@ class OutgoingEvents:
                 for server, by in sorted(counts.items()):
                     if by:
                         add_joined(txn, room, server, by, position)
+        for event in events:
+            add_destinations(txn, list(event.servers), event.position - 1)
+            for server, by in event.servers.items():
+                add_joined(txn, event.room, server, by, event.position)
 
     def _counted(
         self, txn: Transaction, room: int, changes: Sequence[tuple[int, StateChange]]

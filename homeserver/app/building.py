@@ -52,13 +52,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     member_index = MemberIndex(core.domains)
     user_index = UserIndex(core.db, member_index)
     message_index = [MessageIndex()] if config.search.enabled else []
-    projections: list[Projection] = [
-        member_index,
-        presence.tracker,
-        push.notifying,
-        encryption.moves,
-        federation.unshared,
-    ]
+    of_members: list[Projection] = [member_index, presence.tracker, encryption.moves, federation.unshared]
     joining = JoiningParts(core, federation, signing_key)
     rooms = RoomParts(
         core,
@@ -73,7 +67,8 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         signing_key,
         [federation.outgoing, services.events],
         message_index,
-        projections,
+        of_members,
+        [push.notifying],
         [push.rules],
         message_index,
     )

@@ -26,6 +26,7 @@ from federation.incoming.remote_states import RemoteStates
 from federation.incoming.staging import StagedRooms
 from federation.incoming.transactions import Transactions
 from federation.incoming.withdrawals import Withdrawals
+from federation.joining.completing import Completing
 from homeserver.app.core import Contribution, Core
 from homeserver.app.encryption import EncryptionParts
 from homeserver.app.federation import FederationParts
@@ -57,6 +58,7 @@ class IncomingParts:
         self.history = HistoryFetcher(
             calls, checks, states, rooms.history, rooms.heads, core.db, core.waiting
         )
+        self._completing = Completing(rooms.partial, states)
         intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads)
         self._staged = StagedRooms(intake, rooms.heads, core.db)
         self.admission = Admission(rooms.heads, core.domains, core.db)
@@ -86,6 +88,7 @@ class IncomingParts:
         return Contribution(
             [TransactionEndpoints(self._transactions), DeviceEndpoints(self._served)],
             [
+                Every("members of rooms that were just joined", timedelta(seconds=2), self._completing.run),
                 Every("staged events", timedelta(minutes=1), self._staged.wake_all),
                 Every("old transactions", timedelta(hours=1), self._transactions.forget_old),
             ],

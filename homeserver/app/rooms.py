@@ -49,6 +49,7 @@ from homeserver.rooms.member_lists import MemberLists
 from homeserver.rooms.membership import MembershipChanges
 from homeserver.rooms.missing_history import MissingHistory
 from homeserver.rooms.new_rooms import NewRooms
+from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.peeking import Peeking
 from homeserver.rooms.previews import Previews
 from homeserver.rooms.profile_news import ProfileNews
@@ -97,6 +98,7 @@ class RoomParts:
         signing_key: SigningKey,
         projections_before_members: Sequence[Projection],
         remembering: Sequence[Projection],
+        member_projections: Sequence[Projection],
         projections: Sequence[Projection],
         room_settings: Sequence[RoomSettings],
         forgetting: Sequence[Forgetting],
@@ -120,6 +122,11 @@ class RoomParts:
         replays = Replays(db, core.budget(shares.REPLAYS))
         self.published = published = PublishedRooms(db)
         marks = RedactionMarks(self.heads, self.tails)
+        locks: KeyedLocks[RoomID] = KeyedLocks()
+        slots = Dictionary[Slot](db, "room_slot", ("type", "state_key"), _SHORT_IDS)
+        # Who is where; what was said, and all else that follows from it, is not theirs.
+        of_members = [*projections_before_members, self.members, self._member_lists, *member_projections]
+        self.partial = PartialRooms(self.heads, core.users, slots, locks, core.waiting, db, of_members)
         ingest = Ingest(
             core.journal,
             db,
@@ -131,6 +138,7 @@ class RoomParts:
                     self.members,
                     self._member_lists,
                     self.elsewhere,
+                    self.partial,
                     marks,
                     # After the marks, because what they say of redacted events counts.
                     Descriptions(),
@@ -141,20 +149,20 @@ class RoomParts:
                     self._expired,
                     replays,
                     *remembering,
+                    *member_projections,
                     *projections,
                 ],
             ),
             self.heads,
             core.users,
-            Dictionary[Slot](db, "room_slot", ("type", "state_key"), _SHORT_IDS),
+            slots,
             Dictionary[str](db, "room_event_type", ("type",), _SHORT_IDS),
         )
         signer = EventSigner(core.domains.default, signing_key)
         self.builder = builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
-        locks: KeyedLocks[RoomID] = KeyedLocks()
         sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
         self._tying = BranchTying(sender, self.heads, core.domains, db)
-        self.receiver = EventReceiver(self.heads, ingest, self._tying, db, locks)
+        self.receiver = EventReceiver(self.heads, ingest, self._tying, self.partial, db, locks)
         self.history = History(
             self.heads,
             ingest,
@@ -184,6 +192,7 @@ class RoomParts:
             profiles,
             self.joining,
             remote,
+            self.partial,
             core.domains,
             inviting,
             following,
@@ -234,6 +243,7 @@ class RoomParts:
     def start_at(self, position: int) -> None:
         self.tails.start_at(position)
         self.members.start_at(position)
+        self.partial.start_at(position)
         self._member_lists.start_at(position)
         self.elsewhere.start_at(position)
 
@@ -257,7 +267,7 @@ class RoomParts:
 
     def _reading(self, missing_history: MissingHistory) -> Sequence[object]:
         core = self._core
-        states = RoomStates(self.views, self._member_lists, core.db)
+        states = RoomStates(self.views, self.partial, self._member_lists, core.db)
         timelines = Timelines(self.views, missing_history, core.journal, core.db)
         peeking = Peeking(states, timelines, self.directory, core.journal, core.waiting, core.clock, core.db)
         return [RoomReadingEndpoints(states, timelines, core.clock), PeekingEndpoints(peeking, core.clock)]

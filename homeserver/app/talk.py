@@ -73,6 +73,7 @@ class TalkParts:
             UnwantedInvites(account_data),
             encryption.news,
             ElsewhereNews(rooms.elsewhere, core.db),
+            rooms.partial,
             LazyMembers(core.budget(shares.LAZY_MEMBERS)),
             rooms.expiry,
             core.clock,

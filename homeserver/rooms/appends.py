@@ -1,12 +1,12 @@
 """How events are stored: those of a room's timeline with all that follows from them, and those beside it."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
 from homeserver.protocol.events import Event
-from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.protocol.identifiers import EventID, RoomID, ServerName
 from homeserver.rooms.graph.vertices import Aside, Vertex
 from homeserver.rooms.graph.writing import NOWHERE, EventNids, on_fork, write_asides, write_edges, write_forks
 from homeserver.rooms.store.events import EventRow, enter_timeline, insert_bodies, insert_events
@@ -58,6 +58,9 @@ class Accepted(Vertex):
     event's slot before it. `known` is its number if it was here beside the timeline; otherwise `nid` is
     `position`, which it is given when it is stored. One that `is_late` may be named by
     events that came before it; of what one that `is_behind_gap` follows, something is not here.
+    One that `is_told_again` was stored before, and only its changes are news.
+    With one that enters a room without its members come the `servers` that are in it, each with 1, to count as one of
+    their users, or -1 when those are known.
     """
 
     state_before: int
@@ -68,6 +71,8 @@ class Accepted(Vertex):
     known: int | None = None
     is_late: bool = False
     is_behind_gap: bool = False
+    is_told_again: bool = False
+    servers: Mapping[ServerName, int] = field(default_factory=dict)
     position: int = 0
 
 

@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 
 from homeserver.protocol.auth_graph import auth_event_ids
 from homeserver.protocol.events import Event, stored_forms
-from homeserver.protocol.identifiers import EventID, UserID
+from homeserver.protocol.identifiers import EventID, ServerName, UserID
 from homeserver.rooms.appends import (
     Accepted,
     Append,
@@ -78,10 +78,17 @@ class Ingest:
         head.move(event, receipt.extremities, {change.name: change.event for change in receipt.changes})
         return self._append(head, expected, accepted, gap, receipt.missing)
 
-    async def enter(self, join: Event, state: Sequence[Event], auth_chain: Sequence[Event]) -> Position:
+    async def enter(
+        self,
+        join: Event,
+        state: Sequence[Event],
+        auth_chain: Sequence[Event],
+        servers: Sequence[ServerName] = (),
+    ) -> Position:
         """Stores a room of other servers, which a local user has just joined.
 
-        `state` is the whole state before the join, `auth_chain` the rest of its auth chain; they were checked.
+        `state` is the whole state before the join, `auth_chain` the rest of its auth chain; they were checked. Where
+        members are missing from the state, `servers` are in the room.
         History before the join is missing. Raises UnknownEvents where what authorises an event is not there,
         ValueError where events authorise each other.
         """
@@ -92,6 +99,7 @@ class Ingest:
         accepted = await self._accepted(head, join, None)
         first = [await self._first_change(event) for event in state]
         accepted.changes = (*first, *accepted.changes)
+        accepted.servers = dict.fromkeys(servers, 1)
         accepted.replaces = next((event for event in state if event.slot == join.slot), None)
         head.advance(join)
         append = Append(

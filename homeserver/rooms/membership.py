@@ -27,6 +27,7 @@ from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.members import Members
+from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.remote_memberships import RemoteMemberships, Wish
 from homeserver.rooms.send import EventSender
 from homeserver.rooms.store.members import members_without_account
@@ -52,6 +53,7 @@ class MembershipChanges:
         profiles: Profiles,
         joining: Joining,
         remote: RemoteMemberships,
+        partial: PartialRooms,
         domains: LocalDomains,
         inviting: Inviting,
         following: Following,
@@ -65,6 +67,7 @@ class MembershipChanges:
         self._profiles = profiles
         self._joining = joining
         self._remote = remote
+        self._partial = partial
         self._domains = domains
         self._inviting = inviting
         self._following = following
@@ -116,6 +119,7 @@ class MembershipChanges:
         membership = content.get("membership")
         if membership == "join" and sender == target:
             return await self._join(Wish(sender, room_id, content), is_guest)
+        await self._members_known(room_id)
         if membership == "invite":
             await self._inviting.check(sender, room_id, target)
             if not self._domains.is_local(target):
@@ -131,14 +135,17 @@ class MembershipChanges:
         return elsewhere or await self._send(room_id, user_id, user_id, content)
 
     async def kick(self, sender: UserID, room_id: RoomID, target: UserID, reason: str | None = None) -> Sent:
+        await self._members_known(room_id)
         if await self._membership(room_id, target) not in _REMOVABLE:
             raise Forbidden(f"{target} is not in this room")
         return await self._send(room_id, sender, target, member_content("leave", None, reason))
 
     async def ban(self, sender: UserID, room_id: RoomID, target: UserID, reason: str | None = None) -> Sent:
+        await self._members_known(room_id)
         return await self._send(room_id, sender, target, member_content("ban", None, reason))
 
     async def unban(self, sender: UserID, room_id: RoomID, target: UserID, reason: str | None = None) -> Sent:
+        await self._members_known(room_id)
         if await self._membership(room_id, target) != "ban":
             raise Forbidden(f"{target} is not banned from this room")
         return await self._send(room_id, sender, target, member_content("leave", None, reason))
@@ -208,6 +215,10 @@ class MembershipChanges:
 
     async def _with_profile(self, user_id: UserID, content: JsonObject) -> JsonObject:
         return {**member_content("", await self._profiles.get(user_id)), **content}
+
+    async def _members_known(self, room_id: RoomID) -> None:
+        """What happens to others has to cite what they were. Raises ServerUnavailable."""
+        await self._partial.whole(await self._heads.nid_of(room_id))
 
     async def _membership(self, room_id: RoomID, user_id: UserID) -> str | None:
         return await self._joining.membership(await self._heads.get(room_id), user_id)

@@ -18,6 +18,7 @@ from homeserver.rooms.graph.receipt import MustBeStored, Receipt, Tip, receive
 from homeserver.rooms.graph.vertices import Refusal
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.send import RoomLocks
 from homeserver.rooms.store.events import place_of
 from homeserver.rooms.tying import BranchTying
@@ -42,11 +43,18 @@ class EventReceiver:
     """Takes in events that passed the checks of their format, signatures and hashes (1 to 3)."""
 
     def __init__(
-        self, heads: Heads, ingest: Ingest, tying: BranchTying, db: Database, locks: RoomLocks
+        self,
+        heads: Heads,
+        ingest: Ingest,
+        tying: BranchTying,
+        partial: PartialRooms,
+        db: Database,
+        locks: RoomLocks,
     ) -> None:
         self._heads = heads
         self._ingest = ingest
         self._tying = tying
+        self._partial = partial
         self._db = db
         self._locks = locks
 
@@ -78,6 +86,8 @@ class EventReceiver:
     async def _attempt(self, event: Event, given: GivenState | None, is_taken_in: bool) -> Received:
         async with self._locks.held(event.room_id):
             head = await self._heads.get(event.room_id)
+            if await self._partial.learn(head, event):
+                head = await self._heads.get(event.room_id)
             if given is None and await self._is_next(head, event):
                 stored = await self._ingest.accept(head, event)
             else:

@@ -36,9 +36,18 @@ class OtherServers(Protocol):
         """The room that an alias of another server names, and servers that are in it. Raises NotFound."""
 
     async def join(
-        self, user_id: UserID, room_id: RoomID, servers: Sequence[ServerName], content: JsonObject
+        self,
+        user_id: UserID,
+        room_id: RoomID,
+        servers: Sequence[ServerName],
+        content: JsonObject,
+        *,
+        partially: bool,
     ) -> JoinedElsewhere:
-        """Makes the join, with `content` for its own, and has one of the servers take it in."""
+        """Makes the join, with `content` for its own, and has one of the servers take it in.
+
+        `partially` says that most members may be missing from the state.
+        """
 
     async def knock(
         self, user_id: UserID, room_id: RoomID, servers: Sequence[ServerName], content: JsonObject

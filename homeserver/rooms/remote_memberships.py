@@ -22,6 +22,7 @@ from homeserver.rooms.send import EventSender
 from homeserver.rooms.store.elsewhere import ElsewhereRow
 from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.members import joined_users, summary_counts
+from homeserver.rooms.store.partial import partial_rooms
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -76,13 +77,17 @@ class RemoteMemberships:
 
     async def join(self, wish: Wish) -> Sent:
         """Joins by way of another server, also a room that this server knows."""
-        joined = await self._others.join(wish.user_id, wish.room_id, await self._servers(wish), wish.content)
+        is_known = await self._heads.is_known(wish.room_id)
+        joined = await self._others.join(
+            wish.user_id, wish.room_id, await self._servers(wish), wish.content, partially=not is_known
+        )
         # The server that took it in tells the others.
         with self._others.leaving_to_others(joined.join.event_id):
-            if await self._heads.is_known(wish.room_id):
+            if is_known:
                 position = (await self._return(joined)).position
             else:
-                position = await self._ingest.enter(joined.join, joined.state, joined.auth_chain)
+                missing = joined.servers if joined.is_partial else ()
+                position = await self._ingest.enter(joined.join, joined.state, joined.auth_chain, missing)
         return Sent(joined.join.event_id, position)
 
     async def knock(self, wish: Wish) -> Sent:
@@ -148,7 +153,8 @@ class RemoteMemberships:
 
 def _is_here(txn: Transaction, room: int, server_name: ServerName) -> bool:
     joined, _ = summary_counts(txn, [room]).get(room, (0, 0))
-    return not joined or bool(joined_users(txn, room, server_name, 1))
+    is_deserted = not joined and not partial_rooms(txn, room)
+    return is_deserted or bool(joined_users(txn, room, server_name, 1))
 
 
 def _accepted(received: Received) -> Received:

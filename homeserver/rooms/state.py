@@ -7,6 +7,7 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject, decode_json
+from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.reading import state_events
 from homeserver.rooms.store.events import line_at
 from homeserver.rooms.store.members import joined_member_events
@@ -35,15 +36,19 @@ class CurrentMembers(Protocol):
 class RoomStates:
     """State as the requester may see it: now, or when the requester left."""
 
-    def __init__(self, views: RoomViews, member_lists: CurrentMembers, db: Database) -> None:
+    def __init__(
+        self, views: RoomViews, partial: PartialRooms, member_lists: CurrentMembers, db: Database
+    ) -> None:
         self._views = views
+        self._partial = partial
         self._member_lists = member_lists
         self._db = db
 
     async def all(self, requester: Requester, room_id: RoomID) -> tuple[RoomView, list[TimelineEvent]]:
-        """All state events. Raises Forbidden, NotFound."""
+        """All state events. Raises Forbidden, NotFound, and ServerUnavailable where members are yet to come."""
         view = await self._views.of(requester, room_id)
-        return view, await self._db.read(state_at, view.room, view.line)
+        room = await self._partial.whole(view.room)
+        return view, await self._db.read(state_at, room.nid, view.line)
 
     async def one(self, requester: Requester, room_id: RoomID, slot: Slot) -> tuple[RoomView, TimelineEvent]:
         """Raises NotFound where the slot is empty."""
@@ -56,10 +61,11 @@ class RoomStates:
     async def members(
         self, requester: Requester, room_id: RoomID, at: int | None
     ) -> tuple[RoomView, Sequence[TimelineEvent]]:
-        """The member events, at the position `at` where one is given."""
+        """The member events, at the position `at` where one is given. Raises as `all` does."""
         view = await self._views.of(requester, room_id)
+        room = await self._partial.whole(view.room)
         if at is None and view.line == CURRENT:
-            return view, await self._member_lists.of(view.room)
+            return view, await self._member_lists.of(room.nid)
         return view, await self._db.read(_members_at, view, at)
 
     async def joined(self, requester: Requester, room_id: RoomID) -> dict[UserID, JsonObject]:
@@ -67,7 +73,8 @@ class RoomStates:
         view = await self._views.of(requester, room_id)
         if view.member is None or view.member.membership != "join":
             raise Forbidden("You are not joined to this room")
-        rows = await self._db.read(joined_member_events, view.room)
+        room = await self._partial.whole(view.room)
+        rows = await self._db.read(joined_member_events, room.nid)
         return {user_id: decode_json(client)["content"] for user_id, client in rows}
 
 

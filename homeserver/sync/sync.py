@@ -19,6 +19,7 @@ from homeserver.push.rules import UserRules
 from homeserver.rooms.expiry import Expiry
 from homeserver.rooms.ignored import is_ignored
 from homeserver.rooms.members import Members
+from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.stripped import stripped_state
@@ -121,6 +122,7 @@ class Syncer:
         unwanted: UnwantedInvites,
         encryption: EncryptionNews,
         elsewhere: ElsewhereNews,
+        partial: PartialRooms,
         lazy_members: LazyMembers,
         expiry: Expiry,
         clock: Clock,
@@ -139,6 +141,7 @@ class Syncer:
         self._unwanted = unwanted
         self._encryption = encryption
         self._elsewhere = elsewhere
+        self._partial = partial
         self._lazy_members = lazy_members
         self._expiry = expiry
         self._clock = clock
@@ -152,6 +155,7 @@ class Syncer:
         since, received = wish.since, wish.received
         self._encryption.received(requester, received)
         while True:
+            await self._wait_for_members(requester, wish, since)
             rooms = await self._members.rooms_of(requester.user_nid)
             # Read together with what memory says of the rooms, so that both are of one moment.
             upto = self._journal.position
@@ -175,7 +179,16 @@ class Syncer:
         with SYNC_WAITING.track_inprogress():
             return await self._waiting.until(topics, seconds)
 
+    async def _wait_for_members(self, requester: Requester, wish: SyncWish, since: int) -> None:
+        """Clients that want all members of the rooms they are shown anew get them at once, if they can be had."""
+        if not wish.filter.room.state.lazy_load_members:
+            rooms = await self._members.rooms_of(requester.user_nid)
+            await self._partial.wait_for(
+                nid for nid, row in rooms.items() if row.membership == "join" and row.since > since
+            )
+
     async def _initial(self, requester: Requester, wish: SyncWish) -> msgspec.Raw:
+        await self._wait_for_members(requester, wish, 0)
         rooms = await self._members.rooms_of(requester.user_nid)
         upto = self._journal.position
         included = [member for member in rooms.values() if wish.filter.room.includes(member.room_id)]

@@ -19,7 +19,7 @@ class NeighboursTestCase(NetworkTestCase):
 
     def settle(self, *others: Neighbour) -> None:
         """Lets the servers send what they have for each other."""
-        for _ in range(5):
+        for _ in range(11):
             for server in (self, self.home, *others):
                 server.reactor.advance(0.2)
 
@@ -50,7 +50,8 @@ class NeighboursTestCase(NetworkTestCase):
         return membership
 
     def rooms(self, section: str) -> Json:
-        """Bob's, by sync."""
+        """Bob's, by sync, once the servers have told each other everything."""
+        self.settle()
         return self.bob.sync().json.get("rooms", {}).get(section, {})
 
     def invited(self, room_id: str) -> set[tuple[str, str]]:

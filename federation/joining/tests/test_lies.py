@@ -168,7 +168,7 @@ class AnswerTests(LyingTestCase):
 
         self.network.lies["send_join"] = remember
         self.join(room_id)
-        self.bob.leave(room_id)
+        self.assertEqual(self.bob.leave(room_id).json, {})
         self.settle()
         self.alice.set_state(room_id, "m.room.name", {"name": "two"})
         self.network.lies["send_join"] = lambda answer: {**answer, "state": [*answer["state"], *first]}

@@ -10,6 +10,7 @@ class JoinTests(NeighboursTestCase):
             room_id = self.room(room_version=version, name=f"of version {version}")
             self.alice.send(room_id, "before")
             self.assertEqual(self.join(room_id).json, {"room_id": room_id})
+            self.settle()
             both = {self.alice.user_id, self.bob.user_id}
             self.assertEqual(self.joined(self.alice, room_id), both)
             self.assertEqual(self.joined(self.bob, room_id), both)
@@ -25,6 +26,7 @@ class JoinTests(NeighboursTestCase):
         since = self.bob.sync().next_batch
         room_id = self.room(name="Here")
         self.join(room_id)
+        self.settle()
         room = self.bob.sync(since).room(room_id)
         state = {(event["type"], event["state_key"]) for event in room["state"]["events"]}
         self.assertLessEqual({("m.room.name", ""), ("m.room.member", self.alice.user_id)}, state)

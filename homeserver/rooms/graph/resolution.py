@@ -96,7 +96,8 @@ class Resolver:
         resolved = resolve(self._room.version, state_sets, graph, agreed)
         nids = event_nids(self._txn, list(resolved.values()))
         numbers = {name: slot for slot, name in names.items()}
-        differing = {numbers[name]: nids[event_id] for name, event_id in resolved.items()}
+        # Other slots come from auth chains, where the room is not whole: all states agree on them, unknown as they are.
+        differing = {numbers[name]: nids[event_id] for name, event_id in resolved.items() if name in numbers}
         return differing | {slot: values[0][slot] for slot in agreeing if slot in values[0]}
 
 

@@ -67,6 +67,23 @@ def enter_timeline(txn: Transaction, rows: Sequence[Entrance]) -> None:
     )
 
 
+def correct_replaced(
+    txn: Transaction, room: int, after: int, events: Sequence[tuple[int, int | None, int]]
+) -> None:
+    """What stood before events of a slot, of those after a position: each is (slot, what was believed, what it was)."""
+    txn.execute_many(
+        """
+        UPDATE room_event SET replaces = %(event)s
+        WHERE room = %(room)s AND slot = %(slot)s AND position > %(after)s
+          AND coalesce(replaces, 0) = %(believed)s
+        """,
+        [
+            {"room": room, "slot": slot, "after": after, "believed": believed or 0, "event": event}
+            for slot, believed, event in events
+        ],
+    )
+
+
 def insert_bodies(txn: Transaction, bodies: Sequence[tuple[int, bytes, bytes]]) -> None:
     """Each is (nid, client JSON, federation JSON)."""
     txn.execute_many(

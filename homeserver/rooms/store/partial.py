@@ -1,12 +1,11 @@
 """Table room_partial: rooms of which not all members are known."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from homeserver.protocol.identifiers import EventID, RoomID, ServerName
-from homeserver.rooms.store.spans import EVER, Span
 from homeserver.storage.engine import Transaction
 
 
@@ -56,27 +55,3 @@ def partial_rooms(txn: Transaction, room: int | None = None) -> list[PartialRow]
 
 def delete_partial(txn: Transaction, room: int) -> None:
     txn.execute("DELETE FROM room_partial WHERE room = %(room)s", room=room)
-
-
-def first_spans(txn: Transaction, room: int, slots: Collection[int]) -> dict[int, Span]:
-    """The first value that each of the slots is known to have had; slots without any are left out."""
-    rows = txn.rows(
-        """
-        SELECT room, slot, from_line, to_line, event FROM room_state_span
-        WHERE room = %(room)s AND slot IN %(slots)s ORDER BY to_line DESC
-        """,
-        room=room, slots=list(slots),
-    )  # fmt: skip
-    # Of several, the first to end remains.
-    return {slot: Span(nid, slot, *rest) for nid, slot, *rest in rows}
-
-
-def correct_first_spans(txn: Transaction, room: int, events: Collection[tuple[int, int]]) -> None:
-    """Puts (slot, event) in the place of what was believed to have held from ever."""
-    txn.execute_many(
-        """
-        UPDATE room_state_span SET event = %(event)s
-        WHERE room = %(room)s AND slot = %(slot)s AND from_line = %(ever)s
-        """,
-        [{"room": room, "slot": slot, "event": event, "ever": EVER} for slot, event in events],
-    )

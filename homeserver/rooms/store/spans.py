@@ -52,6 +52,30 @@ def insert_spans(txn: Transaction, spans: Sequence[Span]) -> None:
     )
 
 
+def first_spans(txn: Transaction, room: int, slots: Collection[int]) -> dict[int, Span]:
+    """The first value that each of the slots is known to have had; slots without any are left out."""
+    rows = txn.rows(
+        """
+        SELECT room, slot, from_line, to_line, event FROM room_state_span
+        WHERE room = %(room)s AND slot IN %(slots)s ORDER BY to_line DESC
+        """,
+        room=room, slots=list(slots),
+    )  # fmt: skip
+    # Of several, the first to end remains.
+    return {slot: Span(nid, slot, *rest) for nid, slot, *rest in rows}
+
+
+def correct_first_spans(txn: Transaction, room: int, events: Sequence[tuple[int, int]]) -> None:
+    """Puts (slot, event) in the place of what was believed to hold from ever."""
+    txn.execute_many(
+        """
+        UPDATE room_state_span SET event = %(event)s
+        WHERE room = %(room)s AND slot = %(slot)s AND from_line = %(ever)s
+        """,
+        [{"room": room, "slot": slot, "event": event, "ever": EVER} for slot, event in events],
+    )
+
+
 def current_events(
     txn: Transaction, room: int, room_id: RoomID, version: RoomVersion, slots: Sequence[Slot]
 ) -> dict[Slot, Event]:

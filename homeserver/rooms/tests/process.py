@@ -29,6 +29,7 @@ from homeserver.rooms.invited_addresses import InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.members import Members
 from homeserver.rooms.new_rooms import NewRooms
+from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.relation_rules import RelationRules
@@ -83,7 +84,8 @@ class Process:
         self.clock = Clock(cast(ReactorTime, FakeReactor()))
         self.engine = engine
         self.db = Database(engine, make_threads)
-        self.journal = Journal(self.db, Waiting(self.clock))
+        waiting = Waiting(self.clock)
+        self.journal = Journal(self.db, waiting)
         self.users: Dictionary[UserID] = Dictionary(self.db, "known_user", ("user_id",), 20_000)
         self.heads = Heads(self.db, _BYTES)
         self.tails = Tails(_BYTES)
@@ -95,16 +97,20 @@ class Process:
         ]
         replays = Replays(self.db, _BYTES)
         self.locks: RoomLocks = KeyedLocks()
+        slots = Dictionary[Slot](self.db, "room_slot", ("type", "state_key"), 20_000)
+        self.partial = PartialRooms(
+            self.heads, self.users, slots, self.locks, waiting, self.db, [*before_members, self.members]
+        )
         self.ingest = Ingest(
             self.journal,
             self.db,
             RoomAppends(
                 self.clock,
-                [self.tails, *before_members, self.members, replays, *said, *projections],
+                [self.tails, *before_members, self.members, self.partial, replays, *said, *projections],
             ),
             self.heads,
             self.users,
-            Dictionary[Slot](self.db, "room_slot", ("type", "state_key"), 20_000),
+            slots,
             Dictionary[str](self.db, "room_event_type", ("type",), 100),
         )
         signer = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
@@ -115,7 +121,7 @@ class Process:
         self.history = History(self.heads, self.ingest, self.tails, self.db, self.locks, said)
         domains = LocalDomains(ServerName("test"))
         tying = BranchTying(self.sender, self.heads, domains, self.db)
-        self.receiver = EventReceiver(self.heads, self.ingest, tying, self.db, self.locks)
+        self.receiver = EventReceiver(self.heads, self.ingest, tying, self.partial, self.db, self.locks)
         self.redactor = Redactor(self.sender, self.heads, self.db, self.users)
 
     async def start(self) -> None:

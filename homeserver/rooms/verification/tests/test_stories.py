@@ -18,7 +18,7 @@ from homeserver.rooms.verification.differences import Findings
 from homeserver.rooms.verification.rebuilding import rebuild
 from homeserver.rooms.verification.stored import Identity
 
-_STORIES = int(os.environ.get("FOLKMOOT_TEST_STORIES", "4"))
+STORIES = int(os.environ.get("FOLKMOOT_TEST_STORIES", "4"))
 _IDENTITY = Identity(ServerName("test"), SigningKey("test", b"\x01" * 32))
 
 
@@ -48,7 +48,7 @@ class StoryTests(StoryVerificationTestCase):
     pytestmark = pytest.mark.wire  # it depends on the database
 
     def check(self, version: str) -> None:
-        for seed in range(_STORIES):
+        for seed in range(STORIES):
             rng = Random(f"verified {version} {seed}")
             arrivals = self.created(version)
             story = Story(arrivals.first_events(), rng)
@@ -67,7 +67,7 @@ class StoryTests(StoryVerificationTestCase):
         self.check("12")
 
     def test_a_server_that_joins_later(self) -> None:
-        for seed in range(_STORIES):
+        for seed in range(STORIES):
             rng = Random(f"verified joining {seed}")
             story, event = self.story_with_join(rng)
             arrivals = self.entered(story, event)
@@ -79,7 +79,7 @@ class StoryTests(StoryVerificationTestCase):
             self.check_rebuilt(arrivals)
 
     def test_history(self) -> None:
-        for seed in range(_STORIES):
+        for seed in range(STORIES):
             rng = Random(f"verified history {seed}")
             story, event = self.story_with_join(rng)
             arrivals = self.entered(story, event)
@@ -94,7 +94,7 @@ class StoryTests(StoryVerificationTestCase):
     def test_gaps(self) -> None:
         """Some events come after those that follow them: alone, or as history."""
         filled = 0
-        for seed in range(_STORIES):
+        for seed in range(STORIES):
             rng = Random(f"verified gaps {seed}")
             arrivals = self.created(rng.choice(("11", "12")))
             story = Story(arrivals.first_events(), rng)

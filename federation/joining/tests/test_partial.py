@@ -1,0 +1,128 @@
+"""Rooms of which the members come after the join."""
+
+from federation.joining.tests.neighbours import HOME, NeighboursTestCase
+from tests.client import Json
+
+
+class PartialTests(NeighboursTestCase):
+    """The room has more members than are needed to join it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.room_id = self.room(name="Town", topic="All of us")
+        self.others = [self.home.register(f"member{number}") for number in range(5)]
+        for other in self.others:
+            other.join(self.room_id)
+        self.everybody = {one.user_id for one in (self.alice, self.bob, *self.others)}
+
+    def withhold(self) -> None:
+        """Nobody is told the members until `tell`."""
+        self.network.lies["/state_ids/"] = lambda _: []
+
+    def tell(self) -> None:
+        del self.network.lies["/state_ids/"]
+        self.settle()
+
+    def partial(self) -> int:
+        return self.count("room_partial")
+
+    def synced(self) -> Json:
+        lazily = {"room": {"state": {"lazy_load_members": True}, "timeline": {"lazy_load_members": True}}}
+        return self.bob.sync(filter=lazily).room(self.room_id)
+
+    def test_the_members_come_behind(self) -> None:
+        self.join(self.room_id)
+        self.assertEqual(self.partial(), 1)
+        self.settle()
+        self.assertEqual(self.partial(), 0)
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
+        summary = self.synced()["summary"]
+        self.assertEqual(summary["m.joined_member_count"], len(self.everybody))
+
+    def test_meanwhile_everything_else_works(self) -> None:
+        self.withhold()
+        self.join(self.room_id)
+        self.settle()
+        self.assertEqual(self.partial(), 1)
+        self.assertEqual(self.bob.state(self.room_id, "m.room.topic")["topic"], "All of us")
+        self.bob.send(self.room_id, "here I am")
+        self.settle()
+        self.assertEqual(self.bodies(self.alice, self.room_id), ["here I am"])
+        # Of somebody who is not known yet.
+        self.others[0].send(self.room_id, "welcome")
+        self.settle()
+        self.assertEqual(self.bodies(self.bob, self.room_id), ["here I am", "welcome"])
+        self.assertEqual(self.membership(self.bob, self.room_id, self.others[0]), "join")
+        self.assertEqual(self.bob.state(self.room_id, "m.room.member", self.others[1].user_id).status, 404)
+        self.tell()
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
+
+    def test_members_who_change_meanwhile(self) -> None:
+        self.withhold()
+        self.join(self.room_id)
+        leaving, renamed = self.others[:2]
+        leaving.leave(self.room_id)
+        content = {"membership": "join", "displayname": "New Name"}
+        renamed.set_state(self.room_id, "m.room.member", content, renamed.user_id)
+        self.settle()
+        self.assertEqual(self.membership(self.bob, self.room_id, leaving), "leave")
+        self.tell()
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody - {leaving.user_id})
+        joined = self.bob.get(f"/rooms/{self.room_id}/joined_members")["joined"]
+        self.assertEqual(joined[renamed.user_id]["display_name"], "New Name")
+
+    def test_what_needs_all_members_waits(self) -> None:
+        self.withhold()
+        self.join(self.room_id)
+        paths = [f"/rooms/{self.room_id}/{path}" for path in ("members", "joined_members", "state")]
+        waiting = [self.bob.start("GET", path) for path in (*paths, "/sync")]
+        body = {"user_id": self.others[0].user_id}
+        waiting.append(self.bob.start("POST", f"/rooms/{self.room_id}/kick", body))
+        self.assertEqual([one.answer for one in waiting], [None] * 5)
+        self.tell()
+        answers = [one.answer for one in waiting]
+        self.assertEqual([answer and answer.status for answer in answers], [200, 200, 200, 200, 403])
+
+    def test_nobody_waits_for_ever(self) -> None:
+        self.withhold()
+        self.join(self.room_id)
+        asked = self.bob.start("GET", f"/rooms/{self.room_id}/members")
+        synced = self.bob.start("GET", "/sync")
+        self.reactor.pump([1.0] * 30)
+        assert asked.answer is not None
+        assert synced.answer is not None
+        self.assertEqual(asked.answer.error, (503, "M_UNKNOWN"))
+        self.assertEqual(synced.answer.status, 200)
+
+    def test_a_restart(self) -> None:
+        self.withhold()
+        self.join(self.room_id)
+        self.restart()
+        self.tell()
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
+
+    def test_another_server_is_asked(self) -> None:
+        third = self.another("third.example")
+        carol = third.register("carol")
+        self.join(self.room_id, carol)
+        self.settle(third)
+        self.network.liar = HOME
+        self.withhold()
+        self.join(self.room_id)
+        self.settle(third)
+        self.assertEqual(self.partial(), 0)
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody | {carol.user_id})
+
+    def test_a_state_that_does_not_fit(self) -> None:
+        self.network.lies["/state_ids/"] = lambda answer: {**answer, "pdu_ids": []}
+        self.join(self.room_id)
+        self.settle()
+        self.assertEqual(self.partial(), 1)
+
+    def test_leaving_meanwhile(self) -> None:
+        self.withhold()
+        self.join(self.room_id)
+        self.assertEqual(self.bob.leave(self.room_id).status, 200)
+        self.settle()
+        self.assertEqual(self.membership(self.alice, self.room_id, self.bob), "leave")
+        self.assertEqual(self.join(self.room_id).status, 200)

@@ -1,0 +1,243 @@
+"""Rooms that were entered without most of their members, which are fetched behind.
+
+https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_joinroomideventid (`omit_members`)
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from homeserver.protocol.errors import ServerUnavailable
+from homeserver.protocol.event import Event, Slot
+from homeserver.protocol.events import from_stored
+from homeserver.protocol.identifiers import EventID, RoomID, ServerName, UserID
+from homeserver.protocol.room_versions import RoomVersion
+from homeserver.rooms.appends import Accepted, Projection, StateChange
+from homeserver.rooms.graph.auth_graph import UnknownEvents
+from homeserver.rooms.graph.newcomer import GivenState
+from homeserver.rooms.graph.vertices import ShortIds
+from homeserver.rooms.head import Head, Heads
+from homeserver.rooms.store.events import correct_replaced, event_nids, stored_pdus
+from homeserver.rooms.store.partial import (
+    PartialRow,
+    delete_partial,
+    insert_partial,
+    partial_rooms,
+)
+from homeserver.rooms.store.spans import EVER, OPEN, Span, correct_first_spans, first_spans, insert_spans
+from homeserver.runtime.locks import KeyedLocks
+from homeserver.storage.database import Database
+from homeserver.storage.dictionary import Dictionary
+from homeserver.storage.engine import Transaction
+from homeserver.streams.journal import Topic
+from homeserver.streams.waiting import Waiting
+
+_MEMBER = "m.room.member"
+_PATIENCE_SECONDS = 25.0
+"""Less than clients wait for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRoom:
+    """A room (short id) of which all members are known. What needs all of them asks for this; see `PartialRooms`."""
+
+    nid: int
+
+
+class PartialRooms:
+    """Knows which rooms are not whole, and fills in members.
+
+    A member that is filled in holds from ever on the room's line, up to the first change that is known: every state
+    that was stored meanwhile has it at once.
+    """
+
+    def __init__(
+        self,
+        heads: Heads,
+        users: Dictionary[UserID],
+        slots: Dictionary[Slot],
+        locks: KeyedLocks[RoomID],
+        waiting: Waiting,
+        db: Database,
+        projections: Sequence[Projection],
+    ) -> None:
+        """`projections` are those that know who is where; no other is told of members that were always there."""
+        self._heads = heads
+        self._users = users
+        self._slots = slots
+        self._locks = locks
+        self._waiting = waiting
+        self._db = db
+        self._projections = projections
+        # Perhaps more than there are, never fewer.
+        self._rooms: set[int] | None = None
+
+    def start_at(self, _: int) -> None:
+        """Nothing is known, whatever was known before."""
+        self._rooms = None
+
+    async def all(self) -> Sequence[PartialRow]:
+        """The rooms that are not whole."""
+        return await self._db.read(partial_rooms)
+
+    async def whole(self, room: int) -> WholeRoom:
+        """The room (short id), once it is whole. Raises ServerUnavailable where that takes too long."""
+        if await self._row(room) is not None and not await self._is_whole_soon(room):
+            raise ServerUnavailable("The room's members are still being fetched; try again")
+        return WholeRoom(room)
+
+    async def wait_for(self, rooms: Iterable[int]) -> None:
+        """Waits until the rooms are whole, or as long as anybody can be kept waiting."""
+        perhaps = await self._perhaps()
+        for room in perhaps.intersection(rooms) if perhaps else ():
+            if await self._row(room) is not None:
+                await self._is_whole_soon(room)
+
+    async def learn(self, head: Head, event: Event) -> bool:
+        """Believes what an event of a partial room cites of members who are not known; whether that was news.
+
+        The room's lock is held. Raises UnknownEvents where the cited events are not here. The head is another after it.
+        """
+        row = await self._row(head.nid)
+        if row is None:
+            return False
+        here = await self._db.read(event_nids, list(event.auth_events))
+        missing = [event_id for event_id in event.auth_events if event_id not in here]
+        if missing:
+            raise UnknownEvents(missing)
+        cited = await self._events(event.auth_events, head.room_id, head.version)
+        members = {one.slot: one for one in cited.values() if one.is_state and one.type == _MEMBER}
+        if not members or not await self._unknown(head.nid, members):
+            return False
+        await head.settled()
+        await self._fill(head, row, members, is_end=False)
+        return True
+
+    async def join_of(self, row: PartialRow) -> Event:
+        """The join by which the room was entered."""
+        head = await self._heads.get(row.room_id)
+        return (await self._events([row.event_id], row.room_id, head.version))[row.event_id]
+
+    async def complete(self, row: PartialRow, given: GivenState) -> None:
+        """`given` is the whole state before the join by which the room was entered; its events are here."""
+        async with self._locks.held(row.room_id):
+            head = await self._heads.get(row.room_id)
+            await head.settled()
+            if await self._row(row.room) is not None:
+                wanted = [event_id for slot, event_id in given.items() if slot[0] == _MEMBER]
+                events = await self._events(wanted, row.room_id, head.version)
+                await self._fill(head, row, {one.slot: one for one in events.values()}, is_end=True)
+        self._waiting.wake([_topic(row.room)])
+
+    async def _is_whole_soon(self, room: int) -> bool:
+        await self._waiting.until([_topic(room)], _PATIENCE_SECONDS)
+        return await self._row(room) is None
+
+    async def _row(self, room: int) -> PartialRow | None:
+        if room not in await self._perhaps():
+            return None
+        rows = await self._db.read(partial_rooms, room)
+        return rows[0] if rows else None
+
+    async def _perhaps(self) -> set[int]:
+        """Rooms that may not be whole; no other is."""
+        if self._rooms is None:
+            self._rooms = {row.room for row in await self.all()}
+        return self._rooms
+
+    async def _events(
+        self, event_ids: Collection[EventID], room_id: RoomID, version: RoomVersion
+    ) -> dict[EventID, Event]:
+        pdus = await self._db.read(stored_pdus, list(event_ids))
+        return {
+            pdu.event_id: from_stored(pdu.client, pdu.federation, room_id, version)
+            for pdu in pdus
+            if not pdu.is_rejected
+        }
+
+    async def _unknown(self, room: int, members: Iterable[Slot]) -> bool:
+        nids = await self._slots.nids_of(members)
+        known = await self._db.read(first_spans, room, list(nids.values()))
+        return len(known) < len(nids)
+
+    async def _fill(
+        self, head: Head, row: PartialRow, members: Mapping[Slot, Event], *, is_end: bool
+    ) -> None:
+        targets = await self._users.nids_of(UserID(state_key) for _, state_key in members)
+        slots = await self._slots.nids_of(members)
+        told = {slots[slot]: (event, targets[UserID(slot[1])]) for slot, event in members.items()}
+        cause = _cause(row, await self.join_of(row), row.servers if is_end else ())
+        await self._db.write(self._write, cause, told, is_end)
+        # It knows these slots to be empty.
+        self._heads.discard(row.room_id)
+        for projection in self._projections:
+            projection.projected([cause])
+
+    def _write(
+        self, txn: Transaction, cause: Accepted, told: Mapping[int, tuple[Event, int]], is_end: bool
+    ) -> None:
+        """`told` has the member events, with the short ids of their users, by slot."""
+        nids = event_nids(txn, [event.event_id for event, _ in told.values()])
+        members = {slot: nids[event.event_id] for slot, (event, _) in told.items()}
+        known = first_spans(txn, cause.room, list(members))
+        spans = [
+            Span(cause.room, slot, EVER, OPEN, nid) for slot, nid in members.items() if slot not in known
+        ]
+        insert_spans(txn, spans)
+        wrong = _correct(txn, cause, members, known) if is_end else []
+        changes = []
+        for slot in (*(span.slot for span in spans), *wrong):
+            event, target = told[slot]
+            from_line = None if slot in known else EVER
+            changes.append(StateChange(slot, event, target, slot in known, from_line, members[slot]))
+        cause.changes = changes
+        for projection in self._projections:
+            projection.project(txn, [cause])
+        if is_end:
+            delete_partial(txn, cause.room)
+
+    def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        """Notes rooms that are entered without their members."""
+        for event in events:
+            if event.servers:
+                insert_partial(txn, event.room, event.nid, list(event.servers))
+
+    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
+        if any(event.servers for event in events):
+            self._rooms = None
+        return ()
+
+
+def _correct(
+    txn: Transaction, cause: Accepted, members: Mapping[int, int], known: Mapping[int, Span]
+) -> list[int]:
+    """Puts right what was believed of the members, event by slot; the slots of which that is the present value."""
+    room = cause.room
+    late = [one for one in known.values() if one.from_line != EVER]
+    insert_spans(txn, [Span(room, one.slot, EVER, one.from_line, members[one.slot]) for one in late])
+    wrong = [one for one in known.values() if one.from_line == EVER and one.event != members[one.slot]]
+    correct_first_spans(txn, room, [(one.slot, members[one.slot]) for one in wrong])
+    believed = [(one.slot, None) for one in late] + [(one.slot, one.event) for one in wrong]
+    correct_replaced(txn, room, cause.position, [(slot, event, members[slot]) for slot, event in believed])
+    return [one.slot for one in wrong if one.to_line == OPEN]
+
+
+def _cause(row: PartialRow, join: Event, servers: Sequence[ServerName]) -> Accepted:
+    """The join once more, as projections were told of it; they are told now what else it would have brought."""
+    return Accepted(
+        event=join,
+        short_ids=ShortIds(0, None, 0, None),
+        client=b"",
+        federation=b"",
+        state_before=0,
+        state_after=0,
+        room=row.room,
+        nid=row.event,
+        position=row.position,
+        known=row.event,
+        is_told_again=True,
+        servers=dict.fromkeys(servers, -1),
+    )
+
+
+def _topic(room: int) -> tuple[str, int]:
+    return ("whole room", room)
