@@ -22,6 +22,7 @@ from config.outbound import Outbound
 from config.passwords import Passwords
 from config.people import People
 from config.previews import Previews
+from config.push import Push
 from config.rate_limits import RateLimits
 from config.registration import AutoJoin, Registration, Terms
 from config.retention import Retention
@@ -72,6 +73,7 @@ class Config:
     turn: Turn = section("Calls", Turn)
     media: Media = section("Media", Media)
     previews: Previews = section("Previews", Previews)
+    push: Push = section("Push", Push)
     app_services: AppServices = section("Application services", AppServices)
     federation: Federation = section("Federation", Federation)
     outbound: Outbound = section("Outgoing requests", Outbound)

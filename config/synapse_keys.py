@@ -132,7 +132,6 @@ UNUSED = frozenset(
         "presence.include_offline_users_on_sync",
         "presence.presence_router",
         "print_pidfile",
-        "push",
         "push_rules",
         "pusher_instances",
         "rc_message_burst_count",
