@@ -12,7 +12,7 @@ from homeserver.http.endpoint import Auth, FileAnswer, Limit, endpoint
 from homeserver.media.downloads import Downloads
 from homeserver.media.lookup import Wanted
 from homeserver.media.multipart import multipart
-from homeserver.media.pictures.child import Job
+from homeserver.media.pictures.jobs import Job
 from homeserver.media.thumbnails import Thumbnails
 from homeserver.runtime.randomness import Randomness
 

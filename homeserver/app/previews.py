@@ -7,9 +7,7 @@ from homeserver.app.media import MediaParts
 from homeserver.http.outbound import Outbound
 from homeserver.http.outbound_addresses import AddressRules
 from homeserver.http.outbound_tls import Trust
-from homeserver.media.api import PreviewEndpoints
 from homeserver.media.previews.pictures import PreviewPictures
-from homeserver.media.previews.previews import Previews
 from homeserver.runtime.tasks import Every
 
 
@@ -17,6 +15,10 @@ def previews(core: Core, media: MediaParts) -> Contribution:
     settings = core.config.previews
     if not settings.enabled:
         return Contribution()
+    # With them comes lxml, whose 5 MB those without previews need not have.
+    from homeserver.media.previews.api import PreviewEndpoints  # noqa: PLC0415
+    from homeserver.media.previews.previews import Previews  # noqa: PLC0415
+
     outbound = Outbound(
         core.around.reactor,
         AddressRules(settings.ip_range_blocklist, settings.ip_range_allowlist),

@@ -13,8 +13,7 @@ from homeserver.http.endpoint import Answer, Auth, FileAnswer, Limit, Upload, en
 from homeserver.http.requester import Requester
 from homeserver.media.downloads import Downloads
 from homeserver.media.lookup import Wanted
-from homeserver.media.pictures.child import Job
-from homeserver.media.previews.previews import Previews
+from homeserver.media.pictures.jobs import Job
 from homeserver.media.thumbnails import Thumbnails
 from homeserver.media.uploads import Uploads
 from homeserver.protocol.json import JsonObject
@@ -132,30 +131,6 @@ class UploadLimitEndpoints:
             "You have uploaded as much as the administrators of this server allow in a certain time."
             " Try again later, or ask them for more.",
         )
-
-
-class PreviewQuery(msgspec.Struct):
-    """`ts` is the time of which the client wishes a preview; there is only that of now."""
-
-    url: str
-    ts: int | None = None
-
-
-class PreviewEndpoints:
-    def __init__(self, previews: Previews) -> None:
-        self._previews = previews
-
-    @endpoint(
-        "GET",
-        "/_matrix/client/v1/media/preview_url",
-        "/_matrix/media/(v3|r0|v1)/preview_url",
-        auth=Auth.USER,
-        limit=Limit.NONE,
-        waits=True,
-    )
-    async def preview(self, query: PreviewQuery) -> msgspec.Raw:
-        """What a web page says of itself."""
-        return msgspec.Raw(await self._previews.preview(query.url))
 
 
 class DownloadEndpoints:

@@ -13,7 +13,7 @@ from homeserver.http.endpoint import FileAnswer
 from homeserver.media.contents import Contents
 from homeserver.media.headers import headers_of
 from homeserver.media.lookup import MediaLookup, Wanted
-from homeserver.media.pictures.child import Job
+from homeserver.media.pictures.jobs import Job
 from homeserver.media.pictures.workers import NoPicture, PictureTooLarge, Workers
 from homeserver.media.store.contents import Content
 from homeserver.media.store.media import LOCAL, Description

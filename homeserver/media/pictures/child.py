@@ -1,18 +1,19 @@
-"""The program that makes thumbnails, in a process of its own: `python -I child.py MEMORY MAX_PIXELS SOCKET`.
+"""The program that makes thumbnails, in a process of its own.
 
-On the socket it gets jobs: a JSON object with two open files, the picture and where its thumbnail goes. Each is
-answered by a JSON object. It opens nothing itself, and knows nothing of the server. Whatever goes wrong, it is killed.
+On a socket it gets jobs: a JSON object with two open files, the picture and where its thumbnail goes. Each is
+answered by a JSON object. It opens nothing itself, and has nothing of the server. Whatever goes wrong, it is killed.
 """
 
 import json
 import os
 import resource
 import socket
-import sys
 from io import BytesIO
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from PIL import Image, ImageCms, ImageOps, ImageSequence
+
+from homeserver.media.pictures.jobs import Job, Made
 
 # Each decoder is code that strangers' bytes go through, so these must do.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
@@ -27,25 +28,8 @@ _MOST_OUTPUT = 64 * 1024 * 1024
 _NICE = 10
 
 
-class Job(NamedTuple):
-    """What is wanted. `method` is `crop` or `scale`; sizes are in pixels."""
-
-    width: int
-    height: int
-    method: str
-    animated: bool
-
-
 class TooLarge(Exception):
     """The picture has more pixels than are looked at."""
-
-
-class Made(NamedTuple):
-    """The media type of the thumbnail, and the size of the picture in pixels, as it is looked at."""
-
-    content_type: str
-    width: int
-    height: int
 
 
 def make(source: IO[bytes], target: IO[bytes], job: Job, max_pixels: int) -> Made:
@@ -178,6 +162,7 @@ def _answer(source: int, target: int, job: Job, max_pixels: int) -> dict[str, An
 
 
 def main(memory: int, max_pixels: int, descriptor: int) -> None:
+    """Takes jobs from a socket until its other end is closed; `memory` is in bytes."""
     _limit(memory)
     jobs = socket.socket(fileno=descriptor)
     while True:
@@ -186,7 +171,3 @@ def main(memory: int, max_pixels: int, descriptor: int) -> None:
             return
         source, target = files
         jobs.send(json.dumps(_answer(source, target, Job(**json.loads(message)), max_pixels)).encode())
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))

@@ -9,12 +9,19 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
-from homeserver.media.pictures.child import Job, Made
+from homeserver.media.pictures.jobs import Job, Made
 from homeserver.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
 
-_PROGRAM = Path(__file__).with_name("child.py")
+# -I: neither the environment nor the current directory has a say in what it runs. It imports Pillow, so we need not.
+_PYTHON = (sys.executable, "-I", "-c")
+_PROGRAM = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from homeserver.media.pictures.child import main
+main(*map(int, sys.argv[1:]))
+"""
 _SECONDS = 20.0
 _LONGEST_ANSWER = 4096
 # What is there before a picture is, and for each of its pixels: a decoded one, a copy, and what decoders remember.
@@ -96,10 +103,8 @@ class Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         memory = _MEMORY + _MEMORY_OF_PIXEL * max_pixels
         with theirs:
-            arguments = [str(_PROGRAM), str(memory), str(max_pixels), str(theirs.fileno())]
             self._process = subprocess.Popen(
-                # -I: neither the environment nor the current directory has a say in what it runs.
-                [sys.executable, "-I", *arguments],
+                [*_PYTHON, _PROGRAM, str(memory), str(max_pixels), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

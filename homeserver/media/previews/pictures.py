@@ -8,7 +8,7 @@ from homeserver.accounts.domains import LocalDomains
 from homeserver.http.outbound import Bounds, Outbound
 from homeserver.media.contents import Contents
 from homeserver.media.inspection import Inspection
-from homeserver.media.pictures.child import Job
+from homeserver.media.pictures.jobs import Job
 from homeserver.media.pictures.workers import NoPicture, PictureTooLarge, Workers
 from homeserver.media.reopening import reopened
 from homeserver.media.store.contents import Content

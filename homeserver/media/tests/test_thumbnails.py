@@ -5,7 +5,7 @@ from PIL import Image
 
 from config.media import ThumbnailSize
 from homeserver.media.pictures import workers
-from homeserver.media.pictures.child import Job
+from homeserver.media.pictures.jobs import Job
 from homeserver.media.tests.media import CONTENT
 from homeserver.media.tests.pictures import BLUE, ORANGE, animation, decoded, encoded, picture, png_bomb
 from homeserver.media.thumbnails import size_to_make

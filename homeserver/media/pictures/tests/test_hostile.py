@@ -4,7 +4,6 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, cast
@@ -15,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from homeserver.media.pictures import workers
-from homeserver.media.pictures.child import Job
+from homeserver.media.pictures.jobs import Job
 from homeserver.media.pictures.workers import NoPicture, PictureTooLarge, Workers
 from homeserver.media.tests.pictures import animation, decoded, encoded, picture, png_bomb, png_with
 from homeserver.runtime.threads import InlineThreads
@@ -117,10 +116,8 @@ def test_bytes_by_chance(made: Made) -> None:
     assert made.is_well()
 
 
-def test_what_takes_too_long_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "child.py"
-    program.write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(workers, "_PROGRAM", program)
+def test_what_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_PROGRAM", "import time; time.sleep(60)")
     made = Made(Workers(InlineThreads(), MAX_PIXELS, seconds=0.5))
     with pytest.raises(NoPicture, match="memory or time"):
         made(picture(9, 9))
