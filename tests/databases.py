@@ -21,10 +21,15 @@ def fresh_engine() -> Engine:
     if chosen == "postgresql":
         return _one_postgres().emptied()
     if chosen == "sqlite":
-        engine = Sqlite(MEMORY)
-        migrate(engine, progress=lambda _: None)
-        return engine
+        return fresh_sqlite()
     raise ValueError(f"FOLKMOOT_TEST_DATABASE can be sqlite or postgresql, not {chosen}")
+
+
+def fresh_sqlite() -> Engine:
+    """In memory, whatever the run's database is."""
+    engine = Sqlite(MEMORY)
+    migrate(engine, progress=lambda _: None)
+    return engine
 
 
 class _OnePostgres:

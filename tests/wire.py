@@ -39,7 +39,7 @@ from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import decode_json
 from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.runtime.randomness import Randomness
-from homeserver.storage.engine import Transaction
+from homeserver.storage.engine import Engine, Transaction
 from tests.client import Answer, Client, Json, Request
 from tests.databases import fresh_engine
 from tests.spec import check_answer, find_operation
@@ -227,7 +227,7 @@ class WireTestCase(SynchronousTestCase):
         self.site = FrontDoor(self.reactor)
         self.media_store = Path(self._temporary_directory()) / "media_store"
         self.anonymous = WireClient(self.site)
-        self._engine = fresh_engine()
+        self._engine = self.new_engine()
         self._start()
         self.addCleanup(self._stop)
 
@@ -257,6 +257,10 @@ class WireTestCase(SynchronousTestCase):
         self.server: Server = build(config, self._engine, SigningKey("test", b"\x01" * 32), around)
         self.result_of(self.server.start())
         self.server.listen()
+
+    def new_engine(self) -> Engine:
+        """An empty database; on PostgreSQL the run has but one."""
+        return fresh_engine()
 
     def _temporary_directory(self) -> str:
         directory = TemporaryDirectory()

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from homeserver.http.outbound import Outbound, RequestFailed, Response
 from homeserver.protocol.json import decode_json, encode_json
+from homeserver.storage.engine import Engine
 from tests.client import Request
+from tests.databases import fresh_sqlite
 from tests.wire import Exchange, FrontDoor, WireTestCase
 
 _ORIGIN = re.compile(r'origin="([^"]+)"')
@@ -88,6 +90,9 @@ class Neighbour(WireTestCase):
     def __init__(self, name: str, *settings: str) -> None:
         super().__init__()
         self.settings = (f"server_name={name}", *_UNLIMITED, *settings)  # type: ignore[misc]  # each has its own
+
+    def new_engine(self) -> Engine:
+        return fresh_sqlite()
 
     def runTest(self) -> None:
         raise NotImplementedError
