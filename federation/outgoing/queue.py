@@ -1,10 +1,13 @@
 """The queue of one destination: read from the database, sent in order, repeated until it is acknowledged."""
 
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
+from federation.outgoing.fleeting import NOTHING, Fleeting, News
 from federation.outgoing.store import delivered, destination, failed
-from federation.outgoing.transaction import Transaction, next_transaction
+from federation.outgoing.transaction import MOST_EDUS, Transaction, next_transaction
 from federation.outgoing.turns import Turns
 from homeserver.protocol.errors import MatrixError
 from homeserver.protocol.identifiers import ServerName
@@ -41,6 +44,7 @@ class Queue:
         self._db = db
         self._clock = clock
         self._has_news = False
+        self._fleeting = Fleeting()
         self.is_running = False
         # Up to where everything was sent or need not be, once that is known.
         self._position: int | None = None
@@ -57,19 +61,21 @@ class Queue:
         self._has_news = True
         return not self.is_running
 
+    def fleeting_news(self, news: Iterable[News]) -> bool:
+        """What may be lost is new; whether `run` is now to be called."""
+        for one in news:
+            self._fleeting.put(one)
+        return not self.is_running
+
     async def run(self) -> None:
         """Sends until there is nothing more, or this server stops."""
         self.is_running = True
         try:
             if self._position is None and not await self._take_up():
                 return
-            while self._has_news:
-                self._has_news = False
-                transaction = await self._next()
-                while transaction is not None:
-                    if not await self._deliver(transaction):
-                        return
-                    transaction = await self._next()
+            while (transaction := await self._next()) is not None:
+                if not await self._deliver(transaction):
+                    return
             self.is_caught_up = True
             self._failing_since = None
         finally:
@@ -79,12 +85,30 @@ class Queue:
         """As it was left, perhaps by an earlier process; False where this server is stopping."""
         stored = await self._db.read(destination, self._server)
         if stored is None:
+            self._fleeting.clear()
             return False
         self._position, self._failing_since = stored.position, stored.failing_since
         wait = ((stored.retry_at or 0) - self._clock.now_ms()) / 1000
         return wait <= 0 or await self._sending.pause(self._server, wait)
 
     async def _next(self) -> Transaction | None:
+        """What is stored, if that may have changed, and with it what is not."""
+        assert self._position is not None, "it was taken up"
+        transaction = None
+        while self._has_news and transaction is None:
+            self._has_news = False
+            transaction = await self._stored()
+        if transaction is not None:
+            # There may be more.
+            self._has_news = True
+        elif self._fleeting:
+            transaction = Transaction(self._clock.now_ms(), [], [], self._position, [])
+        if transaction is None:
+            return None
+        room_left = MOST_EDUS - len(transaction.stored_edus)
+        return replace(transaction, fleeting=self._fleeting.take(room_left, self._clock.now_ms()))
+
+    async def _stored(self) -> Transaction | None:
         assert self._position is not None, "it was taken up"
         now_ms = self._clock.now_ms()
         was_long_away = self._failing_since is not None and now_ms - self._failing_since > _LONG_OUTAGE_MS
@@ -100,15 +124,21 @@ class Queue:
                     await self._sending.send(self._server, transaction)
             except MatrixError as error:
                 log.info("%s did not take a transaction: %s", self._server, error)
+                # What is stored is sent again as it was, but the rest as it is by then.
+                self._fleeting.give_back(transaction.fleeting)
+                transaction = replace(transaction, fleeting=NOTHING)
                 if not await self._wait_after_failure():
                     return False
+                if not transaction.is_stored:
+                    return True
             else:
                 await self._acknowledged(transaction)
                 return True
 
     async def _acknowledged(self, transaction: Transaction) -> None:
-        await self._db.write(delivered, self._server, transaction.position, transaction.edu_nids)
-        self._position = transaction.position
+        if transaction.is_stored or self._failing_since is not None:
+            await self._db.write(delivered, self._server, transaction.position, transaction.edu_nids)
+        self._position = max(self._position or 0, transaction.position)
         self.is_failing = False
 
     async def _wait_after_failure(self) -> bool:

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from federation.backoff import Backoff, alive_topic
 from federation.client.events import EventCalls
+from federation.outgoing.fleeting import News
 from federation.outgoing.queue import Queue
 from federation.outgoing.room_servers_store import delete_closed
 from federation.outgoing.store import delete_had_by_all, delete_idle_destinations, delete_old, servers_behind
@@ -109,6 +110,13 @@ class Queues:
         for server in servers:
             self._wake(server, None)
 
+    def tell(self, news: Mapping[ServerName, Sequence[News]]) -> None:
+        """Sends what may be lost."""
+        for server, theirs in news.items():
+            queue = self._queue(server)
+            if queue is not None and queue.fleeting_news(theirs):
+                self._run(server, queue)
+
     async def prune(self) -> None:
         """For an hourly task: ends what all servers have, and what is a month old."""
         upto = await self._db.read(current_position)
@@ -124,17 +132,27 @@ class Queues:
         await gatherResults(list(self._runs))
 
     def _wake(self, server: ServerName, position: int | None) -> None:
+        queue = self._queue(server)
+        if queue is not None and queue.news(position):
+            self._run(server, queue)
+
+    def _queue(self, server: ServerName) -> Queue | None:
+        """None for a server that is never spoken to."""
         try:
             self._allowed.check(server)
         except MatrixError:
-            return
+            return None
         queue = self._queues.get(server)
         if queue is None:
             queue = self._queues[server] = Queue(server, self._sender, self._turns, self._db, self._clock)
-        if queue.news(position) and not self._is_stopping:
-            run = run_in_background(f"sending to {server}", queue.run())
-            self._runs.add(run)
-            run.addBoth(lambda _: self._runs.discard(run))
+        return queue
+
+    def _run(self, server: ServerName, queue: Queue) -> None:
+        if self._is_stopping:
+            return
+        run = run_in_background(f"sending to {server}", queue.run())
+        self._runs.add(run)
+        run.addBoth(lambda _: self._runs.discard(run))
 
     def _count_sending(self) -> float:
         return sum(queue.is_running for queue in self._queues.values())

@@ -36,6 +36,21 @@ def servers_in(txn: Transaction, room: int, limit: int) -> list[ServerName]:
     return [ServerName(server) for (server,) in rows]
 
 
+def servers_now(txn: Transaction, rooms: Iterable[int]) -> dict[int, list[ServerName]]:
+    """The other servers that are in each of the rooms; rooms without any are left out."""
+    rows = txn.rows(
+        """
+        SELECT room, server FROM federation_room_server WHERE room IN %(rooms)s AND last = %(still)s
+        ORDER BY room, server
+        """,
+        rooms=list(rooms), still=STILL,
+    )  # fmt: skip
+    found: dict[int, list[ServerName]] = {}
+    for room, server in rows:
+        found.setdefault(room, []).append(ServerName(server))
+    return found
+
+
 def is_in(txn: Transaction, room: int, server: ServerName) -> bool:
     """Whether another server is in the room."""
     row = txn.row(

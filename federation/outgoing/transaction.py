@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from federation.outgoing.fleeting import NOTHING, Taken
 from federation.outgoing.store import OutgoingEvent, pending_events
 from federation.outgoing.waiting_edus import oldest_edus
 from homeserver.protocol.events import from_stored
@@ -19,14 +20,29 @@ _MOST_BYTES = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """With it the server has everything up to `position`. `edu_nids` are the numbers of those EDUs that are stored."""
+    """With it the server has everything up to `position`. `edu_nids` are the numbers of `stored_edus`."""
 
-    transaction_id: str
     origin_server_ts: int
     pdus: Sequence[JsonObject]
-    edus: Sequence[JsonObject]
+    stored_edus: Sequence[JsonObject]
     position: int
     edu_nids: Sequence[int]
+    fleeting: Taken = NOTHING
+
+    @property
+    def edus(self) -> Sequence[JsonObject]:
+        return [*self.stored_edus, *self.fleeting.edus]
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is more than what may be lost."""
+        return bool(self.pdus or self.stored_edus)
+
+    @property
+    def transaction_id(self) -> str:
+        """One of its own for every content: so none ever stands for another, whatever happened in between."""
+        content = encode_json([self.origin_server_ts, self.pdus, self.edus])
+        return blake2b(content, digest_size=16).hexdigest()
 
 
 def next_transaction(
@@ -37,15 +53,10 @@ def next_transaction(
     waiting = oldest_edus(txn, server, MOST_EDUS)
     if not events and not waiting:
         return None
-    edus = [decode_json(edu.edu) for edu in waiting]
-    pdus = [_pdu(event) for event in events]
-    content = encode_json([now_ms, pdus, edus])
     return Transaction(
-        # A number of its own for every content: so none ever stands for another, whatever happened in between.
-        transaction_id=blake2b(content, digest_size=16).hexdigest(),
         origin_server_ts=now_ms,
-        pdus=pdus,
-        edus=edus,
+        pdus=[_pdu(event) for event in events],
+        stored_edus=[decode_json(edu.edu) for edu in waiting],
         position=events[-1].position if events else after,
         edu_nids=[edu.nid for edu in waiting],
     )

@@ -46,8 +46,8 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     services = AppServiceParts(core)
     accounts = AccountParts(core, encryption.watch, services.services, signing_key)
     queries = services.queries(accounts)
-    presence = PresenceParts(core)
-    account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal)
+    presence = PresenceParts(core, federation.ephemeral)
+    account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal, federation.ephemeral)
     push = PushParts(core, account_data, receipts)
     member_index = MemberIndex(core.domains)
     user_index = UserIndex(core.db, member_index)
@@ -72,7 +72,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         [push.rules],
         message_index,
     )
-    talk = TalkParts(core, rooms, presence, account_data, receipts, push, encryption)
+    talk = TalkParts(core, rooms, presence, account_data, receipts, push, encryption, federation.ephemeral)
     incoming = IncomingParts(core, federation, rooms, talk, presence, encryption)
     people = PeopleParts(core, accounts, rooms, user_index)
     media = MediaParts(core, MediaCalls(federation.transport, core.outbound))

@@ -20,6 +20,7 @@ from federation.key_fetching import KeyFetcher
 from federation.keyring import Keyring
 from federation.notary import Notary
 from federation.outgoing.device_lists import OutgoingDeviceLists
+from federation.outgoing.ephemeral import OutgoingEphemeral
 from federation.outgoing.events import OutgoingEvents
 from federation.outgoing.queues import Queues, TransactionSender
 from federation.outgoing.to_device import RemoteInboxes
@@ -75,6 +76,7 @@ class FederationParts:
         self.users = UsersElsewhere(
             DeviceCalls(self.transport), RemoteInboxes(self.queues), core.db, clock, randomness
         )
+        self.ephemeral = OutgoingEphemeral(core.domains, self.queues.tell, core.db, clock)
         self.device_lists = OutgoingDeviceLists(
             core.domains, self.queues.edus_stored, clock, shows_names=config.allow_device_names
         )
@@ -109,6 +111,7 @@ class FederationParts:
 
     async def _close(self) -> None:
         self._threads.stop()
+        self.ephemeral.stop()
         await self.queues.stop()
         await self._outbound.close()
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from homeserver.app.core import Core
 from homeserver.ephemeral.api import PresenceEndpoints
+from homeserver.ephemeral.listening import EphemeralListener
 from homeserver.ephemeral.presence.devices import Timeouts
 from homeserver.ephemeral.presence.shared import SharedPresence
 from homeserver.ephemeral.presence.tracking import PresenceTracker
@@ -13,7 +14,7 @@ from homeserver.rooms.members import Members
 class PresenceParts:
     """Who is there."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, listener: EphemeralListener) -> None:
         config = core.config.presence
         self.is_shown = config.enabled is not False
         self.shared = SharedPresence(core.db)
@@ -21,6 +22,7 @@ class PresenceParts:
             core.db,
             core.journal,
             self.shared,
+            listener,
             core.domains,
             core.clock,
             Timeouts(

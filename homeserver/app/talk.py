@@ -13,6 +13,7 @@ from homeserver.app.presence import PresenceParts
 from homeserver.app.push import PushParts
 from homeserver.app.rooms import RoomParts
 from homeserver.ephemeral.api import ReceiptEndpoints, TypingEndpoints
+from homeserver.ephemeral.listening import EphemeralListener
 from homeserver.ephemeral.read_markers import ReadMarkers
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.ephemeral.typing_notifications import Typing
@@ -39,11 +40,12 @@ class TalkParts:
         receipts: Receipts,
         push: PushParts,
         encryption: EncryptionParts,
+        listener: EphemeralListener,
     ) -> None:
         self._presence = presence.tracker
         self.account_data = account_data
         self.receipts = receipts
-        self.typing = Typing(core.journal, core.clock)
+        self.typing = Typing(core.journal, core.clock, listener)
         filters = Filters(core.db, core.clock, core.budget(shares.FILTERS))
         markers = ReadMarkers(self.receipts, self.account_data, rooms.members, rooms.lookup, core.clock)
         presence_news = PresenceNews(presence.shared, is_on=presence.is_shown)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 
+from homeserver.ephemeral.listening import EphemeralListener
 from homeserver.ephemeral.store import (
     READ_PRIVATE,
     ReceiptKey,
@@ -22,7 +23,13 @@ from homeserver.streams.last_changed import LastChanged
 class _ReceiptKind:
     """How receipts are stored (an EntryKind): a whole batch in one statement, without reading."""
 
-    def __init__(self, changed: LastChanged[int], moved: LastChanged[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        changed: LastChanged[int],
+        moved: LastChanged[tuple[int, int]],
+        listener: EphemeralListener,
+    ) -> None:
+        self._listener = listener
         self._changed = changed
         self._moved = moved
 
@@ -44,6 +51,7 @@ class _ReceiptKind:
             key = placed.entry.key
             self._changed.record(key.room_nid, placed.position)
             self._moved.record((key.room_nid, key.user_nid), placed.position)
+            self._listener.receipt_moved(key, placed.entry.event_id, placed.entry.ts)
         return {_who_sees(placed.entry.key) for placed in batch}
 
 
@@ -57,11 +65,11 @@ class Receipts:
     A change wakes the topic ("room", short id), a private one ("user", short id).
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, listener: EphemeralListener) -> None:
         self._journal = journal
         self._changed: LastChanged[int] = LastChanged()
         self._moved: LastChanged[tuple[int, int]] = LastChanged()
-        self._kind = _ReceiptKind(self._changed, self._moved)
+        self._kind = _ReceiptKind(self._changed, self._moved, listener)
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: changes up to `position` are only in the database."""

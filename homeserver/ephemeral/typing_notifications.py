@@ -6,6 +6,7 @@ https://spec.matrix.org/v1.19/client-server-api/#typing-notifications
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from homeserver.ephemeral.listening import EphemeralListener
 from homeserver.protocol.identifiers import UserID
 from homeserver.runtime.clock import Clock, DelayedCall
 from homeserver.runtime.tasks import run_in_background
@@ -24,7 +25,8 @@ class _Change:
 class _Changes:
     """The state that readers see (an EntryKind). It changes once the change is numbered, so both agree."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: EphemeralListener) -> None:
+        self._listener = listener
         self.changed: LastChanged[int] = LastChanged()
         self.typing: dict[int, set[UserID]] = {}
 
@@ -38,6 +40,9 @@ class _Changes:
         for placed in batch:
             self._apply(placed.entry)
             self.changed.record(placed.entry.room_nid, placed.position)
+            self._listener.typing_changed(
+                placed.entry.room_nid, placed.entry.user_id, is_typing=placed.entry.typing
+            )
         return {("room", placed.entry.room_nid) for placed in batch}
 
     def _apply(self, change: _Change) -> None:
@@ -53,10 +58,10 @@ class _Changes:
 class Typing:
     """Users who are typing, by room (short id). A change wakes the topic ("room", short id)."""
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    def __init__(self, journal: Journal, clock: Clock, listener: EphemeralListener) -> None:
         self._journal = journal
         self._clock = clock
-        self._changes = _Changes()
+        self._changes = _Changes(listener)
         self._expiry: dict[tuple[int, UserID], DelayedCall] = {}
 
     def start_at(self, position: int) -> None:

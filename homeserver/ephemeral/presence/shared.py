@@ -79,13 +79,15 @@ class SharedPresence:
                 for room in rooms[one.user_nid]:
                     self._enter(one.user_nid, room)
 
-    def joined(self, user_nid: int, room: int, position: int) -> None:
-        """Who is there becomes visible to the others in the room."""
+    def joined(self, user_nid: int, room: int, position: int) -> UserPresence | None:
+        """Who is there becomes visible to the others in the room. None for who is not, or was so before."""
         self._attempt = None
         presence = self._present.get(user_nid)
-        if presence is not None and room not in self._rooms_of.get(user_nid, ()):
-            self._enter(user_nid, room)
-            self._remember(Change(position, presence, (room,)))
+        if presence is None or room in self._rooms_of.get(user_nid, ()):
+            return None
+        self._enter(user_nid, room)
+        self._remember(Change(position, presence, (room,)))
+        return presence
 
     def left(self, user_nid: int, room: int) -> None:
         self._attempt = None

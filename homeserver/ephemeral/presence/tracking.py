@@ -13,6 +13,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from homeserver.accounts.domains import LocalDomains
+from homeserver.ephemeral.listening import EphemeralListener
 from homeserver.ephemeral.presence.devices import Device, Devices, Timeouts
 from homeserver.ephemeral.presence.shared import SharedPresence
 from homeserver.ephemeral.presence.state import State, UserPresence
@@ -46,8 +47,9 @@ class _Told:
 class _PresenceKind:
     """How changes of presence are stored (an EntryKind)."""
 
-    def __init__(self, shared: SharedPresence) -> None:
+    def __init__(self, shared: SharedPresence, listener: EphemeralListener) -> None:
         self._shared = shared
+        self._listener = listener
 
     def count(self, entry: _Told) -> int:
         return 1
@@ -62,6 +64,7 @@ class _PresenceKind:
         for placed in batch:
             told = placed.entry
             self._shared.changed(placed.position, told.presences, told.rooms)
+            self._listener.presence_changed(told.presences, told.rooms)
             topics |= {("user", one.user_nid) for one in told.presences}
             topics |= {("room", room) for rooms in told.rooms.values() for room in rooms}
         return topics
@@ -88,6 +91,7 @@ class PresenceTracker:
         db: Database,
         journal: Journal,
         shared: SharedPresence,
+        listener: EphemeralListener,
         domains: LocalDomains,
         clock: Clock,
         timeouts: Timeouts,
@@ -97,7 +101,8 @@ class PresenceTracker:
         self._db = db
         self._journal = journal
         self._shared = shared
-        self._kind = _PresenceKind(shared)
+        self._listener = listener
+        self._kind = _PresenceKind(shared, listener)
         self._domains = domains
         self._clock = clock
         self._timeouts = timeouts
@@ -194,7 +199,9 @@ class PresenceTracker:
 
     def _moved(self, user_nid: int, event: Accepted, *, is_member: bool) -> None:
         if is_member:
-            self._shared.joined(user_nid, event.room, event.position)
+            presence = self._shared.joined(user_nid, event.room, event.position)
+            if presence is not None:
+                self._listener.presence_changed([presence], {user_nid: (event.room,)})
         else:
             self._shared.left(user_nid, event.room)
 

@@ -1,10 +1,29 @@
 """A room as typing and receipts see it."""
 
+from collections.abc import Collection, Mapping, Sequence
+
+from homeserver.ephemeral.presence.state import UserPresence
+from homeserver.ephemeral.store import ReceiptKey
 from homeserver.protocol.errors import Forbidden
 from homeserver.protocol.identifiers import EventID, RoomID, UserID
 
 ROOM_ID = RoomID("!room:test")
 ROOM = 7
+
+
+class NobodyElse:
+    """An `EphemeralListener` where there are none but the clients."""
+
+    def typing_changed(self, room: int, user_id: UserID, *, is_typing: bool) -> None:
+        pass
+
+    def receipt_moved(self, key: ReceiptKey, event_id: str, ts: int) -> None:
+        pass
+
+    def presence_changed(
+        self, presences: Sequence[UserPresence], rooms: Mapping[int, Collection[int]]
+    ) -> None:
+        pass
 
 
 class OneRoom:

@@ -6,7 +6,7 @@ from homeserver.ephemeral.edus import receipt_edus
 from homeserver.ephemeral.read_markers import ReadMarkers
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.ephemeral.store import receipt_changes
-from homeserver.ephemeral.tests.rooms import ROOM, ROOM_ID, OneRoom
+from homeserver.ephemeral.tests.rooms import ROOM, ROOM_ID, NobodyElse, OneRoom
 from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject, JsonValue, decode_json
@@ -24,7 +24,7 @@ class TypingEndpointsTests(ServingTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.typing = Typing(self.journal, self.clock)
+        self.typing = Typing(self.journal, self.clock, NobodyElse())
         self.serve(TypingEndpoints(self.typing, OneRoom(ALICE), Unwatched()))
 
     def put(self, body: JsonValue, user: UserID | None = ALICE, path: str = PATH) -> Reply:
@@ -74,7 +74,7 @@ class ReceiptApiTestCase(ServingTestCase):
         for event_id in ("$1", "$2", "$3"):
             self.room.add(event_id)
         self.account_data = AccountData(self.db, self.journal)
-        receipts = Receipts(self.journal)
+        receipts = Receipts(self.journal, NobodyElse())
         markers = ReadMarkers(receipts, self.account_data, self.room, self.room, self.clock)
         self.serve(ReceiptEndpoints(markers, Unwatched()))
 

@@ -8,13 +8,13 @@ from homeserver.ephemeral.store import (
     delete_room,
     receipt_changes,
 )
-from homeserver.ephemeral.tests.rooms import ROOM
+from homeserver.ephemeral.tests.rooms import ROOM, NobodyElse
 
 
 class ReceiptsTests(ServingTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.receipts = Receipts(self.journal)
+        self.receipts = Receipts(self.journal, NobodyElse())
         self.key = ReceiptKey(ROOM, self.alice, READ, "")
 
     def move(self, key: ReceiptKey, event_id: str, event_position: int, ts: int = 1) -> int:

@@ -1,7 +1,7 @@
 from twisted.internet.defer import Deferred
 
 from homeserver.account_data.tests.serving import ALICE, BOB, ServingTestCase
-from homeserver.ephemeral.tests.rooms import ROOM
+from homeserver.ephemeral.tests.rooms import ROOM, NobodyElse
 from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.protocol.identifiers import UserID
 
@@ -9,7 +9,7 @@ from homeserver.protocol.identifiers import UserID
 class TypingTests(ServingTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.typing = Typing(self.journal, self.clock)
+        self.typing = Typing(self.journal, self.clock, NobodyElse())
 
     def start(self, user: UserID = ALICE, timeout: float = 30) -> None:
         self.result_of(self.typing.started(ROOM, user, timeout))
