@@ -68,17 +68,17 @@ def enter_timeline(txn: Transaction, rows: Sequence[Entrance]) -> None:
 
 
 def correct_replaced(
-    txn: Transaction, room: int, after: int, events: Sequence[tuple[int, int | None, int]]
+    txn: Transaction, room: int, since: int, events: Sequence[tuple[int, int | None, int]]
 ) -> None:
-    """What stood before events of a slot, of those after a position: each is (slot, what was believed, what it was)."""
+    """What stood before events of a slot, from a position on: each is (slot, what was believed, what it was)."""
     txn.execute_many(
         """
         UPDATE room_event SET replaces = %(event)s
-        WHERE room = %(room)s AND slot = %(slot)s AND position > %(after)s
+        WHERE room = %(room)s AND slot = %(slot)s AND position >= %(since)s
           AND coalesce(replaces, 0) = %(believed)s
         """,
         [
-            {"room": room, "slot": slot, "after": after, "believed": believed or 0, "event": event}
+            {"room": room, "slot": slot, "since": since, "believed": believed or 0, "event": event}
             for slot, believed, event in events
         ],
     )
