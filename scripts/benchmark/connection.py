@@ -88,15 +88,14 @@ class Connection(asyncio.Protocol):
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (443 if self._secure else 80)
         authorization = f"Authorization: Bearer {access_token}\r\n" if access_token else ""
-        self._head = (
-            f" HTTP/1.1\r\nHost: {parts.netloc}\r\n{authorization}"
-            "Content-Type: application/json\r\nContent-Length: "
-        ).encode()
+        self._head = (f" HTTP/1.1\r\nHost: {parts.netloc}\r\n{authorization}Content-Type: ").encode()
         self._transport: asyncio.Transport | None = None
         self._reader = AnswerReader()
         self._answer: asyncio.Future[Answer] | None = None
 
-    async def request(self, method: str, target: str, body: bytes = b"") -> Answer:
+    async def request(
+        self, method: str, target: str, body: bytes = b"", content_type: str = "application/json"
+    ) -> Answer:
         """Send one request and wait for its answer; `target` is the path and query, already encoded.
 
         Raises ProtocolError, or OSError when the server cannot be reached.
@@ -105,7 +104,14 @@ class Connection(asyncio.Protocol):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answer = answer
         transport.write(
-            b"".join((f"{method} {target}".encode(), self._head, b"%d\r\n\r\n" % len(body), body))
+            b"".join(
+                (
+                    f"{method} {target}".encode(),
+                    self._head,
+                    f"{content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode(),
+                    body,
+                )
+            )
         )
         return await answer
 
