@@ -50,9 +50,10 @@ def register(anonymous: HttpClient, username: str, *, admin: bool = False) -> Ht
     return _signed_in(anonymous, anonymous.post(REGISTER, body))
 
 
-def log_in(anonymous: HttpClient, user: HttpClient) -> HttpClient:
+def log_in(anonymous: HttpClient, user: HttpClient, device_id: str | None = None) -> HttpClient:
     """The user on one more device."""
     body = {
+        **({} if device_id is None else {"device_id": device_id}),
         "type": "m.login.password",
         "identifier": {"type": "m.id.user", "user": user.user_id},
         "password": PASSWORD,

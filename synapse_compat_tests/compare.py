@@ -60,9 +60,9 @@ class Stage:
         user = client.register(HttpClient(self._url), f"{username}{self._number}", admin=admin)
         return self._recorded(user)
 
-    def log_in(self, user: HttpClient) -> HttpClient:
+    def log_in(self, user: HttpClient, device_id: str | None = None) -> HttpClient:
         """The user on one more device; this is not recorded either."""
-        return self._recorded(client.log_in(HttpClient(self._url), user))
+        return self._recorded(client.log_in(HttpClient(self._url), user, device_id))
 
     def lines(self) -> Iterator[Line]:
         """The record, without what a server may choose as it likes."""

@@ -31,6 +31,19 @@ _FIXED = {
 # Lists without an order: these, and the `events` in those.
 _OF_EVENTS = {"account_data", "ephemeral", "invite_state", "presence", "state", "to_device"}
 _SETS = {"flows", "joined_rooms", "servers"}
+# Of what has this key, a list that is a whole answer has no order either.
+_EVENT_ID = "event_id"
+# Synapse repeats parts of an event beside where the specification has them, for clients of long ago.
+_REPEATED = {
+    "age",
+    "invite_room_state",
+    "knock_room_state",
+    "prev_content",
+    "prev_sender",
+    "redacted_because",
+    "replaces_state",
+    "user_id",
+}
 
 
 class Placeholders:
@@ -70,6 +83,8 @@ class Placeholders:
     def in_json(self, value: Json, key: str = "") -> Json:
         """With names for what servers choose, no moments, no texts for people, and nothing that is empty."""
         if isinstance(value, dict):
+            if _EVENT_ID in value and "origin_server_ts" in value:
+                value = {name: item for name, item in value.items() if name not in _REPEATED}
             # In an order that neither the server nor its IDs decide, as far as that can be.
             pairs = sorted(value.items(), key=lambda pair: _without_ids(pair[0]))
             named = {self.in_text(name): self.in_json(item, name) for name, item in pairs}
@@ -94,8 +109,17 @@ def in_order(value: Json, key: str = "", within: str = "") -> Json:
     if not isinstance(value, list):
         return value
     items = [in_order(item) for item in value]
-    has_none = key in _SETS or (key == "events" and within in _OF_EVENTS)
+    has_none = key in _SETS or (key == "events" and within in _OF_EVENTS) or _is_state(key, items)
     return sorted(items, key=_anonymous) if has_none else items
+
+
+def _is_state(key: str, items: list[Json]) -> bool:
+    """Whether this is all state, or all members, of a room."""
+    return (
+        key in ("", "chunk")
+        and bool(items)
+        and all(isinstance(item, dict) and _EVENT_ID in item and "state_key" in item for item in items)
+    )
 
 
 def _without_ids(text: str) -> str:

@@ -10,17 +10,6 @@ NOTHING: Json = {"types": []}
 ROOMS_ONLY: Json = {"presence": NOTHING, "account_data": NOTHING}
 
 DELIBERATE = [
-    Deliberate(
-        "Synapse repeats parts of an event beside where the specification has them, for clients of long ago",
-        "* .age",
-        "* .user_id",
-        "* .redacted_because.*",
-        "*.chunk.?.age",
-        "*.chunk.?.user_id",
-        "*.chunk.?.redacted_because.*",
-        "*.unsigned.redacted_because.age",
-        "*.unsigned.redacted_because.user_id",
-    ),
     Deliberate("The specification has no such key", "*.unsigned.redacted_by"),
     Deliberate(
         "unsigned: 'Contains optional extra information about the event.'",

@@ -1,0 +1,82 @@
+"""Keys of devices, messages to devices, key backups."""
+
+from collections.abc import Mapping
+
+from synapse_compat_tests.compare import Deliberate, Stage, compare
+from tests.client import Json
+
+ALGORITHM = "m.megolm_backup.v1.curve25519-aes-sha2"
+
+
+def devices(stage: Stage) -> None:
+    alice, bob = stage.log_in(stage.register("alice"), "PHONE"), stage.register("bob")
+    alice.create_room(members=[bob], room_version="11")
+
+    def signed(key: str, **more: Json) -> Json:
+        return {"key": key * 43, "signatures": {alice.user_id: {"ed25519:PHONE": "s" * 86}}, **more}
+
+    device_keys = {
+        "user_id": alice.user_id,
+        "device_id": "PHONE",
+        "algorithms": ["m.olm.v1.curve25519-aes-sha2"],
+        "keys": {"curve25519:PHONE": "a" * 43, "ed25519:PHONE": "b" * 43},
+        "signatures": {alice.user_id: {"ed25519:PHONE": "c" * 86}},
+    }
+    one_time = {"signed_curve25519:AAAA": signed("k")}
+    fallback = {"signed_curve25519:BBBB": signed("f", fallback=True)}
+    keys = {"device_keys": device_keys, "one_time_keys": one_time, "fallback_keys": fallback}
+    alice.post("/keys/upload", keys)
+    alice.post("/keys/upload", {"one_time_keys": {"signed_curve25519:AAAA": signed("z")}})
+    alice.post("/keys/upload")
+    bob.post("/keys/query", {"device_keys": {alice.user_id: [], "@nobody:localhost": []}})
+    bob.post("/keys/query", {"device_keys": {alice.user_id: ["NONE"]}})
+    for _ in range(3):
+        bob.post("/keys/claim", {"one_time_keys": {alice.user_id: {"PHONE": "signed_curve25519"}}})
+    bob.post("/keys/claim", {"one_time_keys": {alice.user_id: {"NONE": "signed_curve25519"}}})
+    bob.put("/sendToDevice/org.example.test/1", {"messages": {alice.user_id: {"PHONE": {"x": 1}}}})
+    bob.put("/sendToDevice/org.example.test/1", {"messages": {alice.user_id: {"PHONE": {"x": 2}}}})
+    bob.put("/sendToDevice/org.example.test/2", {"messages": {alice.user_id: {"*": {"all": 1}}}})
+    alice.sync(filter={"presence": {"types": []}, "account_data": {"types": []}, "room": {"rooms": []}})
+
+
+def test_devices(servers: Mapping[str, str]) -> None:
+    compare(devices, servers)
+
+
+def backups(stage: Stage) -> None:
+    alice = stage.register("alice")
+    room_id = alice.create_room(room_version="11")
+    alice.get("/room_keys/version")
+    wish: Json = {"algorithm": ALGORITHM, "auth_data": {"public_key": "p", "signatures": {}}}
+    version = alice.post("/room_keys/version", wish)["version"]
+    alice.get("/room_keys/version")
+    alice.get("/room_keys/version/99")
+    alice.put(f"/room_keys/version/{version}", {**wish, "algorithm": "other", "version": version})
+    alice.put(f"/room_keys/version/{version}", {**wish, "version": version})
+    session = {
+        "first_message_index": 1,
+        "forwarded_count": 0,
+        "is_verified": False,
+        "session_data": {"a": "b"},
+    }
+    one = f"/room_keys/keys/{room_id}/one"
+    for method, path, body in (
+        ("PUT", one, session),
+        ("PUT", one, {**session, "first_message_index": 5}),
+        ("GET", one, None),
+        ("GET", f"/room_keys/keys/{room_id}/none", None),
+        ("GET", f"/room_keys/keys/{room_id}", None),
+        ("GET", "/room_keys/keys", None),
+        ("PUT", "/room_keys/keys", {"rooms": {room_id: {"sessions": {"two": session}}}}),
+        ("DELETE", one, None),
+        ("DELETE", f"/room_keys/keys/{room_id}", None),
+        ("DELETE", "/room_keys/keys", None),
+    ):
+        alice.request(method, path, body, query={"version": version})
+    alice.delete(f"/room_keys/version/{version}")
+    alice.get("/room_keys/version")
+
+
+def test_backups(servers: Mapping[str, str]) -> None:
+    opaque = "etag: 'The current etag of the backup, an opaque string'"
+    compare(backups, servers, [Deliberate(opaque, "* DELETE */room_keys/keys[?]* .etag")])
