@@ -6,8 +6,8 @@ from typing import Any
 from homeserver.protocol.json import canonical_json
 from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.unpadded_base64 import encode_base64
-from tests.client import Answer
-from tests.wire import Exchange, WireClient
+from tests.client import Answer, Client
+from tests.wire import Exchange
 
 Json = Any
 
@@ -79,11 +79,11 @@ class DeviceKeys:
         }
 
 
-def keys_of(client: WireClient) -> DeviceKeys:
+def keys_of(client: Client) -> DeviceKeys:
     return DeviceKeys(client.user_id, client.device_id)
 
 
-def publish(client: WireClient, *key_ids: str) -> DeviceKeys:
+def publish(client: Client, *key_ids: str) -> DeviceKeys:
     """Uploads the device's keys, with one-time keys of these IDs."""
     keys = keys_of(client)
     body = {"device_keys": keys.device_keys(), "one_time_keys": keys.one_time_keys(*key_ids)}
@@ -98,13 +98,13 @@ def answered(exchange: Exchange) -> Answer:
     return exchange.answer
 
 
-def query(client: WireClient, *users: WireClient) -> Json:
+def query(client: Client, *users: Client) -> Json:
     answer = client.post("/keys/query", {"device_keys": {user.user_id: [] for user in users}})
     assert answer.status == 200, answer.body
     return answer.json
 
 
-def claim(client: WireClient, *devices: WireClient, algorithm: str = "signed_curve25519") -> Json:
+def claim(client: Client, *devices: Client, algorithm: str = "signed_curve25519") -> Json:
     wish: dict[str, dict[str, str]] = {}
     for device in devices:
         wish.setdefault(device.user_id, {})[device.device_id] = algorithm
@@ -113,5 +113,5 @@ def claim(client: WireClient, *devices: WireClient, algorithm: str = "signed_cur
     return answer["one_time_keys"]
 
 
-def send(client: WireClient, txn_id: str, messages: Json, type_: str = "org.example.note") -> Answer:
+def send(client: Client, txn_id: str, messages: Json, type_: str = "org.example.note") -> Answer:
     return client.put(f"/sendToDevice/{type_}/{txn_id}", {"messages": messages})
