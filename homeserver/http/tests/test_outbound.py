@@ -25,6 +25,7 @@ from homeserver.http.outbound import (
     Outbound,
     RequestFailed,
     Response,
+    TookTooLong,
 )
 from homeserver.http.outbound_addresses import AddressRules
 from homeserver.http.outbound_peers import Peer
@@ -239,10 +240,10 @@ class HostileServerTests(OutboundTestCase):
         def answer(connection: Script) -> None:
             connection.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx")
 
-        await self.fails(answer, RequestFailed, "took longer than 0.2 s", bounds=Bounds(seconds=0.2))
+        await self.fails(answer, TookTooLong, "took longer than 0.2 s", bounds=Bounds(seconds=0.2))
 
     async def test_silence(self) -> None:
-        await self.fails(lambda _: None, RequestFailed, "took longer", bounds=Bounds(seconds=0.2))
+        await self.fails(lambda _: None, TookTooLong, "took longer", bounds=Bounds(seconds=0.2))
 
     async def test_what_is_not_http(self) -> None:
         await self.fails(lambda c: c.transport.write(b"SSH-2.0\r\n\r\n"), RequestFailed, "cannot be reached")
