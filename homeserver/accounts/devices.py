@@ -43,6 +43,21 @@ class NobodyListens:
     async def device_renamed(self, user_nid: int) -> None: ...
 
 
+class AllListen:
+    """Several who listen, one after the other."""
+
+    def __init__(self, listeners: Sequence[DeviceListener]) -> None:
+        self._listeners = listeners
+
+    async def devices_deleted(self, user_nid: int) -> None:
+        for listener in self._listeners:
+            await listener.devices_deleted(user_nid)
+
+    async def device_renamed(self, user_nid: int) -> None:
+        for listener in self._listeners:
+            await listener.device_renamed(user_nid)
+
+
 class Devices:
     """Lists, names and ends sessions."""
 

@@ -5,6 +5,7 @@ from config.root import Config
 from federation.client.media import MediaCalls
 from federation.client.membership import MembershipCalls
 from homeserver.account_data.contents import AccountData
+from homeserver.accounts.devices import AllListen
 from homeserver.app.accounts import AccountParts
 from homeserver.app.appservices import AppServiceParts
 from homeserver.app.core import Surroundings, core_of
@@ -19,6 +20,7 @@ from homeserver.app.people import PeopleParts
 from homeserver.app.presence import PresenceParts
 from homeserver.app.previews import previews
 from homeserver.app.push import PushParts
+from homeserver.app.pushers import PusherParts
 from homeserver.app.resident import resident
 from homeserver.app.rooms import RoomParts
 from homeserver.app.server import Server
@@ -44,11 +46,14 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     memberships = MembershipParts(core)
     encryption = EncryptionParts(core, memberships, federation.users, federation.device_lists)
     services = AppServiceParts(core)
-    accounts = AccountParts(core, encryption.watch, services.services, signing_key)
-    queries = services.queries(accounts)
-    presence = PresenceParts(core, federation.ephemeral)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal, federation.ephemeral)
     push = PushParts(core, account_data, receipts)
+    pushers = PusherParts(core, memberships, push)
+    accounts = AccountParts(
+        core, AllListen([encryption.watch, pushers.pushers]), services.services, signing_key
+    )
+    queries = services.queries(accounts)
+    presence = PresenceParts(core, federation.ephemeral)
     member_index = MemberIndex(core.domains)
     user_index = UserIndex(core.db, member_index)
     message_index = [MessageIndex()] if config.search.enabled else []
@@ -68,11 +73,13 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         [federation.outgoing, services.events],
         message_index,
         of_members,
-        [push.notifying],
+        [push.notifying, pushers.news],
         [push.rules],
         message_index,
     )
-    talk = TalkParts(core, rooms, presence, account_data, receipts, push, encryption, federation.ephemeral)
+    talk = TalkParts(
+        core, rooms, presence, account_data, receipts, push, pushers, encryption, federation.ephemeral
+    )
     incoming = IncomingParts(core, federation, rooms, talk, presence, encryption)
     people = PeopleParts(core, accounts, rooms, user_index)
     media = MediaParts(core, MediaCalls(federation.transport, core.outbound))
@@ -87,6 +94,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         ),
         rooms.part(incoming.history),
         push.part(),
+        pushers.part(),
         encryption.part(accounts.reauthentication),
         talk.part(),
         people.part(),
@@ -112,6 +120,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         talk.start_at,
         rooms.start_at,
         push.start_at,
+        pushers.start_at,
         encryption.start_at,
         presence.tracker.start_at,
         incoming.start_at,

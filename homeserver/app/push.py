@@ -23,9 +23,9 @@ class PushParts:
     def __init__(self, core: Core, account_data: AccountData, receipts: Receipts) -> None:
         self._core = core
         self.rules = UserRules(core.db, core.journal)
-        self.unread = UnreadCounts(
-            core.db, core.journal, receipts, [account_data, self.rules], core.budget(shares.UNREAD)
-        )
+        self.sources = (account_data, self.rules)
+        """What users can change that has a part in what they are told of."""
+        self.unread = UnreadCounts(core.db, core.journal, receipts, self.sources, core.budget(shares.UNREAD))
         judge = Judge(core.domains, Rulesets(core.budget(shares.RULESETS)))
         self.notifying = Notifying(judge, self.unread, core.domains, core.clock)
 

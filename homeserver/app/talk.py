@@ -11,6 +11,7 @@ from homeserver.app.core import Contribution, Core
 from homeserver.app.encryption import EncryptionParts
 from homeserver.app.presence import PresenceParts
 from homeserver.app.push import PushParts
+from homeserver.app.pushers import PusherParts
 from homeserver.app.rooms import RoomParts
 from homeserver.ephemeral.api import ReceiptEndpoints, TypingEndpoints
 from homeserver.ephemeral.listening import EphemeralListener
@@ -39,6 +40,7 @@ class TalkParts:
         account_data: AccountData,
         receipts: Receipts,
         push: PushParts,
+        pushers: PusherParts,
         encryption: EncryptionParts,
         listener: EphemeralListener,
     ) -> None:
@@ -47,7 +49,9 @@ class TalkParts:
         self.receipts = receipts
         self.typing = Typing(core.journal, core.clock, listener)
         filters = Filters(core.db, core.clock, core.budget(shares.FILTERS))
-        markers = ReadMarkers(self.receipts, self.account_data, rooms.members, rooms.lookup, core.clock)
+        markers = ReadMarkers(
+            self.receipts, self.account_data, rooms.members, rooms.lookup, pushers.reading, core.clock
+        )
         presence_news = PresenceNews(presence.shared, is_on=presence.is_shown)
         unread = UnreadNews(push.unread, receipts, push.rules, core.db)
         finder = ChangeFinder(

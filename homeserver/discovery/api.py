@@ -25,6 +25,7 @@ _UNSTABLE_FEATURES = {
     "org.matrix.msc3773": True,  # unread counts for threads
     "org.matrix.msc3814": True,  # dehydrated devices
     "org.matrix.msc3856": True,  # the list of threads
+    "org.matrix.msc3881": True,  # pushers can be switched off, also from another session
     "org.matrix.msc3912": True,  # redactions of what relates to an event
     "org.matrix.msc3916.stable": True,  # downloads with a token
     "org.matrix.msc3952_intentional_mentions": True,

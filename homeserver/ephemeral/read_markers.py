@@ -4,7 +4,7 @@ https://spec.matrix.org/v1.19/client-server-api/#fully-read-markers
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
@@ -36,6 +36,13 @@ class Mark(NamedTuple):
     may_go_back: bool = False
 
 
+class ReadListener(Protocol):
+    """Implemented by `homeserver.push`."""
+
+    def has_read(self, user_nid: int) -> None:
+        """A local user's receipts have moved."""
+
+
 class ReadMarkers:
     """Moves the requester's markers in a room; none moves back, unless its user says so."""
 
@@ -45,12 +52,14 @@ class ReadMarkers:
         account_data: AccountData,
         membership: Membership,
         events: RoomEvents,
+        listener: ReadListener,
         clock: Clock,
     ) -> None:
         self._receipts = receipts
         self._account_data = account_data
         self._membership = membership
         self._events = events
+        self._listener = listener
         self._clock = clock
 
     async def move(self, requester: Requester, room_id: RoomID, marks: Sequence[Mark]) -> None:
@@ -73,6 +82,7 @@ class ReadMarkers:
         except FirstError as first:
             # What went wrong says more than that something did.
             first.subFailure.raiseException()
+        self._listener.has_read(requester.user_nid)
 
     async def _place(self, room_id: RoomID, mark: Mark) -> int | None:
         if mark.thread != UNTHREADED and not await may_read_in_thread(

@@ -46,3 +46,10 @@ SERVICES_FAILING = Gauge(
     "folkmoot_appservices_failing", "Application services that did not take what they were sent last."
 )
 REFUSED_PDUS = Counter("folkmoot_refused_pdus_total", "Events that another server refused.")
+PUSHES = Counter(
+    "folkmoot_pushes_total",
+    "Notifications that were brought to gateways, browsers and mailboxes, or not taken there.",
+    ["kind", "outcome"],
+)
+PUSHERS_BEHIND = Gauge("folkmoot_pushers_behind", "Pushers that are being told something, or wait to be.")
+PUSHERS_FAILING = Gauge("folkmoot_pushers_failing", "Pushers whose other side did not take what it was told last.")

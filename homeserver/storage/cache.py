@@ -1,7 +1,7 @@
 """Caches with a byte budget: each has its share of one global budget and forgets what was used least recently."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -38,6 +38,10 @@ class ByteBudgetCache(Generic[K, V]):
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.size -= entry[1]
+
+    def values(self) -> Iterator[V]:
+        """All that is kept, without using it."""
+        return (value for value, _ in self._entries.values())
 
     def clear(self) -> None:
         self._entries.clear()

@@ -67,6 +67,16 @@ class TypingEndpointsTests(ServingTestCase):
         self.assertEqual(self.put({"typing": True}, user=None).error, (401, "M_MISSING_TOKEN"))
 
 
+class Reading:
+    """A ReadListener."""
+
+    def __init__(self) -> None:
+        self.readers: list[int] = []
+
+    def has_read(self, user_nid: int) -> None:
+        self.readers.append(user_nid)
+
+
 class ReceiptApiTestCase(ServingTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -75,7 +85,8 @@ class ReceiptApiTestCase(ServingTestCase):
             self.room.add(event_id)
         self.account_data = AccountData(self.db, self.journal)
         receipts = Receipts(self.journal, NobodyElse())
-        markers = ReadMarkers(receipts, self.account_data, self.room, self.room, self.clock)
+        self.reading = Reading()
+        markers = ReadMarkers(receipts, self.account_data, self.room, self.room, self.reading, self.clock)
         self.serve(ReceiptEndpoints(markers, Unwatched()))
 
     def post(self, path: str, body: JsonValue, user: UserID = ALICE) -> Reply:

@@ -58,6 +58,12 @@ def ruleset(txn: Transaction, nid: int) -> PushRules:
     return _decode(row[0])
 
 
+def rulesets(txn: Transaction, nids: Sequence[int]) -> dict[int, PushRules]:
+    """Those of the rulesets that are in use; DEFAULT is not among them."""
+    rows = txn.rows("SELECT nid, rules FROM push_ruleset WHERE nid IN %(nids)s", nids=list(nids))
+    return {nid: _decode(rules) for nid, rules in rows}
+
+
 def delete_unused_rulesets(txn: Transaction) -> None:
     txn.execute(
         """

@@ -1,0 +1,95 @@
+"""Client API: pushers."""
+
+from typing import Annotated
+
+import msgspec
+
+from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.requester import Requester
+from homeserver.protocol.errors import InvalidParam, MissingParam
+from homeserver.protocol.json import JsonObject
+from homeserver.push.pushers.registering import Pushers
+from homeserver.push.store.pushers import NewPusher, Pusher
+
+_MOST_KEY_BYTES = 512
+_Name = Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class PusherBody(msgspec.Struct, frozen=True):
+    """What is optional here is so only for `kind` null."""
+
+    app_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    pushkey: Annotated[str, msgspec.Meta(min_length=1)]
+    kind: str | None
+    app_display_name: _Name | None = None
+    device_display_name: _Name | None = None
+    profile_tag: _Name | None = None
+    lang: _Name | None = None
+    data: JsonObject | None = None
+    append: bool = False
+    enabled: bool = msgspec.field(name="org.matrix.msc3881.enabled", default=True)
+
+
+class PusherList(msgspec.Struct, frozen=True):
+    pushers: list[JsonObject]
+
+
+class PusherEndpoints:
+    """https://spec.matrix.org/v1.19/client-server-api/#push-notifications"""
+
+    def __init__(self, pushers: Pushers) -> None:
+        self._pushers = pushers
+
+    @endpoint("GET", "/_matrix/client/(v3|r0)/pushers", auth=Auth.USER, limit=Limit.NONE)
+    async def pushers(self, requester: Requester) -> PusherList:
+        """The requester's pushers."""
+        return PusherList([shown(pusher) for pusher in await self._pushers.of(requester.user_nid)])
+
+    @endpoint("POST", "/_matrix/client/(v3|r0)/pushers/set", auth=Auth.USER, limit=Limit.NONE)
+    async def set_pusher(self, requester: Requester, body: PusherBody) -> JsonObject:
+        """Sets a pusher, or removes it where `kind` is null."""
+        if len(body.pushkey.encode(errors="replace")) > _MOST_KEY_BYTES or "\0" in body.pushkey + body.app_id:
+            raise InvalidParam(f"A pushkey has at most {_MOST_KEY_BYTES} bytes, and no NUL")
+        if body.kind is None:
+            await self._pushers.remove(requester.user_nid, body.app_id, body.pushkey)
+        else:
+            await self._pushers.set(requester, _new(requester, body, body.kind), append=body.append)
+        return {}
+
+
+def shown(pusher: Pusher) -> JsonObject:
+    """As its user sees it."""
+    seen: JsonObject = {
+        "app_id": pusher.app_id,
+        "pushkey": pusher.pushkey,
+        "kind": pusher.kind,
+        "app_display_name": pusher.app_display_name,
+        "device_display_name": pusher.device_display_name,
+        "lang": pusher.lang,
+        "data": pusher.data,
+        "org.matrix.msc3881.enabled": pusher.enabled,
+        "org.matrix.msc3881.device_id": pusher.device_id,
+    }
+    return seen if pusher.profile_tag is None else {**seen, "profile_tag": pusher.profile_tag}
+
+
+def _new(requester: Requester, body: PusherBody, kind: str) -> NewPusher:
+    required = ("app_display_name", "device_display_name", "lang", "data")
+    missing = [name for name in required if getattr(body, name) is None]
+    if missing:
+        raise MissingParam(f"Missing parameters: {', '.join(missing)}")
+    texts = (body.app_display_name, body.device_display_name, body.lang, body.profile_tag)
+    if any("\0" in text for text in texts if text is not None):
+        raise InvalidParam("No text of a pusher may have a NUL in it")
+    return NewPusher(
+        app_id=body.app_id,
+        pushkey=body.pushkey,
+        kind=kind,
+        device_nid=requester.device_nid,
+        app_display_name=body.app_display_name or "",
+        device_display_name=body.device_display_name or "",
+        profile_tag=body.profile_tag,
+        lang=body.lang or "",
+        data=body.data or {},
+        enabled=body.enabled,
+    )
