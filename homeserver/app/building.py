@@ -66,6 +66,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         accounts.identity_servers,
         MembershipCalls(federation.transport),
         joining.others,
+        federation.rooms,
         account_data,
         services.services,
         queries,

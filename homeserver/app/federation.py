@@ -26,6 +26,7 @@ from federation.outgoing.queues import Queues, TransactionSender
 from federation.outgoing.to_device import RemoteInboxes
 from federation.own_keys import OwnKeys
 from federation.remote_profiles import RemoteProfileLookup
+from federation.remote_rooms import RoomsToldOf
 from federation.request_authentication import RequestAuthentication
 from federation.server_names import AllowedServers, matches_any
 from federation.service_records import ServiceRecords, TwistedResolver
@@ -68,6 +69,7 @@ class FederationParts:
             clock,
             core.budget(shares.KEYS),
         )
+        self.rooms = RoomsToldOf(QueryCalls(self.transport))
         self.profiles = RemoteProfileLookup(QueryCalls(self.transport), core.domains)
         sender = TransactionSender(
             core.domains.default, EventCalls(self.transport), backoff, core.waiting, clock

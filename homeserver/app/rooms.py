@@ -52,6 +52,7 @@ from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.peeking import Peeking
 from homeserver.rooms.previews import Previews
+from homeserver.rooms.previews_elsewhere import RemotePreviews
 from homeserver.rooms.profile_news import ProfileNews
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.receive import EventReceiver
@@ -71,6 +72,7 @@ from homeserver.rooms.store.transactions import delete_transactions
 from homeserver.rooms.tails import Tails
 from homeserver.rooms.third_party_invites import InvitingServers, ThirdPartyInvites
 from homeserver.rooms.timeline import Timelines
+from homeserver.rooms.told_elsewhere import RemoteRooms
 from homeserver.rooms.tying import BranchTying
 from homeserver.rooms.upgrade import RoomUpgrade
 from homeserver.rooms.view import RoomViews
@@ -92,6 +94,7 @@ class RoomParts:
         identity_servers: IdentityServers,
         inviting_servers: InvitingServers,
         others: OtherServers,
+        told: RemoteRooms,
         account_data: AccountData,
         reserved: ReservedNames,
         on_demand: MadeOnDemand,
@@ -234,8 +237,13 @@ class RoomParts:
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, lookup, views),
             UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
-            PreviewEndpoints(previews, Hierarchies(self.heads, previews, db), directory),
-            PublicRoomsEndpoints(published, core.domains, core.config.room_directory),
+            PreviewEndpoints(
+                previews,
+                Hierarchies(self.heads, previews, db),
+                RemotePreviews(told, previews, self.elsewhere, remote.is_here, core.domains),
+                lookup,
+            ),
+            PublicRoomsEndpoints(published, told, core.domains, core.config.room_directory),
             RelationEndpoints(RelatedEvents(views, db), clock),
             ContextEndpoints(Contexts(views, core.journal, db), clock),
         ]

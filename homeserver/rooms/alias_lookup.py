@@ -21,6 +21,9 @@ class AliasLookup:
         self._on_demand = on_demand
         self._domains = domains
 
+    def is_local(self, alias: RoomAlias) -> bool:
+        return self._domains.is_local(alias)
+
     async def find(self, alias: RoomAlias) -> tuple[RoomID, Sequence[ServerName]]:
         """The room, and servers that are in it. Raises NotFound, and what the alias' server says."""
         if self._domains.is_local(alias):

@@ -10,12 +10,16 @@ import msgspec
 
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.identifiers import RoomID, parse_room_alias, parse_room_id
-from homeserver.rooms.directory import Directory
+from homeserver.protocol.errors import MissingToken
+from homeserver.protocol.identifiers import RoomID, parse_room_alias, parse_room_id, parse_server_name
+from homeserver.protocol.json import encode_json
+from homeserver.rooms.alias_lookup import AliasLookup
 from homeserver.rooms.hierarchy import DEEPEST, LARGEST_PAGE, Hierarchies, HierarchyRoom, HierarchyWish
 from homeserver.rooms.previews import Previews
+from homeserver.rooms.previews_elsewhere import RemotePreviews
 from homeserver.rooms.store.descriptions import Described
 from homeserver.rooms.stripped import dated_stripped_event
+from homeserver.rooms.told_elsewhere import ToldRoom
 
 
 class RoomSummary(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -24,7 +28,7 @@ class RoomSummary(msgspec.Struct, omit_defaults=True, kw_only=True):
     world_readable: bool
     guest_can_join: bool
     join_rule: str
-    room_version: str
+    room_version: str | None = None
     name: str | None = None
     topic: str | None = None
     avatar_url: str | None = None
@@ -34,6 +38,10 @@ class RoomSummary(msgspec.Struct, omit_defaults=True, kw_only=True):
     allowed_room_ids: Sequence[RoomID] | None = None
     membership: str | None = None
     children_state: Sequence[msgspec.Raw] | None = None
+
+
+class SummaryQuery(msgspec.Struct):
+    via: list[str] = []
 
 
 class HierarchyQuery(msgspec.Struct):
@@ -49,10 +57,13 @@ class HierarchyAnswer(msgspec.Struct, omit_defaults=True):
 
 
 class PreviewEndpoints:
-    def __init__(self, previews: Previews, hierarchies: Hierarchies, directory: Directory) -> None:
+    def __init__(
+        self, previews: Previews, hierarchies: Hierarchies, remote: RemotePreviews, lookup: AliasLookup
+    ) -> None:
         self._previews = previews
         self._hierarchies = hierarchies
-        self._directory = directory
+        self._remote = remote
+        self._lookup = lookup
 
     @endpoint(
         "GET",
@@ -62,12 +73,22 @@ class PreviewEndpoints:
         auth=Auth.OPTIONAL,
         limit=Limit.NONE,
     )
-    async def summary(self, requester: Requester | None, room_id_or_alias: str) -> RoomSummary:
+    async def summary(
+        self, requester: Requester | None, room_id_or_alias: str, query: SummaryQuery
+    ) -> RoomSummary:
         """What a room says of itself."""
+        via = [parse_server_name(name) for name in query.via]
         if room_id_or_alias.startswith("#"):
-            room_id = await self._directory.room_of(parse_room_alias(room_id_or_alias))
+            alias = parse_room_alias(room_id_or_alias)
+            if requester is None and not self._lookup.is_local(alias):
+                raise MissingToken("Other servers are asked only for those who are signed in")
+            room_id, servers = await self._lookup.find(alias)
+            via += servers
         else:
             room_id = parse_room_id(room_id_or_alias)
+        if requester is not None and await self._remote.is_elsewhere(room_id):
+            told = await self._remote.summary(requester, room_id, via)
+            return _told_summary(told.room, told.membership)
         summary = await self._previews.summary(requester, room_id)
         return room_summary(summary.room, membership=summary.membership)
 
@@ -82,9 +103,13 @@ class PreviewEndpoints:
         self, requester: Requester, room_id: RoomID, query: HierarchyQuery
     ) -> HierarchyAnswer:
         """The rooms of a space, and of the spaces in it."""
-        wish = HierarchyWish(
-            min(query.max_depth, DEEPEST), query.suggested_only, min(query.limit, LARGEST_PAGE), query.from_
-        )
+        limit = min(query.limit, LARGEST_PAGE)
+        if await self._remote.is_elsewhere(room_id):
+            told = await self._remote.page(
+                requester, room_id, limit, query.from_, suggested_only=query.suggested_only
+            )
+            return HierarchyAnswer([_told_in_hierarchy(room) for room in told.rooms], told.end)
+        wish = HierarchyWish(min(query.max_depth, DEEPEST), query.suggested_only, limit, query.from_)
         page = await self._hierarchies.page(requester, room_id, wish)
         return HierarchyAnswer([_in_hierarchy(room) for room in page.rooms], page.end)
 
@@ -115,3 +140,29 @@ def room_summary(
 
 def _in_hierarchy(found: HierarchyRoom) -> RoomSummary:
     return room_summary(found.room, children=[dated_stripped_event(event) for event in found.children])
+
+
+def _told_summary(
+    room: ToldRoom, membership: str | None = None, children: Sequence[msgspec.Raw] | None = None
+) -> RoomSummary:
+    return RoomSummary(
+        room_id=room.room_id,
+        num_joined_members=room.num_joined_members,
+        world_readable=room.world_readable,
+        guest_can_join=room.guest_can_join,
+        join_rule=room.join_rule,
+        room_version=room.room_version,
+        name=room.name,
+        topic=room.topic,
+        avatar_url=room.avatar_url,
+        canonical_alias=room.canonical_alias,
+        room_type=room.room_type,
+        encryption=room.encryption,
+        allowed_room_ids=room.allowed_room_ids or None,
+        membership=membership,
+        children_state=children,
+    )
+
+
+def _told_in_hierarchy(room: ToldRoom) -> RoomSummary:
+    return _told_summary(room, children=[msgspec.Raw(encode_json(child)) for child in room.children_state])

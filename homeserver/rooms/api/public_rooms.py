@@ -9,11 +9,13 @@ from config.directory import RoomDirectory
 from homeserver.accounts.domains import LocalDomains
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import Forbidden, MissingToken
-from homeserver.protocol.identifiers import RoomID, parse_server_name
+from homeserver.protocol.errors import MissingToken
+from homeserver.protocol.identifiers import RoomID, ServerName, parse_server_name
+from homeserver.protocol.json import JsonObject
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.store.descriptions import Described
 from homeserver.rooms.store.published import Search
+from homeserver.rooms.told_elsewhere import ListWish, RemoteRooms, ToldPage, ToldRoom
 
 _PATH = "/_matrix/client/(v3|r0)/publicRooms"
 _PAGE = 100
@@ -57,47 +59,94 @@ class PublicRoom(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class PublicRoomsPage(msgspec.Struct, omit_defaults=True):
     chunk: list[PublicRoom]
-    total_room_count_estimate: int
+    total_room_count_estimate: int | None = None
     next_batch: str | None = None
     prev_batch: str | None = None
 
 
 class PublicRoomsEndpoints:
-    def __init__(self, published: PublishedRooms, domains: LocalDomains, settings: RoomDirectory) -> None:
+    def __init__(
+        self,
+        published: PublishedRooms,
+        remote: RemoteRooms,
+        domains: LocalDomains,
+        settings: RoomDirectory,
+    ) -> None:
         self._published = published
+        self._remote = remote
         self._domains = domains
         self._settings = settings
 
     @endpoint("GET", _PATH, auth=Auth.OPTIONAL, limit=Limit.NONE)
     async def public_rooms(self, requester: Requester | None, query: PublicRoomsQuery) -> PublicRoomsPage:
         """Published rooms, those with most members first."""
-        if requester is None and not self._settings.without_auth:
+        server = self._elsewhere(query.server)
+        # Who is asked on whose behalf, other servers cannot tell.
+        if requester is None and (server is not None or not self._settings.without_auth):
             raise MissingToken("This server shows its rooms only to those who are signed in")
-        return await self._page(query.server, Search(), query.since, query.limit)
+        if server is not None:
+            wish = ListWish(query.limit, query.since, None, False, None)
+            return _told_page(await self._remote.listed(server, wish))
+        return await self._page(Search(), query.since, query.limit)
 
     @endpoint("POST", _PATH, auth=Auth.GUEST, limit=Limit.NONE)
     async def search_public_rooms(
         self, requester: Requester, query: ServerQuery, body: PublicRoomsWish
     ) -> PublicRoomsPage:
         """Published rooms of some types, with words in their name, alias or topic."""
+        server = self._elsewhere(query.server)
+        if server is not None:
+            return _told_page(await self._remote.listed(server, _remote_wish(body)))
         wanted = body.filter or Filter()
         search = Search((wanted.generic_search_term or "").casefold(), wanted.room_types)
         # No networks are bridged here, so a particular one has no rooms.
         if body.third_party_instance_id is not None and not body.include_all_networks:
             return PublicRoomsPage([], 0)
-        return await self._page(query.server, search, body.since, body.limit or _PAGE)
+        return await self._page(search, body.since, body.limit or _PAGE)
 
-    async def _page(
-        self, server: str | None, search: Search, since: str | None, limit: int
-    ) -> PublicRoomsPage:
-        if server is not None and not self._domains.speaks_for(parse_server_name(server)):
-            raise Forbidden(f"The rooms of {server} cannot be asked for: this server does not federate")
+    def _elsewhere(self, server: str | None) -> ServerName | None:
+        """The other server that is to be asked."""
+        name = None if server is None else parse_server_name(server)
+        return None if name is None or self._domains.speaks_for(name) else name
+
+    async def _page(self, search: Search, since: str | None, limit: int) -> PublicRoomsPage:
         if not self._settings.is_searchable:
             return PublicRoomsPage([], 0)
         page = await self._published.page(search, since or None, limit)
         return PublicRoomsPage(
             [public_room(room) for room in page.rooms], page.total, page.after, page.before
         )
+
+
+def _remote_wish(body: PublicRoomsWish) -> ListWish:
+    wanted = body.filter or Filter()
+    search: JsonObject = {}
+    if wanted.generic_search_term is not None:
+        search["generic_search_term"] = wanted.generic_search_term
+    if wanted.room_types is not None:
+        search["room_types"] = wanted.room_types
+    return ListWish(
+        body.limit or _PAGE, body.since, search, body.include_all_networks, body.third_party_instance_id
+    )
+
+
+def _told_page(page: ToldPage) -> PublicRoomsPage:
+    return PublicRoomsPage([_told_room(room) for room in page.rooms], page.total, page.after, page.before)
+
+
+def _told_room(room: ToldRoom) -> PublicRoom:
+    return PublicRoom(
+        room_id=room.room_id,
+        num_joined_members=room.num_joined_members,
+        world_readable=room.world_readable,
+        guest_can_join=room.guest_can_join,
+        join_rule=room.join_rule,
+        name=room.name,
+        topic=room.topic,
+        avatar_url=room.avatar_url,
+        canonical_alias=room.canonical_alias,
+        room_type=room.room_type,
+    )
 
 
 def public_room(room: Described) -> PublicRoom:
