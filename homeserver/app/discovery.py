@@ -1,14 +1,16 @@
 """What clients ask first."""
 
+from collections.abc import Sequence
+
 from homeserver.app.core import Contribution, Core
-from homeserver.discovery.api import DiscoveryEndpoints
+from homeserver.discovery.api import CapabilitySource, DiscoveryEndpoints
 from homeserver.discovery.calls import CallEndpoints
 from homeserver.discovery.third_party import NoNetworks, ThirdPartyEndpoints
 from homeserver.http.probes import ProbeEndpoints
 from homeserver.rooms.create import CREATABLE_VERSIONS
 
 
-def discovery(core: Core) -> Contribution:
+def discovery(core: Core, capabilities: Sequence[CapabilitySource]) -> Contribution:
     discovery = DiscoveryEndpoints(
         server_name=core.config.server.server_name,
         base_url=core.config.server.public_baseurl,
@@ -25,6 +27,7 @@ def discovery(core: Core) -> Contribution:
             "m.get_login_token": core.config.login_tokens.enabled,
             "m.forget_forced_upon_leave": core.config.rooms.forget_on_leave,
         },
+        sources=capabilities,
     )
     calls = CallEndpoints(core.config.turn, core.clock)
     return Contribution([discovery, calls, ThirdPartyEndpoints(NoNetworks()), ProbeEndpoints()])

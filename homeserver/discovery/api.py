@@ -1,6 +1,7 @@
 """Client API: what this server is, where it is and what it can do."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -75,6 +76,13 @@ class Capabilities(msgspec.Struct):
     capabilities: JsonObject
 
 
+class CapabilitySource(Protocol):
+    """A part of the server that has something to say of what it can do."""
+
+    async def capabilities(self) -> JsonObject:
+        """By their names."""
+
+
 class DiscoveryEndpoints:
     """https://spec.matrix.org/v1.19/client-server-api/#server-discovery and #capabilities-negotiation"""
 
@@ -89,6 +97,7 @@ class DiscoveryEndpoints:
         room_versions: Sequence[str],
         fixed_profile_fields: Sequence[str],
         switches: Mapping[str, bool],
+        sources: Sequence[CapabilitySource],
     ) -> None:
         """`base_url` is where clients reach the server, None where the operator did not say.
 
@@ -98,6 +107,7 @@ class DiscoveryEndpoints:
         if fixed_profile_fields:
             self._profile_fields["disallowed"] = list(fixed_profile_fields)
         self._switches: JsonObject = {name: {"enabled": is_on} for name, is_on in switches.items()}
+        self._sources = sources
         self._server_name = server_name
         self._base_url = base_url
         self._serve_server_wellknown = serve_server_wellknown
@@ -141,8 +151,12 @@ class DiscoveryEndpoints:
     @endpoint("GET", "/_matrix/client/(v3|r0)/capabilities", auth=Auth.GUEST, limit=Limit.NONE)
     async def capabilities(self, requester: Requester) -> Capabilities:
         """What users can do on this server."""
+        further: JsonObject = {}
+        for source in self._sources:
+            further |= await source.capabilities()
         return Capabilities(
             {
+                **further,
                 "m.room_versions": self._room_versions,
                 "m.profile_fields": self._profile_fields,
                 **self._switches,

@@ -210,6 +210,18 @@ class ServerNotTrusted(MatrixError):
     errcode, status = "M_SERVER_NOT_TRUSTED", 401
 
 
+class UnknownActivationToken(MatrixError):
+    """MSC4174."""
+
+    errcode, status = "M_UNKNOWN_ACTIVATION_TOKEN", 400
+
+
+class ExpiredActivationToken(MatrixError):
+    """MSC4174."""
+
+    errcode, status = "M_EXPIRED_ACTIVATION_TOKEN", 400
+
+
 class ThreepidDenied(MatrixError):
     errcode, status = "M_THREEPID_DENIED", 403
 

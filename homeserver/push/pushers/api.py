@@ -4,12 +4,12 @@ from typing import Annotated
 
 import msgspec
 
-from homeserver.http.endpoint import Auth, Limit, endpoint
+from homeserver.http.endpoint import Answer, Auth, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import InvalidParam, MissingParam
 from homeserver.protocol.json import JsonObject
 from homeserver.push.pushers.registering import Pushers
-from homeserver.push.store.pushers import NewPusher, Pusher
+from homeserver.push.store.pushers import WEB_PUSH, NewPusher, Pusher
 
 _MOST_KEY_BYTES = 512
 _Name = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -34,6 +34,11 @@ class PusherList(msgspec.Struct, frozen=True):
     pushers: list[JsonObject]
 
 
+class Activation(msgspec.Struct, frozen=True):
+    app_id: str
+    ack_token: str
+
+
 class PusherEndpoints:
     """https://spec.matrix.org/v1.19/client-server-api/#push-notifications"""
 
@@ -45,15 +50,33 @@ class PusherEndpoints:
         """The requester's pushers."""
         return PusherList([shown(pusher) for pusher in await self._pushers.of(requester.user_nid)])
 
-    @endpoint("POST", "/_matrix/client/(v3|r0)/pushers/set", auth=Auth.USER, limit=Limit.NONE)
-    async def set_pusher(self, requester: Requester, body: PusherBody) -> JsonObject:
-        """Sets a pusher, or removes it where `kind` is null."""
+    @endpoint(
+        "POST",
+        # The answer 201 is not in the specification, so clients that know it have a path of their own, too.
+        "/_matrix/client/(v3|r0|unstable/org.folkmoot.webpush)/pushers/set",
+        auth=Auth.USER,
+        limit=Limit.NONE,
+    )
+    async def set_pusher(self, requester: Requester, body: PusherBody) -> Answer:
+        """Sets a pusher, or removes it where `kind` is null. With 201 its client is sent a token to send back."""
         if len(body.pushkey.encode(errors="replace")) > _MOST_KEY_BYTES or "\0" in body.pushkey + body.app_id:
             raise InvalidParam(f"A pushkey has at most {_MOST_KEY_BYTES} bytes, and no NUL")
         if body.kind is None:
             await self._pushers.remove(requester.user_nid, body.app_id, body.pushkey)
-        else:
-            await self._pushers.set(requester, _new(requester, body, body.kind), append=body.append)
+            return Answer()
+        new = _new(requester, body, body.kind)
+        is_active = await self._pushers.set(requester, new, append=body.append)
+        return Answer(200 if is_active else 201)
+
+    @endpoint(
+        "POST",
+        "/_matrix/client/unstable/org.folkmoot.webpush/pushers/ack",
+        auth=Auth.USER,
+        limit=Limit.NONE,
+    )
+    async def activate(self, requester: Requester, body: Activation) -> JsonObject:
+        """Activates a pusher by the token that its client was sent (MSC4174)."""
+        await self._pushers.activate(requester.user_nid, body.app_id, body.ack_token)
         return {}
 
 
@@ -70,6 +93,8 @@ def shown(pusher: Pusher) -> JsonObject:
         "org.matrix.msc3881.enabled": pusher.enabled,
         "org.matrix.msc3881.device_id": pusher.device_id,
     }
+    if pusher.kind == WEB_PUSH:
+        seen["activated"] = pusher.activation is None
     return seen if pusher.profile_tag is None else {**seen, "profile_tag": pusher.profile_tag}
 
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from homeserver.push.pushers.alerts import Alert
-from homeserver.push.store.pushers import Pusher
+from homeserver.push.store.pushers import NewPusher, Pusher
 
 
 class NotTaken(Exception):
@@ -23,6 +23,14 @@ class Carrier(Protocol):
 
     tells_badges: bool
     """Whether it is told of counts alone, when a user has read something elsewhere."""
+    is_activated: bool
+    """Whether the client must first send back what it is brought by `activate` (MSC4174)."""
+
+    async def check(self, user_nid: int, new: NewPusher) -> None:
+        """Raises a MatrixError where the user cannot have such a pusher."""
+
+    async def activate(self, pusher: NewPusher, token: str) -> None:
+        """Raises NotTaken, Gone."""
 
     async def bring(self, pusher: Pusher, alert: Alert | None, badge: int) -> None:
         """Without an alert only the count is told. Raises NotTaken, Gone."""

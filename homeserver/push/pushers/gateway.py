@@ -5,54 +5,53 @@ https://spec.matrix.org/v1.19/push-gateway-api/
 
 from urllib.parse import urlsplit
 
-from config.push import Push
 from homeserver.http.outbound import Bounds, Outbound, RequestFailed
 from homeserver.protocol.errors import InvalidParam, MissingParam
-from homeserver.protocol.json import JsonObject
 from homeserver.push.pushers.alerts import Alert
 from homeserver.push.pushers.carrier import Gone, NotTaken
-from homeserver.push.store.pushers import Pusher
+from homeserver.push.pushers.contents import Contents, wants_badges
+from homeserver.push.store.pushers import NewPusher, Pusher
 
 _PATH = "/_matrix/push/v1/notify"
 _BOUNDS = Bounds(seconds=15, body=64 * 1024)
-# MSC4076: the client counts for itself.
-_NO_BADGE = ("disable_badge_count", "org.matrix.msc4076.disable_badge_count")
-
-
-def check_gateway(data: JsonObject) -> None:
-    """Raises MissingParam, InvalidParam."""
-    url = data.get("url")
-    if url is None:
-        raise MissingParam("data must have a url")
-    try:
-        parts = urlsplit(url)
-    except (ValueError, AttributeError):
-        raise InvalidParam("data.url is no URL") from None
-    # COMPAT(synapse): http:// too, for gateways beside the server.
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidParam("data.url must be an https URL")
-    if parts.path != _PATH:
-        raise InvalidParam(f"data.url must have the path {_PATH}")
 
 
 class GatewayCarrier:
     """Brings notifications to the gateway that the client named."""
 
     tells_badges = True
+    is_activated = False
 
-    def __init__(self, outbound: Outbound, settings: Push) -> None:
+    def __init__(self, outbound: Outbound, contents: Contents) -> None:
         self._outbound = outbound
-        self._include_content = settings.include_content
+        self._contents = contents
+
+    async def check(self, user_nid: int, new: NewPusher) -> None:
+        """Raises MissingParam, InvalidParam."""
+        url = new.data.get("url")
+        if url is None:
+            raise MissingParam("data must have a url")
+        try:
+            parts = urlsplit(url)
+        except (ValueError, AttributeError):
+            raise InvalidParam("data.url is no URL") from None
+        # COMPAT(synapse): http:// too, for gateways beside the server.
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidParam("data.url must be an https URL")
+        if parts.path != _PATH:
+            raise InvalidParam(f"data.url must have the path {_PATH}")
+
+    async def activate(self, pusher: NewPusher, token: str) -> None:
+        """These are active from the beginning."""
 
     async def bring(self, pusher: Pusher, alert: Alert | None, badge: int) -> None:
         """Raises NotTaken, and Gone where the gateway rejects the pushkey."""
-        counted = not any(pusher.data.get(name) for name in _NO_BADGE)
-        if alert is None and not counted:
+        if alert is not None:
+            notification = self._contents.of(pusher, alert, badge)
+        elif wants_badges(pusher):
+            notification = self._contents.count(pusher, badge)
+        else:
             return
-        notification = self._notification(pusher, alert)
-        if counted:
-            # The specification would leave zero out, but gateways take that for "as it was".
-            notification["counts"] = {"unread": badge}
         try:
             response = await self._outbound.post_json(
                 pusher.data["url"], {"notification": notification}, purpose="push gateway", bounds=_BOUNDS
@@ -65,40 +64,3 @@ class GatewayCarrier:
         rejected = answer.get("rejected")
         if isinstance(rejected, list) and pusher.pushkey in rejected:
             raise Gone("The gateway rejected the pushkey")
-
-    def _notification(self, pusher: Pusher, alert: Alert | None) -> JsonObject:
-        device: JsonObject = {
-            "app_id": pusher.app_id,
-            "pushkey": pusher.pushkey,
-            "pushkey_ts": pusher.changed_at // 1000,
-            "data": {name: value for name, value in pusher.data.items() if name != "url"},
-        }
-        if alert is None:
-            return {"devices": [device]}
-        told = alert.told
-        about: JsonObject = {
-            "event_id": told.event.key.event_id,
-            "room_id": told.room_id,
-            "prio": "high" if alert.is_urgent else "low",
-            "devices": [device],
-        }
-        if pusher.data.get("format") == "event_id_only":
-            return about
-        if alert.tweaks:
-            device["tweaks"] = alert.tweaks
-        return about | self._description(pusher, alert)
-
-    def _description(self, pusher: Pusher, alert: Alert) -> JsonObject:
-        told = alert.told
-        said: JsonObject = {"type": told.event.type, "sender": told.event.sender}
-        if told.event.type == "m.room.member":
-            said["user_is_target"] = told.event.key.state_key == pusher.user_id
-        names = {
-            "sender_display_name": told.sender_name,
-            "room_name": told.room_name,
-            "room_alias": told.room_alias,
-        }
-        said |= {name: value for name, value in names.items() if value}
-        if self._include_content and told.content:
-            said["content"] = told.content
-        return said

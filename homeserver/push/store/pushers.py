@@ -7,6 +7,9 @@ from homeserver.protocol.identifiers import DeviceID, UserID
 from homeserver.protocol.json import JsonObject, decode_json, encode_json
 from homeserver.storage.engine import Transaction
 
+GATEWAY, WEB_PUSH, EMAIL = "http", "webpush", "email"
+"""Kinds of pushers."""
+
 
 class Pusher(NamedTuple):
     """Where a user's notifications go. `device_id` is the session that made it; `changed_at` is in ms.
@@ -161,15 +164,18 @@ class Ended(NamedTuple):
     user_nid: int
 
 
-def pushers_without_session(txn: Transaction, now_ms: int, user_nid: int | None = None) -> list[Ended]:
-    """Whose session, account or confirmed address has ended; of one user or of all. Also those never activated."""
+def pushers_without_session(txn: Transaction, before_ms: int, user_nid: int | None = None) -> list[Ended]:
+    """Whose session, account or confirmed address has ended; of one user or of all.
+
+    Also those that should have been activated before `before_ms`.
+    """
     rows = txn.rows(
         f"""
         SELECT p.nid, p.user_nid FROM pusher p
         WHERE {"p.user_nid = %(user_nid)s AND" if user_nid is not None else ""} (
             p.device_nid IS NOT NULL
                 AND NOT EXISTS (SELECT 1 FROM account_device d WHERE d.nid = p.device_nid)
-            OR p.activation_ends_at < %(now_ms)s
+            OR p.activation_ends_at < %(before_ms)s
             OR EXISTS (
                 SELECT 1 FROM account a WHERE a.user_nid = p.user_nid AND a.deactivated_at IS NOT NULL
             )
@@ -179,7 +185,7 @@ def pushers_without_session(txn: Transaction, now_ms: int, user_nid: int | None 
             )
         )
         """,
-        now_ms=now_ms,
+        before_ms=before_ms,
         **({} if user_nid is None else {"user_nid": user_nid}),
     )
     return [Ended(*row) for row in rows]
