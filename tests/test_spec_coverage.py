@@ -39,6 +39,7 @@ _UNLIMITED = {
     "GET /_matrix/client/v3/capabilities": "answered from memory",
     "GET /_matrix/client/v3/login": "answered from memory",
     "GET /_matrix/client/v3/account/whoami": "answered from memory",
+    "POST /_matrix/client/v3/pushers/set": "there is no setting for it, as in Synapse",
     "POST /_matrix/client/v3/refresh": "takes a token that cannot be guessed",
     "POST /_matrix/client/v3/register": "accounts are counted, not the requests that lead to one",
     "GET /_matrix/client/v3/register/available": "counted with the accounts",
