@@ -1,4 +1,4 @@
-"""What cannot be told from positions: what came as history, when events were refused, and redactions that came first."""
+"""What positions do not tell: what came as history, when events were refused, which redactions came first."""
 
 from homeserver.storage.upgrade import run_sql
 
