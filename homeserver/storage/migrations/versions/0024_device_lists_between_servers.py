@@ -18,8 +18,8 @@ def upgrade() -> None:
             told BYTEA NOT NULL
         );
 
-        -- All devices and cross-signing keys of a user elsewhere, as JSON, as of the change stream_id of their server;
-        -- 0 where that is not known. While they are asked for, fetching says by which request. A row is there only
+        -- All devices and cross-signing keys of a user elsewhere, as JSON, as of the change stream_id of their server,
+        -- or 0 where that is not known. While they are asked for, fetching says by which request. A row is there only
         -- as long as every change is told of: it ends when one is missed, when the user leaves a room, and with the
         -- last local user of a room.
         CREATE TABLE federation_device_list (
