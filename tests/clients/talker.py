@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nio import AsyncClient, AsyncClientConfig, ErrorResponse, MatrixRoom, MegolmEvent, RoomMessageText
+from nio import (
+    AsyncClient,
+    AsyncClientConfig,
+    ErrorResponse,
+    MatrixRoom,
+    MegolmEvent,
+    RoomMessageNotice,
+    RoomMessageText,
+)
 
 PATIENCE = 30  # seconds, on a machine that is busy with other things
 PASSWORD = "correct horse battery staple"
@@ -42,10 +50,13 @@ class Talker:
             url, localpart, store_path="" if store is None else str(store), config=config
         )
         self.heard: list[Heard] = []
+        self.notices: list[Heard] = []
+        """What bots said."""
         self.unreadable: list[MegolmEvent] = []
         self._localpart = localpart
         self._syncing: asyncio.Task[None] | None = None
         self.client.add_event_callback(self._on_message, RoomMessageText)
+        self.client.add_event_callback(self._on_notice, RoomMessageNotice)
         self.client.add_event_callback(self._on_unreadable, MegolmEvent)
 
     @property
@@ -107,9 +118,12 @@ class Talker:
     async def _on_message(self, _: MatrixRoom, event: RoomMessageText) -> None:
         self.heard.append(_heard(event))
 
+    async def _on_notice(self, _: MatrixRoom, event: RoomMessageNotice) -> None:
+        self.notices.append(_heard(event))
+
     async def _on_unreadable(self, _: MatrixRoom, event: MegolmEvent) -> None:
         self.unreadable.append(event)
 
 
-def _heard(event: RoomMessageText) -> Heard:
+def _heard(event: RoomMessageText | RoomMessageNotice) -> Heard:
     return Heard(event.event_id, event.sender, event.body)
