@@ -14,7 +14,7 @@ from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.identifiers import DeviceID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.appends import Accepted, StateChange
-from homeserver.rooms.store.members import joined_users
+from homeserver.rooms.store.inhabitants import is_inhabited
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
 
@@ -74,7 +74,7 @@ class CrossSigningUpdate(msgspec.Struct):
 
 
 class UnsharedLists:
-    """A projection, after `Members`: other servers tell of their users only those who share a room with them."""
+    """A projection, after `Inhabitants`: other servers tell of their users only those who share a room with them."""
 
     def __init__(self, domains: LocalDomains) -> None:
         self._domains = domains
@@ -89,7 +89,7 @@ class UnsharedLists:
         # Some of them may still share another room: their lists are asked for once more.
         delete_lists(txn, {change.target for _, change in left if change.target is not None})
         for room in sorted({room for room, change in left if self._may_be_local(change)}):
-            if not joined_users(txn, room, self._domains.default, 1):
+            if not is_inhabited(txn, room):
                 delete_lists_of_room(txn, room)
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:

@@ -1,21 +1,19 @@
 """Which rooms another server may send to."""
 
-from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID, ServerName
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.protocol.server_acl import SERVER_ACL, acl_allows
 from homeserver.rooms.head import Head, Heads
-from homeserver.rooms.store.members import joined_users
+from homeserver.rooms.store.inhabitants import is_inhabited
 from homeserver.storage.database import Database
 
 
 class Admission:
     """Asked for each room that a request of another server is about."""
 
-    def __init__(self, heads: Heads, domains: LocalDomains, db: Database) -> None:
+    def __init__(self, heads: Heads, db: Database) -> None:
         self._heads = heads
-        self._domains = domains
         self._db = db
 
     async def check(self, room_id: RoomID, origin: ServerName) -> Head:
@@ -28,7 +26,7 @@ class Admission:
         acl = head.get(SERVER_ACL)
         if acl is not None and not acl_allows(acl.content, origin):
             raise Forbidden("The server is denied by the room's ACL")
-        if not await self._db.read(joined_users, head.nid, self._domains.default, 1):
+        if not await self._db.read(is_inhabited, head.nid):
             raise NotFound("Nobody of this server is in the room")
         return head
 

@@ -1,24 +1,10 @@
-"""Which of some rooms users of a server are in; reads tables of rooms."""
+"""Which of some rooms users of another server are in or invited to; reads tables of rooms."""
 
 from collections.abc import Collection
 
 from federation.outgoing.room_servers_store import STILL
 from homeserver.protocol.identifiers import RoomID, ServerName
 from homeserver.storage.engine import Transaction
-
-
-def rooms_inhabited(txn: Transaction, rooms: Collection[int], own_name: ServerName) -> set[int]:
-    """Those of the rooms that some user of this server is in."""
-    rows = txn.rows(
-        """
-        SELECT r.nid FROM room r WHERE r.nid IN %(rooms)s AND EXISTS (
-            SELECT 1 FROM room_member m JOIN known_user u ON u.nid = m.user_nid
-            WHERE m.room = r.nid AND m.membership = 'join' AND u.user_id LIKE %(pattern)s
-        )
-        """,
-        rooms=list(rooms), pattern=f"%:{own_name}",
-    )  # fmt: skip
-    return {room for (room,) in rows}
 
 
 def rooms_entered(

@@ -13,7 +13,7 @@ from homeserver.protocol.membership_auth import AUTHORISED_VIA
 from homeserver.protocol.signing import EventSigner
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.joining import Joining
-from homeserver.rooms.store.members import joined_users
+from homeserver.rooms.store.inhabitants import is_inhabited
 from homeserver.storage.database import Database
 
 
@@ -56,7 +56,7 @@ class JoinAuthority:
         for room_id in room_ids:
             if await self._heads.is_known(room_id):
                 room = await self._heads.nid_of(room_id)
-                if await self._db.read(joined_users, room, self._domains.default, 1):
+                if await self._db.read(is_inhabited, room):
                     return True
         return False
 

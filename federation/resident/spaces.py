@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import msgspec
 
 from federation.incoming.admission import Admission
-from federation.resident.inhabitants import rooms_entered, rooms_inhabited, rooms_inviting
+from federation.resident.inhabitants import rooms_entered, rooms_inviting
 from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID, ServerName
 from homeserver.rooms.reading import state_events
 from homeserver.rooms.store.descriptions import Described, descriptions_of
 from homeserver.rooms.store.events import events_by_nid
 from homeserver.rooms.store.hierarchy import child_events, children_of
+from homeserver.rooms.store.inhabitants import inhabited
 from homeserver.rooms.stripped import dated_stripped_event
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -42,9 +43,8 @@ class Space:
 
 
 class Spaces:
-    def __init__(self, admission: Admission, own_name: ServerName, db: Database) -> None:
+    def __init__(self, admission: Admission, db: Database) -> None:
         self._admission = admission
-        self._own_name = own_name
         self._db = db
 
     async def of(self, origin: ServerName, room_id: RoomID, *, suggested_only: bool) -> Space:
@@ -53,18 +53,16 @@ class Spaces:
             room = (await self._admission.check(room_id, origin)).nid
         except Forbidden as error:
             raise NotFound(_CLOSED) from error
-        return await self._db.read(_space, room, origin, self._own_name, suggested_only)
+        return await self._db.read(_space, room, origin, suggested_only)
 
 
 _CLOSED = "The room is not known here, or closed to your server"
 
 
-def _space(
-    txn: Transaction, root: int, origin: ServerName, own_name: ServerName, suggested_only: bool
-) -> Space:
+def _space(txn: Transaction, root: int, origin: ServerName, suggested_only: bool) -> Space:
     below = children_of(txn, [root], suggested_only=suggested_only)[root][:_MOST_CHILDREN]
     # What is known here of rooms that all have left may no longer be so.
-    known = rooms_inhabited(txn, below, own_name)
+    known = inhabited(txn, below)
     described = descriptions_of(txn, {root, *known})
     visible = _visible(txn, described, origin)
     if root not in visible:

@@ -6,6 +6,7 @@ from config.root import Config
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.identifiers import ServerName
 from homeserver.rooms.descriptions import Descriptions
+from homeserver.rooms.inhabitants import Inhabitants
 from homeserver.rooms.relations import Relations
 from homeserver.rooms.space_children import SpaceChildren
 from homeserver.rooms.verification.rebuilding import Rebuildable
@@ -17,4 +18,4 @@ def read_models(config: Config) -> Sequence[Rebuildable]:
     """Other projections hold what no event says any more, such as who was notified by the rules of the day."""
     index: list[Rebuildable] = [MessageIndex()] if config.search.enabled else []
     domains = LocalDomains(ServerName(config.server.server_name))
-    return [Descriptions(), SpaceChildren(), Relations(), MemberIndex(domains), *index]
+    return [Inhabitants(domains), Descriptions(), SpaceChildren(), Relations(), MemberIndex(domains), *index]

@@ -54,7 +54,7 @@ def resident(
         [
             InviteEndpoints(invites),
             ExchangeEndpoints(rooms.third_party_invites, admission, core.domains),
-            SpaceEndpoints(Spaces(admission, own_name, core.db)),
+            SpaceEndpoints(Spaces(admission, core.db)),
             MembershipTemplateEndpoints(templates),
             HandoverEndpoints(handover, own_name),
             RoomsForServersEndpoints(

@@ -41,6 +41,7 @@ from homeserver.rooms.guests import GuestDepartures
 from homeserver.rooms.hierarchy import Hierarchies
 from homeserver.rooms.history import History
 from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.inhabitants import Inhabitants
 from homeserver.rooms.invited_addresses import InvitedAddresses
 from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
@@ -127,8 +128,15 @@ class RoomParts:
         marks = RedactionMarks(self.heads, self.tails)
         locks: KeyedLocks[RoomID] = KeyedLocks()
         slots = Dictionary[Slot](db, "room_slot", ("type", "state_key"), _SHORT_IDS)
+        inhabitants = Inhabitants(core.domains)
         # Who is where; what was said, and all else that follows from it, is not theirs.
-        of_members = [*projections_before_members, self.members, self._member_lists, *member_projections]
+        of_members = [
+            *projections_before_members,
+            self.members,
+            inhabitants,
+            self._member_lists,
+            *member_projections,
+        ]
         self.partial = PartialRooms(self.heads, core.users, slots, locks, core.waiting, db, of_members)
         ingest = Ingest(
             core.journal,
@@ -139,6 +147,7 @@ class RoomParts:
                     self.tails,
                     *projections_before_members,
                     self.members,
+                    inhabitants,
                     self._member_lists,
                     self.elsewhere,
                     self.partial,
@@ -164,7 +173,7 @@ class RoomParts:
         signer = EventSigner(core.domains.default, signing_key)
         self.builder = builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
         sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
-        self._tying = BranchTying(sender, self.heads, core.domains, db)
+        self._tying = BranchTying(sender, self.heads, db)
         self.receiver = EventReceiver(self.heads, ingest, self._tying, self.partial, db, locks)
         self.history = History(
             self.heads,

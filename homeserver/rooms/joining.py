@@ -12,7 +12,7 @@ from homeserver.protocol.power_levels import levels_by_key, power_levels
 from homeserver.rooms.descriptions import allowed_rooms
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.members import Members
-from homeserver.rooms.store.members import joined_users
+from homeserver.rooms.store.inhabitants import inhabitants
 from homeserver.storage.database import Database
 
 _CREATE = ("m.room.create", "")
@@ -97,7 +97,7 @@ class Joining:
         for user_id in sorted(local, key=levels.user, reverse=True):
             if levels.user(user_id) >= levels.invite and await self.membership(head, user_id) == "join":
                 return user_id
-        for user_id in await self._db.read(joined_users, head.nid, self._domains.default):
+        for user_id in await self._db.read(inhabitants, head.nid):
             if levels.user(user_id) >= levels.invite:
                 return user_id
         raise UnableToGrantJoin("Nobody of this server can let you into the room")

@@ -21,7 +21,8 @@ from homeserver.rooms.remote import JoinedElsewhere, OtherServers
 from homeserver.rooms.send import EventSender
 from homeserver.rooms.store.elsewhere import ElsewhereRow
 from homeserver.rooms.store.events import event_nids
-from homeserver.rooms.store.members import joined_users, summary_counts
+from homeserver.rooms.store.inhabitants import is_inhabited
+from homeserver.rooms.store.members import summary_counts
 from homeserver.rooms.store.partial import partial_rooms
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.storage.database import Database
@@ -66,7 +67,7 @@ class RemoteMemberships:
         """Whether this server knows what the room is like: somebody of it is there, or nobody of any server is."""
         if not await self._heads.is_known(room_id):
             return False
-        return await self._db.read(_is_here, await self._heads.nid_of(room_id), self._domains.default)
+        return await self._db.read(_is_here, await self._heads.nid_of(room_id))
 
     async def enter(self, wish: Wish) -> Sent | None:
         """Joins a room in which nobody of this server is; None where somebody is by now."""
@@ -151,10 +152,11 @@ class RemoteMemberships:
         return [event.pdu() for slot in slots if (event := head.get(slot)) is not None]
 
 
-def _is_here(txn: Transaction, room: int, server_name: ServerName) -> bool:
+def _is_here(txn: Transaction, room: int) -> bool:
+    if is_inhabited(txn, room):
+        return True
     joined, _ = summary_counts(txn, [room]).get(room, (0, 0))
-    is_deserted = not joined and not partial_rooms(txn, room)
-    return is_deserted or bool(joined_users(txn, room, server_name, 1))
+    return not joined and not partial_rooms(txn, room)
 
 
 def _accepted(received: Received) -> Received:

@@ -5,13 +5,12 @@ As long as branches stay apart, each event resolves them again, and servers that
 
 import logging
 
-from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.errors import MatrixError
 from homeserver.protocol.identifiers import RoomID
 from homeserver.rooms.draft import Draft
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.send import EventSender
-from homeserver.rooms.store.members import joined_users
+from homeserver.rooms.store.inhabitants import inhabitants
 from homeserver.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -25,10 +24,9 @@ _MOST_ASKED = 10
 class BranchTying:
     """Knows only rooms that got branches since this process started; the next event of another room tells of it."""
 
-    def __init__(self, sender: EventSender, heads: Heads, domains: LocalDomains, db: Database) -> None:
+    def __init__(self, sender: EventSender, heads: Heads, db: Database) -> None:
         self._sender = sender
         self._heads = heads
-        self._domains = domains
         self._db = db
         self._noted: set[RoomID] = set()
 
@@ -46,7 +44,7 @@ class BranchTying:
                 await self._tie(head)
 
     async def _tie(self, head: Head) -> None:
-        for user_id in await self._db.read(joined_users, head.nid, self._domains.default, _MOST_ASKED):
+        for user_id in await self._db.read(inhabitants, head.nid, _MOST_ASKED):
             try:
                 await self._sender.send(Draft(room_id=head.room_id, type=DUMMY, sender=user_id, content={}))
             except MatrixError as error:

@@ -112,20 +112,6 @@ def member_events(txn: Transaction, room: int, membership: str) -> list[int]:
     return [event for (event,) in rows]
 
 
-def joined_users(txn: Transaction, room: int, server_name: str, limit: int = 100) -> list[UserID]:
-    """Some joined users of a server, those first who have been there longest."""
-    rows = txn.rows(
-        """
-        SELECT u.user_id FROM room_member m JOIN known_user u ON u.nid = m.user_nid
-        WHERE m.room = %(room)s AND m.membership = 'join' AND u.user_id LIKE %(pattern)s
-        ORDER BY m.since
-        LIMIT %(limit)s
-        """,
-        room=room, pattern=f"%:{server_name}", limit=limit,
-    )  # fmt: skip
-    return [UserID(user_id) for (user_id,) in rows]
-
-
 def heroes(txn: Transaction, rooms: Sequence[int], except_user: int) -> dict[int, list[UserID]]:
     """By room, the first five joined or invited users; where there are none, the first five who left or were banned.
 

@@ -25,6 +25,12 @@ _ORPHANS = {
     "unknown users as members": """
         room_member m WHERE NOT EXISTS (SELECT 1 FROM known_user u WHERE u.nid = m.user_nid)
     """,
+    "users of this server who are no members": """
+        room_inhabitant i WHERE NOT EXISTS (
+            SELECT 1 FROM room_member m
+            WHERE m.room = i.room AND m.user_nid = i.user_nid AND m.membership = 'join'
+        )
+    """,
     "counts of members of unknown rooms": f"room_summary x {_NO_ROOM}",
     "transaction IDs of unknown events": """
         room_transaction t

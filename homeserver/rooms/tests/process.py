@@ -119,8 +119,7 @@ class Process:
             self.heads, replays, RelationRules(self.db, self.users), self.builder, self.ingest, self.locks
         )
         self.history = History(self.heads, self.ingest, self.tails, self.db, self.locks, said)
-        domains = LocalDomains(ServerName("test"))
-        tying = BranchTying(self.sender, self.heads, domains, self.db)
+        tying = BranchTying(self.sender, self.heads, self.db)
         self.receiver = EventReceiver(self.heads, self.ingest, tying, self.partial, self.db, self.locks)
         self.redactor = Redactor(self.sender, self.heads, self.db, self.users)
 

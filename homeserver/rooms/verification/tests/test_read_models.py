@@ -8,6 +8,7 @@ from tests.wire import SERVER_NAME
 
 _TABLES = (
     "room_description",
+    "room_inhabitant",
     "room_relation",
     "room_relation_sender",
     "room_space_child",
