@@ -1,8 +1,4 @@
-"""Hashes of passwords that come from Synapse, users' own rate limits, when they last proved who they are, and refresh
-tokens used up.
-
-No new tables.
-"""
+"""Passwords from Synapse, users' own rate limits, when they proved who they are, refresh tokens that were used up."""
 
 from homeserver.storage.upgrade import run_sql
 
