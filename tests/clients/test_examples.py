@@ -78,6 +78,9 @@ def test_an_application_service_echoes(server: ServerProcess, tmp_path: Path) ->
         told = subprocess.run(add, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert "The running server has been told." in told.stdout
         asyncio.run(_hears_an_echo(server.url))
+        ping = command("folkmoot appservice ping", server)
+        answered = subprocess.run(ping, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert answered.stdout.startswith("echo answered in ")
 
 
 async def _hears_an_echo(url: str) -> None:
