@@ -71,6 +71,76 @@ class Email:
         key="email.subjects.email_already_in_use",
     )
 
+    enable_notifs: bool = option(
+        False,
+        "Whether users can be told by e-mail of what they have not read.",
+        key="email.enable_notifs",
+    )
+    notifs_for_new_users: bool = option(
+        True,
+        "Whether those who register with an address are, until they say otherwise.",
+        key="email.notif_for_new_users",
+    )
+    delay_before_mail: Duration = option(
+        timedelta(minutes=10),
+        "How long something is unread before an e-mail tells of it.",
+        key="email.notif_delay_before_mail",
+        minimum=timedelta(seconds=1),
+    )
+    client_base_url: str | None = option(
+        None,
+        "Where the client is that links in these e-mails lead to.",
+        key="email.client_base_url",
+        aliases=("email.riot_base_url",),
+        default_text="https://matrix.to",
+    )
+    # Here `%(person)s` and `%(room)s` are known, too.
+    message_from_person_in_room_subject: str = option(
+        "[%(app)s] %(person)s wrote in %(room)s",
+        "The subject of e-mails about one message in a room.",
+        key="email.subjects.message_from_person_in_room",
+    )
+    message_from_person_subject: str = option(
+        "[%(app)s] %(person)s wrote to you",
+        "About one message in a room without a name.",
+        key="email.subjects.message_from_person",
+    )
+    messages_from_person_subject: str = option(
+        "[%(app)s] %(person)s wrote to you several times",
+        "About several of one person in a room without a name.",
+        key="email.subjects.messages_from_person",
+    )
+    messages_in_room_subject: str = option(
+        "[%(app)s] Unread messages in %(room)s",
+        "About several in a room.",
+        key="email.subjects.messages_in_room",
+    )
+    messages_in_room_and_others_subject: str = option(
+        "[%(app)s] Unread messages in %(room)s and other rooms",
+        "About several in several rooms.",
+        key="email.subjects.messages_in_room_and_others",
+    )
+    messages_from_person_and_others_subject: str = option(
+        "[%(app)s] Unread messages from %(person)s and others",
+        "About several in several rooms of which the first has no name.",
+        key="email.subjects.messages_from_person_and_others",
+    )
+    invite_from_person_subject: str = option(
+        "[%(app)s] %(person)s invites you to a conversation",
+        "About an invitation to a room without a name.",
+        key="email.subjects.invite_from_person",
+    )
+    invite_from_person_to_room_subject: str = option(
+        "[%(app)s] %(person)s invites you to %(room)s",
+        "About an invitation to a room.",
+        key="email.subjects.invite_from_person_to_room",
+    )
+    invite_from_person_to_space_subject: str = option(
+        "[%(app)s] %(person)s invites you to the space %(room)s",
+        "About an invitation to a space.",
+        key="email.subjects.invite_from_person_to_space",
+    )
+
     @property
     def enabled(self) -> bool:
         return self.sender is not None
@@ -83,6 +153,8 @@ class Email:
         for name in ("force_tls", "require_transport_security"):
             if getattr(self, name) and not self.enable_tls:
                 yield f"email.{name} needs email.enable_tls to be true"
+        if self.enable_notifs and not self.enabled:
+            yield "email.enable_notifs needs email.notif_from and a mail server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from homeserver.http.endpoint import endpoints_of
 from homeserver.http.openapi import OpenApiEndpoints
 from homeserver.http.router import Router
 from homeserver.protocol.signing import SigningKey
+from homeserver.push.pushers.mailboxes import AllWelcome
 from homeserver.rooms.appends import Projection
 from homeserver.runtime.version import program_version
 from homeserver.search.member_index import MemberIndex
@@ -48,7 +49,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     services = AppServiceParts(core)
     account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal, federation.ephemeral)
     push = PushParts(core, account_data, receipts)
-    pushers = PusherParts(core, memberships, push)
+    pushers = PusherParts(core, memberships, push, signing_key)
     accounts = AccountParts(
         core, AllListen([encryption.watch, pushers.pushers]), services.services, signing_key
     )
@@ -88,7 +89,9 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         discovery(core, [pushers.vapid] if config.push.enabled else []),
         accounts.part(
             rooms.profile_news,
-            rooms.auto_joiner,
+            AllWelcome([pushers.mailboxes, rooms.auto_joiner])
+            if config.email.enable_notifs and config.email.notifs_for_new_users
+            else rooms.auto_joiner,
             ProfilesOnDemand(queries, accounts.profiles, federation.profiles),
             memberships.members,
             [services.login_method(accounts)],

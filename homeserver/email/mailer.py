@@ -1,6 +1,8 @@
 """E-mails of the server: from templates, in HTML and in plain text, handed over without anybody waiting."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address as MailAddress
 from email.message import EmailMessage
@@ -52,34 +54,55 @@ class Mailer:
 
         Nobody waits for it, so that the time of an answer does not tell whether there was anything to send.
         """
-        run_in_background("e-mail", self._send(recipient, subject, template, values))
+        run_in_background("e-mail", self._send(Letter(recipient, subject, template, values)))
 
-    async def _send(self, recipient: str, subject: str, template: str, values: dict[str, object]) -> None:
+    async def deliver(self, letter: "Letter") -> None:
+        """The same for those who wait. Raises what its mail server does where that did not take it."""
+        await self._post.send(self._address, letter.recipient, self._message(letter).as_bytes())
+
+    async def _send(self, letter: "Letter") -> None:
         # Writing takes time too, so the answer goes out first.
         await self._clock.sleep(0)
-        message = self._message(recipient, subject, template, values)
-        await self._post.send(self._address, recipient, message.as_bytes())
+        await self.deliver(letter)
 
-    def _message(
-        self, recipient: str, subject: str, template: str, values: dict[str, object]
-    ) -> EmailMessage:
+    def _message(self, letter: "Letter") -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = MailAddress(self._name, addr_spec=self._address)
-        message["To"] = MailAddress(addr_spec=recipient)
-        message["Subject"] = _filled(subject, self._words)
+        message["To"] = MailAddress(addr_spec=letter.recipient)
+        message["Subject"] = _filled(letter.subject, {**self._words, **letter.words})
         message["Date"] = format_datetime(datetime.fromtimestamp(self._clock.seconds(), UTC))
         domain = self._address.rpartition("@")[2]
         message["Message-ID"] = f"<{self._randomness.token(_MESSAGE_ID_LENGTH)}@{domain}>"
         # Nobody's out-of-office note need answer: https://www.rfc-editor.org/rfc/rfc3834#section-5
         message["Auto-Submitted"] = "auto-generated"
-        words = {"app_name": self._app_name, **values}
-        message.set_content(self._templates.render(f"{template}.txt", **words))
-        message.add_alternative(self._templates.render(f"{template}.html", **words), subtype="html")
+        if letter.unsubscribe_link is not None:
+            # https://www.rfc-editor.org/rfc/rfc8058#section-3.1
+            message["List-Unsubscribe"] = f"<{letter.unsubscribe_link}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        words = {"app_name": self._app_name, "unsubscribe_link": letter.unsubscribe_link, **letter.values}
+        message.set_content(self._templates.render(f"{letter.template}.txt", **words))
+        message.add_alternative(self._templates.render(f"{letter.template}.html", **words), subtype="html")
         return message
 
 
-def _filled(text: str, words: dict[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An e-mail to be written from the templates `template`.html and .txt; `words` are for its subject.
+
+    Whoever opens `unsubscribe_link`, or whose mail program does it for them, gets no more of its kind.
+    """
+
+    recipient: str
+    subject: str
+    template: str
+    values: Mapping[str, object]
+    words: Mapping[str, str] = field(default_factory=dict)
+    unsubscribe_link: str | None = None
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
     """Not by the % operator, which fails where an operator wrote a percent sign for itself."""
     for name, value in words.items():
         text = text.replace(f"%({name})s", value)
-    return text
+    # What people called a room must not become a header of its own.
+    return " ".join(text.split())

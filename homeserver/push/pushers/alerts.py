@@ -28,6 +28,7 @@ class ToldEvent:
     room_name: str | None
     room_alias: str | None
     sender_name: str | None
+    is_space: bool
     ts: int
 
 
@@ -73,6 +74,7 @@ def told_events(txn: Transaction, events: Sequence[TimelineEvent], times: dict[i
             named[event.room].name,
             named[event.room].alias,
             people.get((event.room, event.sender)),
+            named[event.room].is_space,
             times[event.position],
         )
         for event in events
@@ -87,14 +89,17 @@ class OwedAlerts:
         self._db = db
         self._clock = clock
 
-    async def after(self, pusher: Pusher, after: int, upto: int) -> tuple[Sequence[Alert], int]:
+    async def after(
+        self, pusher: Pusher, after: int, upto: int, kept_ms: int = _TOO_OLD_MS
+    ) -> tuple[Sequence[Alert], int]:
         """The oldest of what came at after < position <= upto, and the position up to which that is all.
 
         What was read meanwhile is left out, and what is a day old: nobody wants to be told of it any more.
+        `kept_ms` is another age than a day.
         """
         found = await self._notifications.after(pusher.user_nid, max(after, pusher.since), upto, _AT_ONCE)
         end = found[-1].event.position if len(found) == _AT_ONCE else upto
-        oldest = self._clock.now_ms() - _TOO_OLD_MS
+        oldest = self._clock.now_ms() - kept_ms
         wanted = [one for one in found if not one.read and one.ts > oldest]
         times = {one.event.position: one.ts for one in wanted}
         told = await self._db.read(told_events, [one.event for one in wanted], times) if wanted else []

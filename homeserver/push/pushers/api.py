@@ -4,12 +4,15 @@ from typing import Annotated
 
 import msgspec
 
-from homeserver.http.endpoint import Answer, Auth, Limit, endpoint
+from homeserver.http.endpoint import Answer, Auth, Form, Limit, endpoint
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import InvalidParam, MissingParam
+from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
+from homeserver.push.pushers.mail import UNSUBSCRIBE_PATH, UnsubscribeLinks
 from homeserver.push.pushers.registering import Pushers
 from homeserver.push.store.pushers import WEB_PUSH, NewPusher, Pusher
+from homeserver.templates.pages import Pages
 
 _MOST_KEY_BYTES = 512
 _Name = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -118,3 +121,48 @@ def _new(requester: Requester, body: PusherBody, kind: str) -> NewPusher:
         data=body.data or {},
         enabled=body.enabled,
     )
+
+
+class UnsubscribeQuery(msgspec.Struct, frozen=True):
+    user_id: str = ""
+    app_id: str = ""
+    pushkey: str = ""
+    token: str = ""
+
+
+class OneClick(Form, frozen=True):
+    """What mail programs send (RFC 8058), and our own page."""
+
+    answer: str = msgspec.field(name="List-Unsubscribe", default="")
+
+
+class UnsubscribeEndpoints:
+    """Where the links of e-mails lead. Opening one does nothing yet, as programs that look for viruses open them."""
+
+    def __init__(self, pushers: Pushers, links: UnsubscribeLinks, pages: Pages) -> None:
+        self._pushers = pushers
+        self._links = links
+        self._pages = pages
+
+    @endpoint("GET", UNSUBSCRIBE_PATH, auth=Auth.NONE, limit=Limit.NONE)
+    async def question(self, query: UnsubscribeQuery) -> Answer:
+        """Asks whether the reader of an e-mail wants no more of them."""
+        if not self._is_good(query):
+            return self._no_good()
+        return self._pages.page("unsubscribe.html", address=query.pushkey, user_id=query.user_id)
+
+    @endpoint("POST", UNSUBSCRIBE_PATH, auth=Auth.NONE, limit=Limit.NONE)
+    async def unsubscribe(self, query: UnsubscribeQuery, body: OneClick) -> Answer:
+        """Ends the e-mails, also those that have ended already (https://www.rfc-editor.org/rfc/rfc8058)."""
+        if not self._is_good(query):
+            return self._no_good()
+        await self._pushers.remove_of(UserID(query.user_id), query.app_id, query.pushkey)
+        return self._pages.message("Goodbye", f"No more e-mails go to {query.pushkey} about {query.user_id}.")
+
+    def _is_good(self, query: UnsubscribeQuery) -> bool:
+        return self._links.is_good(query.user_id, query.app_id, query.pushkey, query.token)
+
+    def _no_good(self) -> Answer:
+        return self._pages.message(
+            "No good", "This link is not good. Take that of a newer e-mail.", status=400
+        )

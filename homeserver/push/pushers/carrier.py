@@ -18,11 +18,9 @@ class Gone(Exception):
     """The other side will never take anything for this pusher again."""
 
 
-class Carrier(Protocol):
-    """Brings notifications of one kind of pusher."""
+class PusherKind(Protocol):
+    """What differs between kinds of pushers when a client sets one."""
 
-    tells_badges: bool
-    """Whether it is told of counts alone, when a user has read something elsewhere."""
     is_activated: bool
     """Whether the client must first send back what it is brought by `activate` (MSC4174)."""
 
@@ -31,6 +29,13 @@ class Carrier(Protocol):
 
     async def activate(self, pusher: NewPusher, token: str) -> None:
         """Raises NotTaken, Gone."""
+
+
+class Carrier(Protocol):
+    """Brings notifications of one kind of pusher, each when it comes."""
+
+    tells_badges: bool
+    """Whether it is told of counts alone, when a user has read something elsewhere."""
 
     async def bring(self, pusher: Pusher, alert: Alert | None, badge: int) -> None:
         """Without an alert only the count is told. Raises NotTaken, Gone."""

@@ -23,11 +23,16 @@ class Surroundings(Protocol):
     def position(self) -> int:
         """Up to where there may be something for pushers."""
 
-    async def turn(self, pusher: Pusher, alert: Alert | None, badge: int, *, is_retry: bool) -> None:
-        """Has it brought when there is room for one more. Raises what carriers do."""
+    async def bring(
+        self, carrier: Carrier, pusher: Pusher, alert: Alert | None, badge: int, *, is_retry: bool
+    ) -> None:
+        """When there is room for one more. Raises what carriers do."""
+
+    def wake(self, pusher: Pusher) -> None:
+        """Ends its `pause`."""
 
     async def pause(self, pusher: Pusher, seconds: float) -> bool:
-        """Waits, or until the pusher was changed; False where this server is stopping."""
+        """Waits, or until somebody wakes it; False where this server is stopping."""
 
     async def remove(self, pusher: Pusher) -> None:
         """The pusher is gone."""
@@ -124,7 +129,9 @@ class Line:
     async def _attempt(self, alert: Alert) -> bool:
         badge = await self._badges.of(self.pusher.user_nid)
         try:
-            await self._around.turn(self.pusher, alert, badge, is_retry=self.failing_since is not None)
+            await self._around.bring(
+                self._carrier, self.pusher, alert, badge, is_retry=self.failing_since is not None
+            )
         except NotTaken as error:
             PUSHES.labels(self.pusher.kind, "failed").inc()
             log.info("a notification of %s was not taken: %s", self.pusher.user_id, error)
@@ -156,6 +163,6 @@ class Line:
         self._badge_is_old = False
         badge = await self._badges.of(self.pusher.user_nid)
         try:
-            await self._around.turn(self.pusher, None, badge, is_retry=False)
+            await self._around.bring(self._carrier, self.pusher, None, badge, is_retry=False)
         except NotTaken as error:
             log.info("a count of %s was not taken: %s", self.pusher.user_id, error)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
 from config.push import Push
-from homeserver.push.pushers.alerts import Alert, OwedAlerts
-from homeserver.push.pushers.badges import Badges
+from homeserver.push.pushers.alerts import Alert
 from homeserver.push.pushers.carrier import Carrier
-from homeserver.push.pushers.line import Line
+from homeserver.push.pushers.line import Surroundings
 from homeserver.push.pushers.recipients import Recipients
 from homeserver.push.store.pushers import Debt, Pusher, delete_pushers, pushers_of
 from homeserver.runtime.clock import Clock
@@ -25,14 +25,35 @@ _MOST_BADGES = 100_000
 _AGAIN_SECONDS = 60
 
 
+class AnyLine(Protocol):
+    """What lines of all kinds have in common: see `line.Line`."""
+
+    pusher: Pusher
+    failing_since: int | None
+    is_done: bool
+    is_removed: bool
+
+    @property
+    def debt(self) -> Debt: ...
+
+    def news(self) -> None: ...
+
+    def badge_changed(self) -> None: ...
+
+    async def run(self, alerts: Sequence[Alert], debt: Debt | None = None) -> None: ...
+
+
+class MakeLine(Protocol):
+    def __call__(self, pusher: Pusher, position: int, around: Surroundings) -> AnyLine:
+        """The line of a pusher that has all up to a position."""
+
+
 class Lines:
     """Starts the line of a pusher when there is something for it; implements `line.Surroundings`."""
 
     def __init__(
         self,
-        carriers: Mapping[str, Carrier],
-        owed: OwedAlerts,
-        badges: Badges,
+        makers: Mapping[str, MakeLine],
         recipients: Recipients,
         settings: Push,
         journal: Journal,
@@ -41,10 +62,8 @@ class Lines:
         clock: Clock,
         randomness: Randomness,
     ) -> None:
-        """`carriers` are by kind of pusher."""
-        self._carriers = carriers
-        self._owed = owed
-        self._badges = badges
+        """`makers` are by kind of pusher."""
+        self._makers = makers
         self._recipients = recipients
         self._jitter = (settings.jitter_delay or timedelta()).total_seconds()
         self._journal = journal
@@ -55,7 +74,7 @@ class Lines:
         # Those that failed have turns of their own, so they hold up nobody but each other.
         self._first_attempts = DeferredSemaphore(_FIRST_ATTEMPTS)
         self._retries = DeferredSemaphore(_RETRIES)
-        self._lines: dict[int, Line] = {}
+        self._lines: dict[int, AnyLine] = {}
         self._runs: dict[int, Deferred[None]] = {}
         self._settled: set[int] = set()
         self._told_badges: dict[int, int] = {}
@@ -104,7 +123,7 @@ class Lines:
                     run.cancel()
             elif now != line.pusher:
                 line.pusher = now
-                self._waiting.wake([("pusher", now.nid)])
+                self.wake(now)
 
     def debts(self) -> list[Debt]:
         """What pushers are owed now."""
@@ -125,7 +144,9 @@ class Lines:
     def position(self) -> int:
         return self._journal.position
 
-    async def turn(self, pusher: Pusher, alert: Alert | None, badge: int, *, is_retry: bool) -> None:
+    async def bring(
+        self, carrier: Carrier, pusher: Pusher, alert: Alert | None, badge: int, *, is_retry: bool
+    ) -> None:
         """Raises what carriers do."""
         if alert is None and self._told_badges.get(pusher.nid) == badge:
             return
@@ -134,12 +155,15 @@ class Lines:
         semaphore = self._retries if is_retry else self._first_attempts
         await semaphore.acquire()
         try:
-            await self._carriers[pusher.kind].bring(pusher, alert, badge)
+            await carrier.bring(pusher, alert, badge)
         finally:
             semaphore.release()
         if len(self._told_badges) > _MOST_BADGES:
             self._told_badges.clear()
         self._told_badges[pusher.nid] = badge
+
+    def wake(self, pusher: Pusher) -> None:
+        self._waiting.wake([("pusher", pusher.nid)])
 
     async def pause(self, pusher: Pusher, seconds: float) -> bool:
         until = self._clock.seconds() + seconds
@@ -150,20 +174,18 @@ class Lines:
         await self._db.write(delete_pushers, [pusher.nid])
         self._recipients.forget_user(pusher.user_nid)
 
-    def _line(self, pusher: Pusher, after: int) -> Line | None:
-        carrier = self._carriers.get(pusher.kind)
-        if carrier is None or self._is_stopping:
-            return None
-        return Line(pusher, after, self, carrier, self._owed, self._badges, self._clock, self._randomness)
+    def _line(self, pusher: Pusher, after: int) -> AnyLine | None:
+        make = self._makers.get(pusher.kind)
+        return None if make is None or self._is_stopping else make(pusher, after, self)
 
-    def _start(self, line: Line, alerts: Sequence[Alert], debt: Debt | None = None) -> None:
+    def _start(self, line: AnyLine, alerts: Sequence[Alert], debt: Debt | None = None) -> None:
         self._lines[line.pusher.nid] = line
         run = run_in_background("telling a pusher", line.run(alerts, debt))
         if not run.called:
             self._runs[line.pusher.nid] = run
         run.addBoth(lambda _: self._ended(line))
 
-    def _ended(self, line: Line) -> None:
+    def _ended(self, line: AnyLine) -> None:
         self._runs.pop(line.pusher.nid, None)
         if line.is_done:
             del self._lines[line.pusher.nid]
@@ -174,6 +196,6 @@ class Lines:
             # The database may have been away.
             self._clock.call_later(_AGAIN_SECONDS, self._again, line)
 
-    def _again(self, line: Line) -> None:
+    def _again(self, line: AnyLine) -> None:
         if not self._is_stopping:
             self._start(line, (), line.debt)

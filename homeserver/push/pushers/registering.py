@@ -14,8 +14,9 @@ from homeserver.protocol.errors import (
     NotFound,
     UnknownActivationToken,
 )
+from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import encode_json
-from homeserver.push.pushers.carrier import Carrier, Gone, NotTaken
+from homeserver.push.pushers.carrier import Gone, NotTaken, PusherKind
 from homeserver.push.pushers.lines import Lines
 from homeserver.push.store.pushers import (
     NewPusher,
@@ -49,14 +50,14 @@ class Pushers:
 
     def __init__(
         self,
-        carriers: Mapping[str, Carrier],
+        kinds: Mapping[str, PusherKind],
         lines: Lines,
         db: Database,
         clock: Clock,
         randomness: Randomness,
     ) -> None:
-        """`carriers` are by kind of pusher."""
-        self._carriers = carriers
+        """By their names."""
+        self._kinds = kinds
         self._lines = lines
         self._db = db
         self._clock = clock
@@ -71,23 +72,34 @@ class Pushers:
         Without `append` other users' pushers with the same app and key end. Raises InvalidParam, LimitExceeded where
         a user has too many, and what the kind says.
         """
-        carrier = self._carriers.get(new.kind)
-        if carrier is None:
-            raise InvalidParam(f"The kind of a pusher must be one of {', '.join(self._carriers)}")
-        await carrier.check(requester.user_nid, new)
+        kind = self._kinds.get(new.kind)
+        if kind is None:
+            raise InvalidParam(f"The kind of a pusher must be one of {', '.join(self._kinds)}")
+        await kind.check(requester.user_nid, new)
         if len(encode_json(new.data)) > _MOST_DATA:
             raise InvalidParam(f"data may have {_MOST_DATA} bytes")
         now_ms = self._clock.now_ms()
-        if carrier.is_activated:
+        if kind.is_activated:
             new = new._replace(
                 activation=self._randomness.token(_TOKEN_LENGTH), activation_ends_at=now_ms + _ACTIVATION_MS
             )
         stored, changed = await self._db.write(_set, requester.user_nid, new, now_ms, append=append)
         await self._changed(changed)
         if stored.activation is not None:
-            sending = self._send_activation(carrier, requester.user_nid, stored, stored.activation)
+            sending = self._send_activation(kind, requester.user_nid, stored, stored.activation)
             run_in_background("activation of a pusher", sending)
         return stored.activation is None
+
+    async def add(self, user_nid: int, new: NewPusher) -> None:
+        """What the server does for a user by itself. Raises LimitExceeded."""
+        _, changed = await self._db.write(_set, user_nid, new, self._clock.now_ms(), append=True)
+        await self._changed(changed)
+
+    async def remove_of(self, user_id: UserID, app_id: str, pushkey: str) -> None:
+        """The same as `remove`."""
+        for pusher in await self._db.read(pushers_named, app_id, pushkey):
+            if pusher.user_id == user_id:
+                await self.remove(pusher.user_nid, app_id, pushkey)
 
     async def activate(self, user_nid: int, app_id: str, token: str) -> None:
         """The client has got the token. Raises NotFound, UnknownActivationToken, ExpiredActivationToken."""
@@ -109,10 +121,10 @@ class Pushers:
         """For an hourly task: those that ended while nobody was told."""
         await self._changed(await self._db.write(_remove_ended, self._clock.now_ms(), None))
 
-    async def _send_activation(self, carrier: Carrier, user_nid: int, pusher: NewPusher, token: str) -> None:
+    async def _send_activation(self, kind: PusherKind, user_nid: int, pusher: NewPusher, token: str) -> None:
         """Once: the client sets the pusher again where it waits in vain."""
         try:
-            await carrier.activate(pusher, token)
+            await kind.activate(pusher, token)
         except NotTaken as error:
             log.info("a pusher could not be activated: %s", error)
         except Gone:

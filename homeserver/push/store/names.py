@@ -12,19 +12,19 @@ class RoomNames(NamedTuple):
     room_id: RoomID
     name: str | None
     alias: str | None
-    avatar_url: str | None
+    is_space: bool
 
 
 def names_of_rooms(txn: Transaction, rooms: Collection[int]) -> dict[int, RoomNames]:
     rows = txn.rows(
         """
-        SELECT r.nid, r.room_id, d.name, d.canonical_alias, d.avatar_url FROM room r
+        SELECT r.nid, r.room_id, d.name, d.canonical_alias, coalesce(d.room_type, '') = 'm.space' FROM room r
         LEFT JOIN room_description d ON d.room = r.nid
         WHERE r.nid IN %(rooms)s
         """,
         rooms=list(rooms),
     )
-    return {row[0]: RoomNames(RoomID(row[1]), *row[2:]) for row in rows}
+    return {row[0]: RoomNames(RoomID(row[1]), row[2], row[3], bool(row[4])) for row in rows}
 
 
 def display_names(
