@@ -1,5 +1,6 @@
 """What other servers ask of the rooms that are here."""
 
+from federation.api.complexity import ComplexityEndpoints
 from federation.api.exchanges import ExchangeEndpoints
 from federation.api.invites import InviteEndpoints
 from federation.api.memberships import HandoverEndpoints, MembershipTemplateEndpoints
@@ -7,6 +8,7 @@ from federation.api.room_reading import RoomsForServersEndpoints
 from federation.api.spaces import SpaceEndpoints
 from federation.incoming.invites import ReceivedInvites
 from federation.resident.access import ReadAccess
+from federation.resident.complexity import RoomComplexity
 from federation.resident.handover import Handover
 from federation.resident.join_authority import JoinAuthority
 from federation.resident.reading import RoomReading
@@ -55,6 +57,7 @@ def resident(
             InviteEndpoints(invites),
             ExchangeEndpoints(rooms.third_party_invites, admission, core.domains),
             SpaceEndpoints(Spaces(admission, core.db)),
+            ComplexityEndpoints(RoomComplexity(rooms.heads, core.db)),
             MembershipTemplateEndpoints(templates),
             HandoverEndpoints(handover, own_name),
             RoomsForServersEndpoints(
