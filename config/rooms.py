@@ -47,6 +47,30 @@ class Rooms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteRoomLimit:
+    """Rooms of other servers that are too much for this one."""
+
+    enabled: bool = option(
+        False, "Whether other servers are asked how large a room is.", key="limit_remote_rooms.enabled"
+    )
+    complexity: float = option(
+        1.0,
+        "Users do not join rooms above this; 1 stands for 500 events of state. "
+        "A room of which no server says it may be joined.",
+        key="limit_remote_rooms.complexity",
+        minimum=0,
+    )
+    error: str = option(
+        "The room is too large for this server",
+        "What is told to users who may not join.",
+        key="limit_remote_rooms.complexity_error",
+    )
+    admins_can_join: bool = option(
+        False, "Whether administrators may join all the same.", key="limit_remote_rooms.admins_can_join"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
     """Who is online."""
 

@@ -26,7 +26,7 @@ from config.push import Push
 from config.rate_limits import RateLimits
 from config.registration import AutoJoin, Registration, Terms
 from config.retention import Retention
-from config.rooms import Presence, Rooms
+from config.rooms import Presence, RemoteRoomLimit, Rooms
 from config.search import Search
 from config.server import Server
 from config.sessions import Sessions
@@ -65,6 +65,7 @@ class Config:
     templates: Templates = section("Templates", Templates)
     rate_limits: RateLimits = section("Rate limits", RateLimits)
     rooms: Rooms = section("Rooms", Rooms)
+    remote_room_limit: RemoteRoomLimit = section("Large rooms of other servers", RemoteRoomLimit)
     retention: Retention = section("Retention", Retention)
     room_directory: RoomDirectory = section("Room directory", RoomDirectory)
     search: Search = section("Searching", Search)

@@ -86,7 +86,6 @@ UNUSED = frozenset(
         "invite_3pid_guest",
         "key_server_signing_keys_path",
         "ldap_config",
-        "limit_remote_rooms",
         "limit_usage_by_mau",
         "log_file",
         "manhole",

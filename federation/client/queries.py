@@ -36,6 +36,10 @@ class RoomHierarchy(msgspec.Struct):
     inaccessible_children: list[RoomID] = []
 
 
+class _Complexity(msgspec.Struct):
+    v1: float
+
+
 class _Subject(msgspec.Struct):
     sub: str
 
@@ -106,6 +110,11 @@ class QueryCalls:
             return await self._transport.ask(
                 destination, Call(method="GET", path=older, query=query), RoomHierarchy
             )
+
+    async def complexity(self, destination: ServerName, room_id: RoomID) -> float:
+        """How much a room asks of those who join it; 1 for every 500 events of state. Synapse's own question."""
+        path = path_of("/_matrix/federation/unstable/rooms/{}/complexity", room_id)
+        return (await self._transport.ask(destination, Call(method="GET", path=path), _Complexity)).v1
 
     async def openid_userinfo(self, destination: ServerName, access_token: str) -> UserID:
         """Whom an OpenID token, which `destination` gave out, belongs to. Not signed, as anybody may ask."""

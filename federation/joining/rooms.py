@@ -13,6 +13,7 @@ from federation.client.membership import EventTemplate, MembershipCalls
 from federation.client.queries import QueryCalls
 from federation.joining.answers import JoinAnswers
 from federation.joining.attempts import first_answer
+from federation.joining.complexity import ComplexityLimit
 from federation.joining.templates import MemberEvents
 from federation.outgoing.events import OutgoingEvents
 from homeserver.protocol.errors import InvalidParam, MatrixError, RemoteFailed
@@ -46,12 +47,14 @@ class RoomsOfOthers:
         events: MemberEvents,
         answers: JoinAnswers,
         outgoing: OutgoingEvents,
+        limit: ComplexityLimit,
     ) -> None:
         self._calls = calls
         self._queries = queries
         self._events = events
         self._answers = answers
         self._outgoing = outgoing
+        self._limit = limit
 
     async def resolve(self, alias: RoomAlias) -> tuple[RoomID, Sequence[ServerName]]:
         """See `OtherServers`."""
@@ -71,7 +74,8 @@ class RoomsOfOthers:
         *,
         partially: bool,
     ) -> JoinedElsewhere:
-        """See `OtherServers`."""
+        """See `OtherServers`. Raises ResourceLimitExceeded."""
+        await self._limit.check(user_id, room_id, servers)
 
         async def by(server: ServerName) -> JoinedElsewhere:
             template = await self._calls.make_join(server, room_id, user_id, list(ROOM_VERSIONS))

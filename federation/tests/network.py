@@ -1,8 +1,8 @@
 """Whole servers of ours on one fake clock, which speak to each other without a network."""
 
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -65,7 +65,7 @@ _UNLIMITED = (
 class NetworkTestCase(WireTestCase):
     """This server, named `test`, and others as they are needed, each whole."""
 
-    settings = _UNLIMITED
+    settings: ClassVar[Sequence[str]] = _UNLIMITED
 
     def setUp(self) -> None:
         self.network = Network()

@@ -4,6 +4,7 @@ from federation.client.membership import MembershipCalls
 from federation.client.queries import QueryCalls
 from federation.incoming.pdu_checks import PduChecks
 from federation.joining.answers import JoinAnswers
+from federation.joining.complexity import ComplexityLimit
 from federation.joining.rooms import RoomsOfOthers
 from federation.joining.templates import MemberEvents
 from homeserver.app.core import Contribution, Core
@@ -18,12 +19,14 @@ class JoiningParts:
         self._threads = threads = core.around.make_threads("rooms of others", 1)
         answers = JoinAnswers(PduChecks(federation.keyring, threads), threads)
         signer = EventSigner(core.domains.default, signing_key)
+        queries = QueryCalls(federation.transport)
         self.others = RoomsOfOthers(
             MembershipCalls(federation.transport),
-            QueryCalls(federation.transport),
+            queries,
             MemberEvents(signer, core.clock, core.around.randomness),
             answers,
             federation.outgoing,
+            ComplexityLimit(core.config.remote_room_limit, queries, core.db),
         )
 
     def part(self) -> Contribution:

@@ -206,6 +206,10 @@ class InviteBlocked(MatrixError):
     errcode, status = "M_INVITE_BLOCKED", 403
 
 
+class CannotLeaveServerNoticeRoom(MatrixError):
+    errcode, status = "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM", 403
+
+
 class ServerNotTrusted(MatrixError):
     errcode, status = "M_SERVER_NOT_TRUSTED", 401
 
@@ -268,6 +272,12 @@ class UserLimitExceeded(MatrixError):
     """`info_uri` in `fields` is where the user reads about the limit; `can_upgrade`, whether it can be raised."""
 
     errcode, status = "M_USER_LIMIT_EXCEEDED", 403
+
+
+class ResourceLimitExceeded(MatrixError):
+    """The request would cost more than the operator allows."""
+
+    errcode, status = "M_RESOURCE_LIMIT_EXCEEDED", 400
 
 
 class RemoteTooLarge(MatrixError):

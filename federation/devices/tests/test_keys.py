@@ -154,7 +154,7 @@ class ServingTests(KeysTestCase):
 
 
 class ShownNameTests(ServingTests):
-    settings = (*ServingTests.settings, "allow_device_name_lookup_over_federation=true")  # type: ignore[assignment]  # one more
+    settings = (*ServingTests.settings, "allow_device_name_lookup_over_federation=true")
 
     def test_devices(self) -> None:
         self.bob.put(f"/devices/{self.bob.device_id}", {"display_name": "phone"})

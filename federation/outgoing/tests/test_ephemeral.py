@@ -132,7 +132,7 @@ class ReceiptTests(EphemeralTestCase):
 
 
 class PresenceTests(EphemeralTestCase):
-    settings = (*EphemeralTestCase.settings, "presence={enabled: true}")  # type: ignore[assignment]  # one more
+    settings = (*EphemeralTestCase.settings, "presence={enabled: true}")
 
     def presence(self) -> dict[str, str]:
         """What Bob is told of others."""
