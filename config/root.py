@@ -29,6 +29,7 @@ from config.retention import Retention
 from config.rooms import Presence, RemoteRoomLimit, Rooms
 from config.search import Search
 from config.server import Server
+from config.server_notices import ServerNotices
 from config.sessions import Sessions
 from config.support import Support
 from config.tls import Tls
@@ -75,6 +76,7 @@ class Config:
     media: Media = section("Media", Media)
     previews: Previews = section("Previews", Previews)
     push: Push = section("Push", Push)
+    server_notices: ServerNotices = section("Server notices", ServerNotices)
     app_services: AppServices = section("Application services", AppServices)
     federation: Federation = section("Federation", Federation)
     outbound: Outbound = section("Outgoing requests", Outbound)

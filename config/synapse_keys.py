@@ -136,7 +136,6 @@ UNUSED = frozenset(
         "send_federation",
         "sentry",
         "server_context",
-        "server_notices",
         "signing_key",
         "soft_file_limit",
         "spam_checker",

@@ -16,6 +16,7 @@ from homeserver.app.incoming import IncomingParts
 from homeserver.app.joining import JoiningParts
 from homeserver.app.media import MediaParts
 from homeserver.app.memberships import MembershipParts
+from homeserver.app.notices import NoticeParts
 from homeserver.app.people import PeopleParts
 from homeserver.app.presence import PresenceParts
 from homeserver.app.previews import previews
@@ -30,6 +31,7 @@ from homeserver.http.dispatch import Dispatcher
 from homeserver.http.endpoint import endpoints_of
 from homeserver.http.openapi import OpenApiEndpoints
 from homeserver.http.router import Router
+from homeserver.notices.binding import NoticeRooms
 from homeserver.protocol.signing import SigningKey
 from homeserver.push.pushers.mailboxes import AllWelcome
 from homeserver.rooms.appends import Projection
@@ -60,6 +62,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     message_index = [MessageIndex()] if config.search.enabled else []
     of_members: list[Projection] = [member_index, presence.tracker, encryption.moves, federation.unshared]
     joining = JoiningParts(core, federation, signing_key)
+    binding = NoticeRooms(core.db, is_on=config.server_notices.localpart is not None)
     rooms = RoomParts(
         core,
         memberships,
@@ -78,7 +81,9 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         [push.notifying, pushers.news],
         [push.rules],
         message_index,
+        binding,
     )
+    notices = NoticeParts(core, accounts, rooms, account_data, binding)
     talk = TalkParts(
         core, rooms, presence, account_data, receipts, push, pushers, encryption, federation.ephemeral
     )
@@ -99,6 +104,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         rooms.part(incoming.history),
         push.part(),
         pushers.part(),
+        notices.part(),
         encryption.part(accounts.reauthentication),
         talk.part(),
         people.part(),
@@ -125,6 +131,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         rooms.start_at,
         push.start_at,
         pushers.start_at,
+        notices.start_at,
         encryption.start_at,
         presence.tracker.start_at,
         incoming.start_at,

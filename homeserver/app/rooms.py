@@ -47,7 +47,7 @@ from homeserver.rooms.inviting import Inviting
 from homeserver.rooms.joining import Joining
 from homeserver.rooms.local_state import StateSetter
 from homeserver.rooms.member_lists import MemberLists
-from homeserver.rooms.membership import MembershipChanges
+from homeserver.rooms.membership import BindingRooms, MembershipChanges
 from homeserver.rooms.missing_history import MissingHistory
 from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.partial import PartialRooms
@@ -106,6 +106,7 @@ class RoomParts:
         projections: Sequence[Projection],
         room_settings: Sequence[RoomSettings],
         forgetting: Sequence[Forgetting],
+        binding: BindingRooms,
     ) -> None:
         """`projections` are those of other parts, as are `room_settings` and what is `forgetting`.
 
@@ -172,7 +173,9 @@ class RoomParts:
         )
         signer = EventSigner(core.domains.default, signing_key)
         self.builder = builder = EventBuilder(lambda _: signer, clock, core.around.randomness)
-        sender = EventSender(self.heads, replays, RelationRules(db, core.users), builder, ingest, locks)
+        self.sender = sender = EventSender(
+            self.heads, replays, RelationRules(db, core.users), builder, ingest, locks
+        )
         self._tying = BranchTying(sender, self.heads, db)
         self.receiver = EventReceiver(self.heads, ingest, self._tying, self.partial, db, locks)
         self.history = History(
@@ -208,6 +211,7 @@ class RoomParts:
             core.domains,
             inviting,
             following,
+            binding,
             core.limiter,
             limits,
             db,
@@ -225,7 +229,7 @@ class RoomParts:
         )
         self._guests = GuestDepartures(self.changes, db)
         new_rooms = NewRooms(builder, ingest, clock, core.around.randomness)
-        creator = RoomCreator(
+        self.creator = creator = RoomCreator(
             new_rooms,
             profiles,
             directory,

@@ -6,6 +6,7 @@ https://spec.matrix.org/v1.19/client-server-api/#room-membership
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from config.rate_limits import RateLimits
 from homeserver.accounts.domains import LocalDomains
@@ -39,6 +40,13 @@ _DEPARTING_AT_ONCE = 1000
 _REMOVABLE = ("join", "invite", "knock")
 
 
+class BindingRooms(Protocol):
+    """Rooms that users cannot leave. Implemented by `homeserver.notices`."""
+
+    async def check_may_leave(self, user_id: UserID, room_id: RoomID) -> None:
+        """Raises CannotLeaveServerNoticeRoom."""
+
+
 class MembershipChanges:
     """Sends member events. The room's own rules (`protocol.event_auth`) decide; nothing is decided twice.
 
@@ -57,6 +65,7 @@ class MembershipChanges:
         domains: LocalDomains,
         inviting: Inviting,
         following: Following,
+        binding: BindingRooms,
         limiter: RateLimiter,
         limits: RateLimits,
         db: Database,
@@ -71,6 +80,7 @@ class MembershipChanges:
         self._domains = domains
         self._inviting = inviting
         self._following = following
+        self._binding = binding
         self._limiter = limiter
         self._limits = limits
         self._db = db
@@ -119,6 +129,8 @@ class MembershipChanges:
         membership = content.get("membership")
         if membership == "join" and sender == target:
             return await self._join(Wish(sender, room_id, content), is_guest)
+        if membership == "leave" and sender == target:
+            await self._binding.check_may_leave(sender, room_id)
         await self._members_known(room_id)
         if membership == "invite":
             await self._inviting.check(sender, room_id, target)
@@ -129,7 +141,8 @@ class MembershipChanges:
         return await self._send(room_id, sender, target, content)
 
     async def leave(self, user_id: UserID, room_id: RoomID, reason: str | None = None) -> Sent:
-        """Also rejects an invite and withdraws a knock."""
+        """Also rejects an invite and withdraws a knock. Raises CannotLeaveServerNoticeRoom."""
+        await self._binding.check_may_leave(user_id, room_id)
         content = member_content("leave", None, reason)
         elsewhere = await self._remote.leave(Wish(user_id, room_id, content))
         return elsewhere or await self._send(room_id, user_id, user_id, content)

@@ -1,4 +1,4 @@
-"""Whom what notifies concerns; reads room_member, push_audience, account_data and pusher."""
+"""Whom what notifies concerns; reads room_inhabitant, room_member, push_audience, account_data and pusher."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -47,10 +47,11 @@ class OwnRow(NamedTuple):
 
 _MEMBERS = """
     SELECT m.room, m.user_nid, u.user_id, m.since, coalesce(a.ruleset, 0), coalesce(a.silent, 0)
-    FROM room_member m
+    FROM room_inhabitant i
+    JOIN room_member m ON m.room = i.room AND m.user_nid = i.user_nid
     JOIN known_user u ON u.nid = m.user_nid
     LEFT JOIN push_audience a ON a.room = m.room AND a.user_nid = m.user_nid
-    WHERE m.room IN %(rooms)s AND m.membership = 'join'
+    WHERE i.room IN %(rooms)s AND m.membership = 'join'
       AND EXISTS (SELECT 1 FROM pusher p WHERE p.user_nid = m.user_nid)
 """
 

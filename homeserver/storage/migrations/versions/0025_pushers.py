@@ -1,4 +1,4 @@
-"""Pushers: to whom notifications are brought besides /sync."""
+"""Pushers: to whom notifications are brought besides /sync; and the rooms in which the server speaks to its users."""
 
 from homeserver.storage.upgrade import run_sql
 
@@ -61,6 +61,12 @@ def upgrade() -> None:
         CREATE TABLE push_vapid_key (
             one INTEGER PRIMARY KEY,
             private_key BYTEA NOT NULL
+        );
+
+        -- The room in which the server speaks to a user. A row ends with the user's account (task).
+        CREATE TABLE notice_room (
+            user_nid BIGINT PRIMARY KEY,
+            room_id TEXT NOT NULL
         );
         """
     )
