@@ -52,4 +52,6 @@ PUSHES = Counter(
     ["kind", "outcome"],
 )
 PUSHERS_BEHIND = Gauge("folkmoot_pushers_behind", "Pushers that are being told something, or wait to be.")
-PUSHERS_FAILING = Gauge("folkmoot_pushers_failing", "Pushers whose other side did not take what it was told last.")
+PUSHERS_FAILING = Gauge(
+    "folkmoot_pushers_failing", "Pushers whose other side did not take what it was told last."
+)
