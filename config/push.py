@@ -30,3 +30,9 @@ class Push:
         minimum=timedelta(0),
         maximum=timedelta(minutes=10),
     )
+    gateways_for_several: tuple[str, ...] = option(
+        (),
+        "Hosts of push gateways that take several devices in one request, as Sygnal does and ntfy does not. "
+        "Devices that are told the same of an event are told together there.",
+        key="push.gateways_for_several",
+    )

@@ -59,6 +59,8 @@ def loopback_settings(directory: Path, port: int) -> dict[str, Any]:
         "media_store_path": str(directory / "media"),
         "pid_file": str(directory / "homeserver.pid"),
         "registration_shared_secret": SHARED_SECRET,
+        # Push gateways and the like are on this machine, too.
+        "ip_range_whitelist": ["127.0.0.1/32"],
         "room_list_publication_rules": [{"action": "allow"}],
         "macaroon_secret_key": "macaroon secret of a server for one run",
         "form_secret": "form secret of a server for one run",

@@ -11,6 +11,7 @@ from homeserver.accounts.domains import LocalDomains
 from homeserver.http.limits import RateLimiter
 from homeserver.http.outbound import Outbound
 from homeserver.http.outbound_addresses import AddressRules
+from homeserver.http.outbound_peers import IDLE_PER_PEER
 from homeserver.http.outbound_tls import Trust
 from homeserver.protocol.identifiers import ServerName, UserID
 from homeserver.runtime.clock import Clock
@@ -94,10 +95,16 @@ def core_of(config: Config, engine: Engine, around: Surroundings) -> Core:
         limiter=RateLimiter(clock),
         # Each hash takes tens of MB for as long as it runs, so there are never more than two.
         password_threads=around.make_threads("passwords", 2),
-        outbound=Outbound(
-            around.reactor,
-            AddressRules(config.outbound.ip_range_blocklist, config.outbound.ip_range_allowlist),
-            Trust(),
-            config.outbound.user_agent_suffix,
-        ),
+        outbound=outbound_to_anybody(config, around),
+    )
+
+
+def outbound_to_anybody(config: Config, around: Surroundings, idle_per_peer: int = IDLE_PER_PEER) -> Outbound:
+    """For URLs that users or other servers named."""
+    return Outbound(
+        around.reactor,
+        AddressRules(config.outbound.ip_range_blocklist, config.outbound.ip_range_allowlist),
+        Trust(),
+        config.outbound.user_agent_suffix,
+        idle_per_peer=idle_per_peer,
     )

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from homeserver.app import shares
-from homeserver.app.core import Contribution, Core
+from homeserver.app.core import Contribution, Core, outbound_to_anybody
 from homeserver.app.memberships import MembershipParts
 from homeserver.app.push import PushParts
 from homeserver.email.mailer import Mailer
@@ -25,6 +25,7 @@ from homeserver.push.pushers.mail import NotificationMail, UnsubscribeLinks
 from homeserver.push.pushers.mail_line import MailLine, Throttles
 from homeserver.push.pushers.mailboxes import MailboxesOfNewcomers, MailboxKind
 from homeserver.push.pushers.news import PushNews
+from homeserver.push.pushers.places import AT_ONCE
 from homeserver.push.pushers.reading_elsewhere import ReadingElsewhere
 from homeserver.push.pushers.recipients import Recipients
 from homeserver.push.pushers.registering import Pushers
@@ -56,8 +57,9 @@ class PusherParts:
         kinds: dict[str, PusherKind] = {}
         makers: dict[str, MakeLine] = {}
         contents = Contents(include_content=self._settings.include_content)
-        gateways = GatewayCarrier(core.outbound, contents)
-        browsers = WebPushCarrier(core.outbound, contents, self.vapid, clock, randomness)
+        self._outbound = outbound_to_anybody(core.config, core.around, AT_ONCE)
+        gateways = GatewayCarrier(self._outbound, contents, self._settings, clock)
+        browsers = WebPushCarrier(self._outbound, contents, self.vapid, clock, randomness)
         kinds[GATEWAY], makers[GATEWAY] = gateways, partial(self._line, gateways)
         kinds[WEB_PUSH], makers[WEB_PUSH] = browsers, partial(self._line, browsers)
         if core.config.email.enable_notifs:
@@ -89,7 +91,7 @@ class PusherParts:
         return Contribution(
             [PusherEndpoints(self.pushers), UnsubscribeEndpoints(self.pushers, self._links, pages)],
             tasks,
-            [self._distribution.stop],
+            [self._distribution.stop, self._outbound.close],
         )
 
     def _line(self, carrier: Carrier, pusher: Pusher, position: int, around: Surroundings) -> Line:

@@ -17,8 +17,10 @@ from homeserver.http.outbound_tls import TlsClientFactory, Trust
 
 _CONNECT_SECONDS = 10
 _IDLE_SECONDS = 90.0
-_IDLE_PER_PEER = 3
 _PEERS = 300
+
+IDLE_PER_PEER = 3
+"""Connections that are kept while nobody uses them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ class Peer:
 class Peers:
     """An agent for each peer. The connections of those spoken to least recently are closed first."""
 
-    def __init__(self, reactor: Any, trust: Trust) -> None:
+    def __init__(self, reactor: Any, trust: Trust, idle_per_peer: int = IDLE_PER_PEER) -> None:
         """`reactor` is one that `GuardedReactor` stands before, or a bare one."""
         self._reactor = reactor
         self._trust = trust
+        self._idle_per_peer = idle_per_peer
         self._known: OrderedDict[Peer, tuple[Agent, HTTPConnectionPool]] = OrderedDict()
 
     def agent(self, peer: Peer) -> Agent:
@@ -71,7 +74,7 @@ class Peers:
 
     def _new(self, peer: Peer) -> tuple[Agent, HTTPConnectionPool]:
         pool = HTTPConnectionPool(self._reactor)
-        pool.maxPersistentPerHost = _IDLE_PER_PEER
+        pool.maxPersistentPerHost = self._idle_per_peer
         pool.cachedConnectionTimeout = _IDLE_SECONDS  # type: ignore[assignment]  # any number of seconds will do
         endpoints = _Endpoints(_PeerEndpoint(self._reactor, peer, self._trust))
         return Agent.usingEndpointFactory(self._reactor, endpoints, pool), pool

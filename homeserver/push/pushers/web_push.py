@@ -13,6 +13,7 @@ from homeserver.protocol.json import JsonObject, encode_json
 from homeserver.push.pushers.alerts import Alert
 from homeserver.push.pushers.carrier import Gone, NotTaken
 from homeserver.push.pushers.contents import Contents
+from homeserver.push.pushers.places import PlaceTurns
 from homeserver.push.pushers.web_push_crypto import (
     MOST_PLAINTEXT,
     Vapid,
@@ -67,6 +68,7 @@ class WebPushCarrier:
         self._key = key
         self._clock = clock
         self._randomness = randomness
+        self._turns = PlaceTurns()
 
     async def check(self, user_nid: int, new: NewPusher) -> None:
         """Raises MissingParam, InvalidParam."""
@@ -108,19 +110,21 @@ class WebPushCarrier:
         vapid = await self._key.get()
         subscription = read_subscription(pushkey, data["auth"])
         try:
-            response = await self._outbound.request(
-                "POST",
-                url,
-                purpose="web push",
-                headers={
-                    **headers,
-                    "Content-Encoding": "aes128gcm",
-                    "Content-Type": "application/octet-stream",
-                    "Authorization": vapid.authorization(url, self._clock.seconds()),
-                },
-                body=encrypt_freshly(plaintext, subscription, self._randomness),
-                bounds=_BOUNDS,
-            )
+            async with self._turns.turn(url):
+                response = await self._outbound.request(
+                    "POST",
+                    url,
+                    purpose="web push",
+                    headers={
+                        **headers,
+                        "Content-Encoding": "aes128gcm",
+                        "Content-Type": "application/octet-stream",
+                        "Authorization": vapid.authorization(url, self._clock.seconds()),
+                    },
+                    body=encrypt_freshly(plaintext, subscription, self._randomness),
+                    bounds=_BOUNDS,
+                    is_brief=True,
+                )
         except RequestFailed as error:
             raise NotTaken(str(error)) from error
         _check(response)

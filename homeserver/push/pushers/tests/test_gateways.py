@@ -339,3 +339,50 @@ class JitterTests(PushTestCase):
         self.assertEqual(self.gateway.requests, [])
         self.advance(10)
         self.assertEqual(len(self.gateway.requests), 1)
+
+
+class SeveralDevicesTests(PushTestCase):
+    settings: ClassVar[Sequence[str]] = ["push.gateways_for_several=[gateway.example]"]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.read(self.carol, self.say())
+        self.advance(0)
+        self.gateway.forget()
+        self.set_pusher(self.carol, pushkey="CAROL")
+
+    def told(self) -> list[list[str]]:
+        self.advance(0)
+        return [[device["pushkey"] for device in one["devices"]] for one in self.gateway.notifications]
+
+    def test_who_is_told_the_same_is_told_together(self) -> None:
+        self.read(self.alice, self.say())
+        self.advance(0)
+        self.read(self.carol, self.say())
+        self.advance(0)
+        self.gateway.forget()
+        self.say()
+        self.assertEqual(self.told(), [["KEY", "CAROL"]])
+
+    def test_other_gateways_and_other_news_are_apart(self) -> None:
+        self.set_pusher(self.bob, pushkey="BOB", data={"url": URL.replace("gateway", "other")})
+        self.set_pusher(self.bob, pushkey="BRIEF", data={"url": URL, "format": "event_id_only"})
+        self.say(self.alice)
+        told = self.told()
+        self.assertIn(["BOB"], told)
+        self.assertIn(["BRIEF"], told)
+
+    def test_one_of_them_is_rejected(self) -> None:
+        self.gateway.body = b'{"rejected": ["CAROL"]}'
+        self.say()
+        self.told()
+        self.assertEqual((self.pushers(self.alice), self.pushers(self.carol)), (["KEY"], []))
+
+    def test_all_are_tried_again(self) -> None:
+        self.gateway.status = 500
+        self.say()
+        self.told()
+        self.gateway.status = 200
+        self.gateway.forget()
+        self.advance(2)
+        self.assertEqual(sorted(key for keys in self.told() for key in keys), ["CAROL", "KEY"])
