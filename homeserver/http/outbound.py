@@ -166,6 +166,7 @@ class Outbound:
             asked.method,
             asked.url,
             headers=headers,
+            data=asked.body,
             allow_redirects=False,
             unbuffered=True,
             reactor=self._reactor,

@@ -164,6 +164,17 @@ class DecentServerTests(OutboundTestCase):
         await self.outbound.get_json(url, purpose="test")
         self.assertIn(b"Accept: application/json", server.requests[1])
 
+    async def test_brief_answers(self) -> None:
+        server = self.serve(says(b"{}"))
+        url = f"http://127.0.0.1:{server.port}/x"
+        for _ in range(2):
+            response = await self.outbound.post_json(url, {"b": "ü"}, purpose="test", is_brief=True)
+            self.assertEqual(response.json(), {})
+        for request in server.requests:
+            head, _, body = request.partition(b"\r\n\r\n")
+            self.assertEqual(body, '{"b":"ü"}'.encode())
+            self.assertNotIn(b"Accept-Encoding", head)
+
     async def test_what_is_not_json(self) -> None:
         answer = await self.get(self.serve(says(b"<html>")))
         self.assertRaises(RequestFailed, answer.json)
