@@ -70,7 +70,7 @@ class PusherParts:
         lines = Lines(makers, recipients, self._settings, journal, core.waiting, db, clock, randomness)
         self._distribution = Distribution(lines, recipients, journal, db, clock, budget // 10)
         self.news = PushNews(recipients, self._distribution, is_on=self._settings.enabled)
-        self.reading = ReadingElsewhere(lines, recipients)
+        self.reading = ReadingElsewhere(lines, self._distribution, recipients)
         self.pushers = Pushers(kinds, lines, db, clock, randomness)
         self.mailboxes = MailboxesOfNewcomers(self.pushers, db)
         """Of those who register; only where the operator wants it so."""

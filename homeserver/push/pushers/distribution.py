@@ -29,6 +29,7 @@ from homeserver.streams.journal import Journal
 
 _AT_ONCE = 200
 _STORE_SECONDS = 2
+_USERS_AT_ONCE = 100
 # What is older was perhaps read by now, which lines find out.
 _FRESH_MS = 60_000
 _RULESET_BYTES = 20_000
@@ -76,6 +77,11 @@ class Distribution:
         self._storing_is_due = False
         self._is_stopping = False
 
+    @property
+    def reached(self) -> int | None:
+        """The position up to which pushers were told; None before that is known."""
+        return self._reached
+
     def start_at(self, _: int) -> None:
         """Called once the journal has started: what came before, and was not told of, is told now."""
         self._recipients.clear()
@@ -106,11 +112,16 @@ class Distribution:
             while self._has_news and not self._is_stopping:
                 self._has_news = False
                 upto = self._journal.position
-                while self._reached is not None and self._reached < upto:
-                    self._reached = await self._distribute(self._reached, upto)
+                while self._reached is not None and self._reached < upto and not self._is_stopping:
+                    self._advance(await self._distribute(self._reached, upto))
                 self._store_later()
         finally:
             self._is_running = False
+
+    def _advance(self, end: int) -> None:
+        # When this server stops, not everybody may have been told.
+        if not self._is_stopping:
+            self._reached = end
 
     async def _take_up(self) -> None:
         """Where an earlier process had come to."""
@@ -157,7 +168,10 @@ class Distribution:
         times = news.times
         events = await self._db.read(_told_events, news.rooms, positions, times)
         fresh_from = self._clock.now_ms() - _FRESH_MS
-        for user, of_user in pushers.items():
+        for number, (user, of_user) in enumerate(pushers.items(), 1):
+            if number % _USERS_AT_ONCE == 0:
+                # Others, too, have requests under way.
+                await self._clock.sleep(0)
             found = [
                 Alert(events[position], actions)
                 for position, actions in sorted(concerned[user].items())

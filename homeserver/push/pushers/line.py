@@ -75,8 +75,10 @@ class Line:
         """There is more, which is in the database."""
         self._has_news = True
 
-    def badge_changed(self) -> None:
+    def badge_changed(self) -> bool:
+        """Whether there is something to tell now."""
         self._badge_is_old = self._carrier.tells_badges
+        return self._badge_is_old
 
     async def run(self, alerts: Sequence[Alert], debt: Debt | None = None) -> None:
         """Brings the alerts, then what else there is, until there is nothing more or this server stops.

@@ -38,7 +38,7 @@ class AnyLine(Protocol):
 
     def news(self) -> None: ...
 
-    def badge_changed(self) -> None: ...
+    def badge_changed(self) -> bool: ...
 
     async def run(self, alerts: Sequence[Alert], debt: Debt | None = None) -> None: ...
 
@@ -102,13 +102,11 @@ class Lines:
         if line is not None:
             self._start(line, (), debt)
 
-    def badge_changed(self, pusher: Pusher) -> None:
-        """The user has read something."""
-        line = self._lines.get(pusher.nid) or self._line(pusher, self._journal.position)
-        if line is not None:
-            line.badge_changed()
-            if pusher.nid not in self._lines:
-                self._start(line, ())
+    def badge_changed(self, pusher: Pusher, after: int) -> None:
+        """The user has read something; the pusher has all up to a position."""
+        line = self._lines.get(pusher.nid) or self._line(pusher, after)
+        if line is not None and line.badge_changed() and pusher.nid not in self._lines:
+            self._start(line, ())
 
     async def changed(self, user_nid: int) -> None:
         """The user's pushers are others now."""

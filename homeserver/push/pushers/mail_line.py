@@ -95,8 +95,9 @@ class MailLine:
             self._due = due
             self._around.wake(self.pusher)
 
-    def badge_changed(self) -> None:
+    def badge_changed(self) -> bool:
         """Mailboxes have no numbers on them that we could change."""
+        return False
 
     async def run(self, alerts: Sequence[Alert], debt: Debt | None = None) -> None:
         """Until nothing is unread that has not been told, or this server stops."""

@@ -1,5 +1,6 @@
 """Numbers on apps of users who have read something on another device."""
 
+from homeserver.push.pushers.distribution import Distribution
 from homeserver.push.pushers.lines import Lines
 from homeserver.push.pushers.recipients import Recipients
 
@@ -7,8 +8,9 @@ from homeserver.push.pushers.recipients import Recipients
 class ReadingElsewhere:
     """Collects who has read something, and tells their pushers of all that together."""
 
-    def __init__(self, lines: Lines, recipients: Recipients) -> None:
+    def __init__(self, lines: Lines, distribution: Distribution, recipients: Recipients) -> None:
         self._lines = lines
+        self._distribution = distribution
         self._recipients = recipients
         self._readers: set[int] = set()
 
@@ -19,7 +21,9 @@ class ReadingElsewhere:
     async def tell(self) -> None:
         """For a task that runs every second."""
         readers, self._readers = self._readers, set()
-        if readers:
-            for pushers in (await self._recipients.pushers(readers)).values():
-                for pusher in pushers:
-                    self._lines.badge_changed(pusher)
+        if not readers:
+            return
+        for pushers in (await self._recipients.pushers(readers)).values():
+            for pusher in pushers:
+                if self._distribution.reached is not None:
+                    self._lines.badge_changed(pusher, self._distribution.reached)

@@ -10,6 +10,7 @@ from homeserver.accounts import newcomers
 from homeserver.accounts.address import Address
 from homeserver.accounts.store.addresses import delete_address, insert_address
 from homeserver.email.smtp import SmtpSender
+from homeserver.push.notifications import Notifications
 from homeserver.push.pushers.tests.pushed import PushTestCase
 from homeserver.storage.engine import Transaction
 from tests.client import Client, Json
@@ -123,6 +124,12 @@ class WhenTests(MailTestCase):
         self.assertIn("hello &lt;b&gt;world&lt;/b&gt;", self.mail.text("html"))
         self.wait(2 * DELAY)
         self.assertEqual(len(self.mail.messages), 1)
+
+    def test_reading_is_no_reason_to_write(self) -> None:
+        self.patch(Notifications, "after", lambda *_: self.fail("nothing is unread"))
+        self.read(self.alice, self.say(self.alice))
+        self.wait(2 * DELAY)
+        self.assertEqual(self.mail.messages, [])
 
     def test_what_is_read_in_time(self) -> None:
         self.read(self.alice, self.say())
