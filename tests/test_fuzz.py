@@ -150,6 +150,10 @@ class FuzzTests(TargetTestCase):
         request()
 
     def check_answer(self, answer: Answer) -> None:
+        if answer.status == 502:
+            # A server was named that nobody reaches.
+            self.assertEqual(answer.error, (502, "M_UNKNOWN"))
+            return
         self.assertLess(answer.status, 500, answer.body)
         # Pages for people have no error code.
         if answer.status < 400 or answer.headers["content-type"] != "application/json":
