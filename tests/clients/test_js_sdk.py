@@ -1,22 +1,18 @@
 """matrix-js-sdk, which Element is built on, talks to a running server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from tests.clients.encrypted_room import SETTINGS
 from tests.clients.javascript import run_script
 from tests.processes import ServerProcess
 
-SETTINGS: dict[str, Any] = {
-    "enable_registration": True,
-    "enable_registration_without_verification": True,
-}
-
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with ServerProcess(SETTINGS) as server:
+def url(database: Mapping[str, Any]) -> Iterator[str]:
+    with ServerProcess({**SETTINGS, **database}) as server:
         yield server.url
 
 
@@ -31,3 +27,8 @@ def test_people(url: str) -> None:
 def test_encryption(url: str) -> None:
     """Its Rust crypto: identities, verification, secret storage, key backup."""
     assert len(run_script("encryption.mjs", url)) >= 9
+
+
+def test_dehydration(url: str) -> None:
+    """Its Rust crypto: keys that arrive while nobody is logged in."""
+    assert len(run_script("dehydration.mjs", url)) >= 5

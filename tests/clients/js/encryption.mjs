@@ -1,7 +1,7 @@
 /** Encrypted rooms with the library's Rust crypto: identities, verification, secrets, backups, messages. */
 
 import { assert, check, emitted, finished, until } from "./checks.mjs";
-import { EventType, MatrixEventEvent, RoomEvent } from "matrix-js-sdk";
+import { EventType } from "matrix-js-sdk";
 import {
     CryptoEvent,
     VerificationPhase,
@@ -11,6 +11,7 @@ import {
 } from "matrix-js-sdk/lib/crypto-api/index.js";
 
 import { Device } from "./device.mjs";
+import { WrittenKey } from "./secrets.mjs";
 
 const SAS = "m.sas.v1";
 
@@ -18,22 +19,10 @@ const SAS = "m.sas.v1";
 const random = Math.random;
 Math.random = () => random() / 50;
 
-/** Secrets under the key that its owner has written down. */
-function secretKeys() {
-    let key = null;
-    return {
-        set: (given) => (key = given),
-        cryptoCallbacks: {
-            getSecretStorageKey: async ({ keys }) => (key === null ? null : [Object.keys(keys)[0], key]),
-            cacheSecretStorageKey: (_id, _info, given) => (key = given),
-        },
-    };
-}
-
-const secrets = secretKeys();
+const written = new WrittenKey();
 const [alice, bob] = await check("both register, and upload keys", async () => {
     const devices = await Promise.all([
-        Device.ofNewUser("alice", { cryptoCallbacks: secrets.cryptoCallbacks }),
+        Device.ofNewUser("alice", { cryptoCallbacks: written.cryptoCallbacks }),
         Device.ofNewUser("bob"),
     ]);
     return Promise.all(devices.map((device) => device.startEncrypted()));
@@ -130,9 +119,9 @@ await check("what was said before is read from the backup, with the recovery key
         const info = await alice.client.http.authedRequest("GET", "/room_keys/version");
         return info.count >= 3;
     });
-    const written = secretKeys();
-    written.set(decodeRecoveryKey(recoveryKey));
-    const third = await Device.ofKnownUser("alice", { cryptoCallbacks: written.cryptoCallbacks });
+    const typed = new WrittenKey();
+    typed.set(decodeRecoveryKey(recoveryKey));
+    const third = await Device.ofKnownUser("alice", { cryptoCallbacks: typed.cryptoCallbacks });
     await third.startEncrypted();
     const crypto = third.client.getCrypto();
     await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
@@ -141,6 +130,7 @@ await check("what was said before is read from the backup, with the recovery key
     const room = await third.knows(roomId);
     await third.client.scrollback(room, 50);
     assert.equal((await reads(third, firstId)).getContent().body, "only for you");
+    await until("the identity is known", () => crypto.userHasCrossSigningKeys(third.userId, true));
     await crypto.bootstrapCrossSigning({});
     assert.ok(await crypto.isCrossSigningReady());
     third.stop();
