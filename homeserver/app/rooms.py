@@ -67,6 +67,7 @@ from homeserver.rooms.replays import Replays
 from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender
 from homeserver.rooms.space_children import SpaceChildren
+from homeserver.rooms.space_contents import SpaceContents
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.store.transactions import delete_transactions
@@ -117,6 +118,7 @@ class RoomParts:
         self.heads, self.members = memberships.heads, memberships.members
         self.tails = Tails(core.budget(shares.TAILS))
         self._member_lists = MemberLists(db, core.budget(shares.MEMBER_LISTS))
+        self._space_contents = SpaceContents(db, core.budget(shares.SPACE_CONTENTS))
         self.lookup = EventLookup(self.heads, db)
         self.elsewhere = RoomsElsewhere(core.users, core.domains, core.journal, db, clock)
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
@@ -156,6 +158,7 @@ class RoomParts:
                     # After the marks, because what they say of redacted events counts.
                     Descriptions(),
                     SpaceChildren(),
+                    self._space_contents,
                     published,
                     redacted,
                     relations,
@@ -252,7 +255,7 @@ class RoomParts:
             UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
             PreviewEndpoints(
                 previews,
-                Hierarchies(self.heads, previews, db),
+                Hierarchies(self.heads, previews, self._space_contents, db),
                 RemotePreviews(told, previews, self.elsewhere, remote.is_here, core.domains),
                 lookup,
             ),
@@ -266,6 +269,7 @@ class RoomParts:
         self.members.start_at(position)
         self.partial.start_at(position)
         self._member_lists.start_at(position)
+        self._space_contents.start_at(position)
         self.elsewhere.start_at(position)
 
     def part(self, missing_history: MissingHistory) -> Contribution:

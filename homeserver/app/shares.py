@@ -1,14 +1,15 @@
 """How the one cache budget is shared out; together no more than the whole."""
 
-HEADS = 0.2
+HEADS = 0.19
 TAILS = 0.2
 MEMBERS = 0.11
 UNREAD = 0.09
 RECIPIENTS = 0.02
 LAZY_MEMBERS = 0.07
 PROFILES = 0.05
-MEMBER_LISTS = 0.04
-FILTERS = 0.05
+MEMBER_LISTS = 0.03
+SPACE_CONTENTS = 0.03
+FILTERS = 0.04
 REPLAYS = 0.05
 PUBLISHED_KEYS = 0.03
 KEYS = 0.02

@@ -4,8 +4,9 @@ https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1roomshierarch
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, InvalidParam, NotFound
@@ -13,9 +14,10 @@ from homeserver.protocol.identifiers import RoomID
 from homeserver.rooms.head import Heads
 from homeserver.rooms.previews import Previews, Visitor
 from homeserver.rooms.reading import state_events
+from homeserver.rooms.space_contents import SpaceContents
 from homeserver.rooms.store.descriptions import Described, descriptions_of
 from homeserver.rooms.store.events import events_by_nid
-from homeserver.rooms.store.hierarchy import child_events, children_of, rooms_with_children
+from homeserver.rooms.store.hierarchy import Child, known_children
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -24,7 +26,7 @@ LARGEST_PAGE = 50
 DEEPEST = 50
 _TOKEN = re.compile(r"h([0-9]{1,9})_([0-9]{1,9})_([01])")
 
-_Tree = Mapping[int, Sequence[int]]
+_Tree = Mapping[int, Sequence[Child]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +56,81 @@ class HierarchyPage:
 class Hierarchies:
     """Walks through spaces, depth first.
 
-    A token is a number of rooms to pass over, so that no walk is remembered: the tree's skeleton is read again
-    with each page, with one statement for each level of it.
+    A token is a number of rooms to pass over, so that no walk is remembered: the tree is put together again for
+    each page, from what is known of its spaces.
     """
 
-    def __init__(self, heads: Heads, previews: Previews, db: Database) -> None:
+    def __init__(self, heads: Heads, previews: Previews, contents: SpaceContents, db: Database) -> None:
         self._heads = heads
         self._previews = previews
+        self._contents = contents
         self._db = db
 
     async def page(self, requester: Requester, room_id: RoomID, wish: HierarchyWish) -> HierarchyPage:
         """Raises Forbidden for a space that the requester may not know of, InvalidParam for a wrong token."""
         passed = 0 if wish.start is None else _passed(wish)
         try:
-            room = await self._heads.nid_of(room_id)
+            root = await self._heads.nid_of(room_id)
         except NotFound:
             raise Forbidden(_CLOSED) from None
-        return await self._db.read(_page, await self._previews.visitor(requester), room, wish, passed)
+        visitor = await self._previews.visitor(requester)
+        described = await self._db.read(descriptions_of, [root])
+        if root not in described or not visitor.may_preview(described[root]):
+            raise Forbidden(_CLOSED)
+        tree = await self._tree(visitor, root, wish)
+        walk = islice(_depth_first(tree, root, wish.max_depth), passed, None)
+        rooms: list[Described] = []
+        # What nobody may see is passed over, so there may be more to read for a page.
+        while upcoming := list(islice(walk, wish.limit - len(rooms))):
+            found = await self._db.read(descriptions_of, upcoming)
+            rooms += [found[room] for room in upcoming if room in found and visitor.may_preview(found[room])]
+            passed += len(upcoming)
+        is_end = next(walk, None) is None
+        end = None if is_end else f"h{passed}_{wish.max_depth}_{int(wish.suggested_only)}"
+        return HierarchyPage(await self._with_children(rooms, wish), end)
+
+    async def _tree(self, visitor: Visitor, root: int, wish: HierarchyWish) -> _Tree:
+        """The children of all spaces that can be reached, level by level."""
+        tree: dict[int, Sequence[Child]] = {}
+        level: Collection[int] = [root]
+        for _ in range(wish.max_depth):
+            if not level:
+                break
+            below = await self._children(level, wish)
+            tree |= below
+            parents = _parents(below) - tree.keys()
+            spaces = await self._db.read(descriptions_of, parents) if parents else {}
+            level = [
+                room for room, space in spaces.items() if _is_space(space) and visitor.may_preview(space)
+            ]
+        return tree
+
+    async def _children(self, spaces: Collection[int], wish: HierarchyWish) -> dict[int, Sequence[Child]]:
+        """Those of each space that are known here."""
+        contents = await self._contents.of(spaces)
+        unknown = {child.room_id for space in spaces for child in contents[space] if child.room is None}
+        news = await self._db.read(known_children, unknown) if unknown else {}
+        return {
+            space: [
+                child if child.room is not None else child._replace(**news[child.room_id]._asdict())
+                for child in _wanted(contents[space], wish)
+                if child.room is not None or child.room_id in news
+            ]
+            for space in spaces
+        }
+
+    async def _with_children(self, rooms: Sequence[Described], wish: HierarchyWish) -> list[HierarchyRoom]:
+        spaces = [room.says.room for room in rooms if _is_space(room)]
+        contents = await self._contents.of(spaces) if spaces else {}
+        children = {space: [child.event for child in _wanted(contents[space], wish)] for space in spaces}
+        nids = [event for space in spaces for event in children[space]]
+        events = await self._db.read(_events, nids) if nids else {}
+        return [
+            HierarchyRoom(
+                room, [events[event] for event in children.get(room.says.room, ()) if event in events]
+            )
+            for room in rooms
+        ]
 
 
 _CLOSED = "This room is not known here, or closed to you"
@@ -85,61 +145,38 @@ def _passed(wish: HierarchyWish) -> int:
     return int(match[1])
 
 
-def _page(txn: Transaction, visitor: Visitor, root: int, wish: HierarchyWish, passed: int) -> HierarchyPage:
-    described = descriptions_of(txn, [root])
-    if root not in described or not visitor.may_preview(described[root]):
-        raise Forbidden(_CLOSED)
-    tree = _tree(txn, visitor, root, wish)
-    order = _depth_first(tree, root, wish.max_depth)
-    rooms: list[Described] = []
-    while passed < len(order) and len(rooms) < wish.limit:
-        # What nobody may see is passed over, so there may be more to read for a page.
-        upcoming = order[passed : passed + wish.limit - len(rooms)]
-        found = descriptions_of(txn, upcoming)
-        rooms += [found[room] for room in upcoming if room in found and visitor.may_preview(found[room])]
-        passed += len(upcoming)
-    end = f"h{passed}_{wish.max_depth}_{int(wish.suggested_only)}" if passed < len(order) else None
-    return HierarchyPage(_with_children(txn, rooms, wish), end)
+def _wanted(children: Sequence[Child], wish: HierarchyWish) -> Sequence[Child]:
+    return [child for child in children if child.suggested] if wish.suggested_only else children
 
 
-def _tree(txn: Transaction, visitor: Visitor, root: int, wish: HierarchyWish) -> _Tree:
-    """The children of all spaces that can be reached, level by level."""
-    tree: dict[int, list[int]] = {}
-    level: Collection[int] = [root]
-    for _ in range(wish.max_depth):
-        if not level:
-            break
-        tree |= children_of(txn, level, suggested_only=wish.suggested_only)
-        below = {child for room in level for child in tree[room]} - tree.keys()
-        spaces = descriptions_of(txn, rooms_with_children(txn, below))
-        level = [room for room, space in spaces.items() if _is_space(space) and visitor.may_preview(space)]
-    return tree
+def _parents(below: _Tree) -> set[int]:
+    """The children that have children."""
+    return {
+        child.room
+        for children in below.values()
+        for child in children
+        if child.room is not None and child.is_parent
+    }
 
 
 def _is_space(room: Described) -> bool:
     return room.says.room_type == "m.space"
 
 
-def _depth_first(tree: _Tree, root: int, max_depth: int) -> list[int]:
+def _depth_first(tree: _Tree, root: int, max_depth: int) -> Iterator[int]:
     """The rooms of a tree, each where it comes first."""
-    order: dict[int, None] = {}
+    seen: set[int] = set()
     stack = [(root, 0)]
     while stack:
         room, depth = stack.pop()
-        if room in order:
+        if room in seen:
             continue
-        order[room] = None
+        seen.add(room)
+        yield room
         if depth < max_depth:
-            stack += [(child, depth + 1) for child in reversed(tree.get(room, ()))]
-    return list(order)
+            below = reversed(tree.get(room, ()))
+            stack += [(child.room, depth + 1) for child in below if child.room is not None]
 
 
-def _with_children(txn: Transaction, rooms: Sequence[Described], wish: HierarchyWish) -> list[HierarchyRoom]:
-    spaces = [room.says.room for room in rooms if _is_space(room)]
-    children = child_events(txn, spaces, suggested_only=wish.suggested_only) if spaces else {}
-    nids = [event for space in spaces for event in children[space]]
-    events = {event.nid: event for event in state_events(txn, events_by_nid(txn, nids))} if nids else {}
-    return [
-        HierarchyRoom(room, [events[event] for event in children.get(room.says.room, ()) if event in events])
-        for room in rooms
-    ]
+def _events(txn: Transaction, nids: Sequence[int]) -> dict[int, TimelineEvent]:
+    return {event.nid: event for event in state_events(txn, events_by_nid(txn, nids))}

@@ -57,20 +57,58 @@ def children_by_redacted(txn: Transaction, event_ids: Collection[EventID]) -> li
     return [(room, child_id) for room, child_id in rows]
 
 
+class Child(NamedTuple):
+    """A room in a space, as the `m.space.child` event (short id) tells it.
+
+    `room` is its short id, if it is known here, and `is_parent` says whether it has children itself.
+    """
+
+    room_id: RoomID
+    event: int
+    suggested: bool
+    room: int | None
+    is_parent: bool
+
+
+def contents_of(txn: Transaction, spaces: Collection[int]) -> dict[int, list[Child]]:
+    """The children of each space, also those that are not known here, in order."""
+    found: dict[int, list[Child]] = {space: [] for space in spaces}
+    told = f"""
+        c.child_id, c.event, c.suggested, r.nid, {_IS_PARENT}
+        FROM room_space_child c LEFT JOIN room r ON r.room_id = c.child_id
+    """
+    for space, _, _, _, _, room_id, event, suggested, room, is_parent in _in_order(txn, told, spaces):
+        found[space].append(Child(RoomID(room_id), event, bool(suggested), room, bool(is_parent)))
+    return found
+
+
+class KnownChild(NamedTuple):
+    """As in `Child`."""
+
+    room: int
+    is_parent: bool
+
+
+def known_children(txn: Transaction, room_ids: Collection[RoomID]) -> dict[RoomID, KnownChild]:
+    """Those of the rooms that are known here."""
+    rows = txn.rows(
+        f"SELECT r.room_id, r.nid, {_IS_PARENT} FROM room r WHERE r.room_id IN %(ids)s", ids=list(room_ids)
+    )
+    return {RoomID(room_id): KnownChild(room, bool(is_parent)) for room_id, room, is_parent in rows}
+
+
+_IS_PARENT = "EXISTS (SELECT 1 FROM room_space_child x WHERE x.room = r.nid)"
+
+
 def children_of(
     txn: Transaction, rooms: Collection[int], *, suggested_only: bool = False
 ) -> dict[int, list[int]]:
     """The children of each space that are known here (short ids)."""
     found: dict[int, list[int]] = {room: [] for room in rooms}
     known = "r.nid FROM room_space_child c JOIN room r ON r.room_id = c.child_id"
-    for room, _, _, _, _, child in _in_order(txn, known, rooms, suggested_only):
+    for room, _, _, _, _, child in _in_order(txn, known, rooms, suggested_only=suggested_only):
         found[room].append(child)
     return found
-
-
-def rooms_with_children(txn: Transaction, rooms: Collection[int]) -> set[int]:
-    rows = txn.rows("SELECT DISTINCT room FROM room_space_child WHERE room IN %(rooms)s", rooms=list(rooms))
-    return {room for (room,) in rows}
 
 
 def child_events(
@@ -78,12 +116,15 @@ def child_events(
 ) -> dict[int, list[int]]:
     """The `m.space.child` events of each space, also of children that are not known here."""
     found: dict[int, list[int]] = {room: [] for room in rooms}
-    for room, _, _, _, _, event in _in_order(txn, "c.event FROM room_space_child c", rooms, suggested_only):
+    told = "c.event FROM room_space_child c"
+    for room, _, _, _, _, event in _in_order(txn, told, rooms, suggested_only=suggested_only):
         found[room].append(event)
     return found
 
 
-def _in_order(txn: Transaction, what: str, rooms: Collection[int], suggested_only: bool) -> list[Row]:
+def _in_order(
+    txn: Transaction, what: str, rooms: Collection[int], *, suggested_only: bool = False
+) -> list[Row]:
     """By space, then in the order in which clients show its children. What a row is sorted by comes first in it.
 
     https://spec.matrix.org/v1.19/client-server-api/#ordering-of-children-within-a-space

@@ -152,6 +152,52 @@ class HierarchyTests(HierarchyTestCase):
         )
 
 
+class MemoryTests(HierarchyTestCase):
+    """What is known of spaces that were walked through before."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.root, self.inner = self.space(), self.space()
+        self.put(self.inner, self.root)
+        self.assertEqual(self.rooms(self.root), [self.root, self.inner])
+
+    def test_a_child_gets_children(self) -> None:
+        room = self.room()
+        self.put(room, self.inner)
+        self.assertEqual(self.rooms(self.root), [self.root, self.inner, room])
+
+    def test_a_child_is_moved(self) -> None:
+        room = self.room()
+        self.put(room, self.root, order="a")
+        self.assertEqual(self.rooms(self.root), [self.root, room, self.inner])
+        self.put(self.inner, self.root, order="A")
+        self.assertEqual(self.rooms(self.root), [self.root, self.inner, room])
+
+    def test_a_child_is_taken_out(self) -> None:
+        self.alice.set_state(self.root, "m.space.child", {}, self.inner)
+        self.assertEqual(self.rooms(self.root), [self.root])
+
+    def test_a_child_is_redacted(self) -> None:
+        event = self.alice.state(self.root, "m.space.child", self.inner, format="event")
+        self.alice.redact(self.root, event["event_id"])
+        self.assertEqual(self.rooms(self.root), [self.root])
+
+    def test_a_child_comes_to_be_known(self) -> None:
+        room_id = "!later:elsewhere.example"
+        self.put(room_id, self.root)
+        self.assertEqual(self.rooms(self.root), [self.root, self.inner])
+        # As if somebody had entered it.
+        known = self.room()
+        self.write("UPDATE room SET room_id = %(to)s WHERE room_id = %(known)s", known=known, to=room_id)
+        self.assertEqual(self.rooms(self.root), [self.root, self.inner, room_id])
+
+    def write(self, statement: str, **params: str) -> None:
+        async def written() -> None:
+            await self.server.db.write(lambda txn: txn.execute(statement, **params))
+
+        self.result_of(written())
+
+
 class AccessTests(HierarchyTestCase):
     def visible(self, **state: Any) -> bool:
         """Whether Bob is shown a room with this state in a space."""
