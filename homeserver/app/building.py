@@ -138,4 +138,4 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         federation.queues.start_at,
         services.queues.start_at,
     ]
-    return Server(core, dispatcher, starts, parts)
+    return Server(core, dispatcher, starts, parts, media.storage.incoming_file)

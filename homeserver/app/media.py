@@ -41,7 +41,8 @@ class MediaParts:
         db, clock, domains = core.db, core.clock, core.domains
         self._core = core
         self._threads = core.around.make_threads("media", _THREADS)
-        self.contents = Contents(db, _storage(core.config), self._threads, clock)
+        self.storage = _storage(core.config)
+        self.contents = Contents(db, self.storage, self._threads, clock)
         self._accesses = Accesses(db, clock)
         self.inspection = inspection = Inspection(
             self._threads, settings.scanner_command, settings.scanner_timeout.total_seconds()

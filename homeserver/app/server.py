@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from twisted.internet.task import LoopingCall
 
@@ -27,6 +27,7 @@ class Server:
         dispatcher: Dispatcher,
         starts: Sequence[Callable[[int], None]],
         parts: Sequence[Contribution],
+        body_file: Callable[[], BinaryIO],
     ) -> None:
         self.dispatcher = dispatcher
         self.db = core.db
@@ -42,6 +43,7 @@ class Server:
             config.tls,
             metrics=config.metrics.enabled,
             largest_body=max(LARGEST_BODY, *(endpoint.max_body for endpoint in dispatcher.endpoints)),
+            body_file=body_file,
         )
 
     async def start(self) -> None:

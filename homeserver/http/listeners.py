@@ -3,9 +3,9 @@
 import errno
 import logging
 import socket
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.internet.error import CannotListenError
@@ -13,7 +13,7 @@ from twisted.internet.error import CannotListenError
 from config.listeners import Listener, TcpListener, UnixListener
 from config.tls import Tls
 from homeserver.http.dispatch import Incoming, Rendered, render_error
-from homeserver.http.site import LARGEST_BODY, Answers, Site
+from homeserver.http.site import LARGEST_BODY, Answers, Site, file_without_name
 from homeserver.http.tls import CertificateError, RenewableCertificate
 from homeserver.protocol.errors import Unrecognized
 from homeserver.runtime.refusal import Refusal
@@ -82,9 +82,14 @@ class Listeners:
         *,
         metrics: bool,
         largest_body: int = LARGEST_BODY,
+        body_file: Callable[[], BinaryIO] = file_without_name,
     ) -> None:
-        """`reactor` has the interfaces for TCP, TLS, Unix sockets and time; `metrics`: serve them?"""
+        """`reactor` has the interfaces for TCP, TLS, Unix sockets and time; `metrics`: serve them?
+
+        `largest_body` and `body_file` are as of `Site`.
+        """
         self._largest_body = largest_body
+        self._body_file = body_file
         self._reactor = reactor
         self._answers = answers
         self._listeners = listeners
@@ -143,6 +148,7 @@ class Listeners:
             compress=any(resource.compress for resource in listener.resources),
             x_forwarded=listener.x_forwarded,
             largest_body=self._largest_body,
+            body_file=self._body_file,
         )
         self._sites.append(site)
         if isinstance(listener, UnixListener):

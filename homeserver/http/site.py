@@ -5,7 +5,8 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from io import BytesIO
-from typing import Any, BinaryIO, Protocol
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -15,7 +16,7 @@ from homeserver.http.dispatch import Incoming, Rendered, render_error
 from homeserver.http.endpoint import FileAnswer
 from homeserver.http.file_stream import FileStream
 from homeserver.http.partial import Part, Wish, part_of
-from homeserver.protocol.errors import TooLarge
+from homeserver.protocol.errors import ServerUnavailable, TooLarge
 from homeserver.runtime.clock import DelayedCall, ReactorTime
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,16 @@ CORS_HEADERS = (
     (b"Access-Control-Allow-Headers", b"X-Requested-With, Content-Type, Authorization, Date"),
 )
 LARGEST_BODY = 20 * 1024 * 1024
+_LARGEST_IN_MEMORY = 100 * 1000  # bytes of a body
+_LONG_PIECE = 256 * 1024
 _COMPRESS_FROM = 1400  # bytes; below, the answer fits one packet anyway
 _IDLE_SECONDS = 75
 _NOT_ACCEPTED = re.compile(r"q=0(\.0*)?")
+
+
+def file_without_name() -> BinaryIO:
+    """Where the system keeps such files."""
+    return cast(BinaryIO, TemporaryFile())
 
 
 class Answers(Protocol):
@@ -45,16 +53,34 @@ class Request(http.Request):
     _received = 0
     _running: Deferred[None] | None = None
     _gone = False
+    _unkept: OSError | None = None
     _content_type: str | None = None
+
+    def gotLength(self, length: int | None) -> None:
+        """A promised length takes no room yet, whatever it is."""
+        self.content = BytesIO()
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keeps the body up to the limit of the whole server; what is beyond it is not stored.
 
-        Twisted keeps long ones in a temporary file.
+        It goes to the disk once it is long.
         """
         self._received += len(data)
-        if self._received <= self.channel.site.largest_body:
-            super().handleContentChunk(data)
+        if self._received > self.channel.site.largest_body or self._unkept is not None:
+            return
+        try:
+            self._body_so_far().write(data)
+        except OSError as error:
+            self._unkept = error
+
+    def _body_so_far(self) -> BinaryIO:
+        body = cast(BinaryIO, self.content)
+        if self._received > _LARGEST_IN_MEMORY and isinstance(body, BytesIO):
+            so_far, body = body.getvalue(), self.channel.site.body_file()
+            self.content = body
+            body.write(so_far)
+            self.channel.read_in_long_pieces()
+        return body
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         self._content_type = self._header(b"content-type")
@@ -67,6 +93,9 @@ class Request(http.Request):
             self._send(Rendered(204, b"", ()))
         elif self._received > self.channel.site.largest_body:
             self._send(render_error(TooLarge(f"The body may have {self.channel.site.largest_body} bytes")))
+        elif self._unkept is not None:
+            log.error("a body cannot be kept: %s", self._unkept)
+            self._send(render_error(ServerUnavailable("The server has no room for the body at the moment")))
         else:
             self._running = Deferred.fromCoroutine(self._answer())
 
@@ -218,6 +247,11 @@ class Channel(http.HTTPChannel):
         self.site.connections.discard(self)
         self.site.one_closed()
 
+    def read_in_long_pieces(self) -> None:
+        """From now on: each piece costs Twisted and us the same, however long it is."""
+        transport: Any = self.transport  # its interface says nothing of it
+        transport.bufferSize = _LONG_PIECE
+
     def callLater(self, period: float, func: Callable[[], object]) -> DelayedCall:
         """Otherwise connections would be timed by the global reactor."""
         return self.site.time.callLater(period, func)
@@ -234,10 +268,12 @@ class Site(http.HTTPFactory):
         compress: bool,
         x_forwarded: bool,
         largest_body: int = LARGEST_BODY,
+        body_file: Callable[[], BinaryIO] = file_without_name,
     ) -> None:
-        """`largest_body` is in bytes: no endpoint takes a larger one."""
+        """`largest_body` is in bytes: no endpoint takes a larger one. `body_file` makes files for long ones."""
         super().__init__(reactor=reactor)
         self.dispatcher = dispatcher
+        self.body_file = body_file
         self.largest_body = largest_body
         self.compress = compress
         self.x_forwarded = x_forwarded

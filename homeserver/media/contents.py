@@ -34,12 +34,16 @@ class Contents:
         self._threads = threads
         self._clock = clock
 
+    async def incoming_file(self) -> BinaryIO:
+        """For a content as it comes, one piece after the other. It is gone when it is closed."""
+        return await self._threads.run(self._storage.incoming_file)
+
     async def temporary_file(self) -> BinaryIO:
-        """For a content that is on its way here. It is gone when it is closed."""
+        """For a content that another process writes. It is gone when it is closed."""
         return await self._threads.run(self._storage.temporary_file)
 
     async def keep(self, source: BinaryIO, record: Callable[[Transaction, Content], T]) -> T:
-        """Stores what is in `source`; `record` writes down what refers to it, and may refuse to.
+        """Stores all that is in `source`; `record` writes down what refers to it, and may refuse to.
 
         It is safe on the disk before that. Raises what `record` raises.
         """

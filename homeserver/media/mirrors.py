@@ -32,6 +32,9 @@ class Mirrors:
         for place in self._places:
             place.delete(digest)
 
+    def incoming_file(self) -> BinaryIO:
+        return self._places[0].incoming_file()
+
     def temporary_file(self) -> BinaryIO:
         return self._places[0].temporary_file()
 

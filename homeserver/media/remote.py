@@ -74,7 +74,7 @@ class RemoteFiles:
         return await self._under_way.run(key, partial(self._fetch, key, timeout_ms))
 
     async def _fetch(self, key: MediaKey, timeout_ms: int) -> Media:
-        with await self._contents.temporary_file() as file:
+        with await self._contents.incoming_file() as file:
             described = await self._download(key, file, timeout_ms)
             description = Description(
                 content_type_of(described.content_type), file_name_of(described.content_disposition)

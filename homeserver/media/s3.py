@@ -69,6 +69,9 @@ class S3Storage:
     def delete(self, digest: bytes) -> None:
         self._ask(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._key(digest)))
 
+    def incoming_file(self) -> BinaryIO:
+        return self.temporary_file()
+
     def temporary_file(self) -> BinaryIO:
         return cast(BinaryIO, TemporaryFile())
 

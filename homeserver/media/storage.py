@@ -2,11 +2,12 @@
 
 import os
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
-from typing import IO, BinaryIO, Protocol, cast
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import BinaryIO, Protocol, cast
 
+from homeserver.media.incoming import IncomingFile
 from homeserver.media.store.contents import Content
 
 _PIECE = 256 * 1024
@@ -16,7 +17,10 @@ class Storage(Protocol):
     """Its methods block, so they are called in threads."""
 
     def store(self, source: BinaryIO) -> Content:
-        """Copies all that can be read from `source`; it is safe on the disk when this returns. Raises OSError."""
+        """Keeps all that is in `source`, which is at its start; it is safe on the disk when this returns.
+
+        Raises OSError. It may still be read from `source` after that.
+        """
 
     def open(self, digest: bytes) -> BinaryIO:
         """Raises FileNotFoundError."""
@@ -24,8 +28,14 @@ class Storage(Protocol):
     def delete(self, digest: bytes) -> None:
         """What is not there is not missed."""
 
+    def incoming_file(self) -> BinaryIO:
+        """For bytes as they come, one after the other, from which `store` then has the least to do.
+
+        It does not block for long, so it may be called anywhere. It is gone when it is closed. Raises OSError.
+        """
+
     def temporary_file(self) -> BinaryIO:
-        """A file without a name, for what is to be stored once it is complete."""
+        """As `incoming_file`, for what another process is to write."""
 
     def delete_abandoned(self, before: float) -> None:
         """Removes what uploads left behind that began before a time (seconds since the epoch) and never ended."""
@@ -38,26 +48,34 @@ class LocalStorage:
         self._root = directory
         self._content = directory / "content"
         self._incoming = directory / "incoming"
+        self._lasting: set[Path] = set()
 
     def store(self, source: BinaryIO) -> Content:
-        self._make_directories()
-        file = NamedTemporaryFile(dir=self._incoming, delete=False)  # noqa: SIM115 -- it is renamed while it is open
-        try:
-            with file:
-                content = _copy(source, file)
-                path = self._path(content.sha256)
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                if not path.exists():
-                    file.flush()
-                    os.fsync(file.fileno())
-                    os.replace(file.name, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(file.name)
+        if isinstance(source, IncomingFile) and source.directory == self._incoming and not source.is_placed:
+            return self._place(source)
+        with self._incoming_file() as file:
+            copyfileobj(source, file, _PIECE)
+            return self._place(file)
+
+    def _place(self, file: IncomingFile) -> Content:
+        content = file.content
+        path = self._path(content.sha256)
+        with suppress(FileExistsError):
+            path.parent.mkdir(mode=0o700)
+            self._lasting.discard(path.parent)
+        if not path.exists():
+            file.move(path)
         # Also where the file was there: whoever made it may not have come so far yet.
-        for directory in (path.parent, self._content, self._root):
-            _sync_directory(directory)
+        _sync_directory(path.parent)
+        self._make_lasting(path.parent)
         return content
+
+    def _make_lasting(self, directory: Path) -> None:
+        """For once: whoever made the directory may not have come so far."""
+        if directory not in self._lasting:
+            for above in (self._content, self._root):
+                _sync_directory(above)
+            self._lasting.add(directory)
 
     def open(self, digest: bytes) -> BinaryIO:
         return self._path(digest).open("rb")
@@ -65,6 +83,9 @@ class LocalStorage:
     def delete(self, digest: bytes) -> None:
         with suppress(FileNotFoundError):
             self._path(digest).unlink()
+
+    def incoming_file(self) -> BinaryIO:
+        return cast(BinaryIO, self._incoming_file())
 
     def temporary_file(self) -> BinaryIO:
         self._make_directories()
@@ -78,6 +99,13 @@ class LocalStorage:
                 if entry.stat().st_mtime < before:
                     os.unlink(entry.path)
 
+    def _incoming_file(self) -> IncomingFile:
+        try:
+            return IncomingFile(self._incoming)
+        except FileNotFoundError:
+            self._make_directories()
+            return IncomingFile(self._incoming)
+
     def _make_directories(self) -> None:
         for directory in (self._root, self._content, self._incoming):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,14 +114,6 @@ class LocalStorage:
         name = digest.hex()
         # Directories of millions of files are slow to list.
         return self._content / name[:2] / name[2:]
-
-
-def _copy(source: BinaryIO, target: IO[bytes]) -> Content:
-    hashed, length = sha256(), 0
-    while piece := source.read(_PIECE):
-        hashed.update(piece)
-        length += target.write(piece)
-    return Content(hashed.digest(), length)
 
 
 def _sync_directory(path: Path) -> None:

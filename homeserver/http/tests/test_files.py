@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from homeserver.http.dispatch import Incoming, Rendered
 from homeserver.http.endpoint import FileAnswer
-from homeserver.http.site import Site
+from homeserver.http.site import Site, file_without_name
 from homeserver.http.tests.test_site import Connection, Response
 
 CONTENT = bytes(range(256)) * 1000
@@ -34,10 +34,20 @@ class FileServer:
 class FileTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.server = FileServer()
+        self.files: list[BinaryIO] = []
         self.site = Site(
-            self.server, MemoryReactorClock(), compress=True, x_forwarded=False, largest_body=300_000
+            self.server,
+            MemoryReactorClock(),
+            compress=True,
+            x_forwarded=False,
+            largest_body=300_000,
+            body_file=self.body_file,
         )
         self.connection = Connection(self.site)
+
+    def body_file(self) -> BinaryIO:
+        self.files.append(file_without_name())
+        return self.files[-1]
 
     def got(self, method: str = "GET", **headers: str) -> Response:
         self.connection.request(method, "/a", **headers)
@@ -130,9 +140,42 @@ class BodyTests(FileTestCase):
 
     def test_large_ones_are_on_the_disk(self) -> None:
         _, file = self.put(b"x" * 200_000, "image/png")
-        self.assertGreaterEqual(file.fileno(), 0)
-        self.assertEqual(file.read(), b"x" * 200_000)
+        self.assertEqual((file, file.read()), (self.files[0], b"x" * 200_000))
         file.close()
+
+    def test_what_is_only_promised_takes_no_room(self) -> None:
+        self.connection.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
+        self.connection.send(b"x" * 100_000)
+        self.assertEqual(self.files, [])
+        self.connection.send(b"y")
+        (file,) = self.files
+        self.connection.hang_up()
+        self.assertTrue(file.closed)
+
+    def test_pieces_without_a_length(self) -> None:
+        self.connection.send(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for letter in b"abc":
+            self.connection.send(b"%x\r\n%b\r\n" % (60_000, bytes([letter]) * 60_000))
+        self.connection.send(b"0\r\n\r\n")
+        with self.server.bodies[0][1] as file:
+            self.assertEqual(file.read(), b"a" * 60_000 + b"b" * 60_000 + b"c" * 60_000)
+
+    def test_a_disk_without_room(self) -> None:
+        class FullFile(BytesIO):
+            def write(self, data: object) -> int:
+                raise OSError(28, "No space left on device")
+
+        def no_file() -> BinaryIO:
+            raise PermissionError(13, "Permission denied")
+
+        for make in (FullFile, no_file):
+            self.site.body_file = make
+            with self.assertLogs("homeserver.http.site", "ERROR"):
+                self.connection.request("POST", "/a", b"x" * 200_000)
+            self.assertEqual(self.connection.response().status, 503)
+        self.assertEqual(self.server.bodies, [])
+        self.site.body_file = self.body_file
+        self.put(b"x" * 200_000, "image/png")[1].close()
 
     def test_forms_are_bodies_as_any_other(self) -> None:
         """Twisted reads them into memory, and ends the connection of who sends a broken one."""

@@ -50,7 +50,7 @@ class PreviewPictures:
 
         Raises RequestFailed, Forbidden, ServerUnavailable.
         """
-        with await self._contents.temporary_file() as file:
+        with await self._contents.incoming_file() as file:
             response = await self._outbound.request(
                 "GET", url, purpose="preview", bounds=bounds, into=file.write
             )

@@ -1,5 +1,6 @@
 import os
 from hashlib import sha256
+from shutil import rmtree
 from unittest.mock import patch
 
 from homeserver.media.tests.media import CONTENT, FROZEN_DOWNLOAD, MediaTestCase, path_of, upload
@@ -60,19 +61,37 @@ class UploadTests(MediaTestCase):
             synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
             fsync(descriptor)
 
-        with patch("os.fsync", record):
-            self.uploaded()
-        file, *directories = synced
-        self.assertTrue(file.startswith("tmp"), file)
-        self.assertEqual(directories, [sha256(CONTENT).hexdigest()[:2], "content", "media_store"])
+        def check(content: bytes) -> None:
+            with patch("os.fsync", record):
+                self.uploaded(content)
+            file, *directories = synced
+            self.assertTrue(file.startswith("tmp"), file)
+            self.assertEqual(directories, [sha256(content).hexdigest()[:2], "content", "media_store"])
+            # Those above it last already.
+            synced.clear()
+            with patch("os.fsync", record):
+                self.uploaded(content)
+            self.assertEqual(synced, directories[:1])
+            synced.clear()
+
+        each(check, [CONTENT, b"x" * 150_000])
 
     def test_when_the_disk_is_full_nothing_is_left(self) -> None:
-        with (
-            patch("os.fsync", side_effect=OSError(28, "No space left on device")),
-            self.assertLogs("homeserver.http.dispatch", "ERROR"),
-        ):
-            self.assertEqual(upload(self.alice).status, 500)
-        self.assertEqual((self.stored_files(), self.count("media")), ([], 0))
+        def check(content: bytes) -> None:
+            with (
+                patch("os.fsync", side_effect=OSError(28, "No space left on device")),
+                self.assertLogs("homeserver.http.dispatch", "ERROR"),
+            ):
+                self.assertEqual(upload(self.alice, content).status, 500)
+            self.assertEqual((self.stored_files(), self.count("media")), ([], 0))
+
+        each(check, [CONTENT, b"x" * 150_000])
+
+    def test_a_store_that_was_removed(self) -> None:
+        for content in (CONTENT, b"x" * 150_000):
+            self.uploaded(content)
+            rmtree(self.media_store)
+            self.assertEqual(self.download(self.uploaded(content)).body, content)
 
     def test_too_large(self) -> None:
         self.assertEqual(upload(self.alice, b"x" * 200 * 1024).status, 200)
