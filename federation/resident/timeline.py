@@ -3,11 +3,10 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from federation.resident.stored import StoredEvent
 from federation.resident.visibility import Sighted
 from homeserver.protocol.identifiers import EventID
+from homeserver.protocol.packed_half import unpack
 from homeserver.storage.engine import Transaction
 
 _NEWEST = 2**62
@@ -22,17 +21,9 @@ class Row(NamedTuple):
     stored: StoredEvent
 
 
-class _Edges(msgspec.Struct):
-    """In old room versions, pairs of IDs and hashes."""
-
-    prev_events: list[str | list[object]]
-
-
-_decode = msgspec.json.Decoder(_Edges).decode
-
-
 def _prev_events(federation: bytes) -> list[EventID]:
-    return [EventID(one if isinstance(one, str) else str(one[0])) for one in _decode(federation).prev_events]
+    # In old room versions, pairs of IDs and hashes.
+    return [EventID(one if isinstance(one, str) else one[0]) for one in unpack(federation)["prev_events"]]
 
 
 def rows_upto(txn: Transaction, room: int, upto: int, limit: int) -> list[Row]:

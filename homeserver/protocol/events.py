@@ -18,6 +18,7 @@ from homeserver.protocol.event_format import (
 from homeserver.protocol.hashes import canonical_event_json, essential_json, event_id_of, hashed_event_id
 from homeserver.protocol.identifiers import EVENT_ID, EventID, RoomID, UserID
 from homeserver.protocol.json import JsonObject, JsonValue, canonical_json, decode_json, encode_json
+from homeserver.protocol.packed_half import pack, unpack
 from homeserver.protocol.room_versions import EventIDForm, RoomVersion
 from homeserver.protocol.signing import EventSigner
 from homeserver.protocol.unpadded_base64 import encode_base64
@@ -134,7 +135,7 @@ def parse_pdu(pdu: JsonObject, version: RoomVersion) -> Event:
 
 
 def stored_forms(event: Event) -> tuple[bytes, bytes]:
-    """The event as JSON in two halves: what clients see, without `room_id` and `unsigned`, and the rest.
+    """The event in two halves: the JSON that clients see, without `room_id` and `unsigned`, and the rest, packed.
 
     `unsigned` is not stored: each server makes its own.
     """
@@ -160,16 +161,16 @@ def stored_forms(event: Event) -> tuple[bytes, bytes]:
     }
     if content is not event.content:
         federation["content"] = event.content
-    return encode_json(client), encode_json(federation)
+    return encode_json(client), pack(federation)
 
 
-def from_stored(client_json: bytes, federation_json: bytes, room_id: RoomID, version: RoomVersion) -> Event:
+def from_stored(client_json: bytes, federation_half: bytes, room_id: RoomID, version: RoomVersion) -> Event:
     """The event of which `stored_forms` made the two halves."""
     client = decode_json(client_json)
     if version.redacts_in_content:
         # Written for clients; a key of that name in the event itself is in the other half.
         client.pop("redacts", None)
-    return _read({**client, **decode_json(federation_json)}, room_id, client["event_id"], version)
+    return _read({**client, **unpack(federation_half)}, room_id, client["event_id"], version)
 
 
 def _bare_pdu(proposal: Proposal, content: JsonObject) -> JsonObject:

@@ -1,8 +1,9 @@
-"""Events as servers send them to each other, made from how they are stored, without reading them."""
+"""Events as servers send them to each other, made from how they are stored, without reading their content."""
 
 from homeserver.protocol.events import from_stored
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import encode_json
+from homeserver.protocol.packed_half import unpack_json
 from homeserver.protocol.redaction import redact_event
 from homeserver.protocol.room_versions import EventIDForm, RoomVersion
 
@@ -19,7 +20,7 @@ def stored_pdu(client: bytes, federation: bytes, room_id: RoomID, version: RoomV
     parts = [client[:-1] if version.event_ids is EventIDForm.ASSIGNED else _without_event_id(client)]
     if not (version.room_id_is_create_hash and client.endswith(_CREATE_ENDING)):
         parts.append(b'"room_id":' + encode_json(room_id))
-    parts.append(federation[1:])
+    parts.append(unpack_json(federation)[1:])
     return b",".join(parts)
 
 

@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 from homeserver.protocol.errors import Forbidden
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import decode_json
+from homeserver.protocol.packed_half import unpack
 from homeserver.rooms.appends import Accepted
 from homeserver.rooms.draft import Sent
 from homeserver.rooms.store.events import event_nids
@@ -57,7 +58,7 @@ def bodies(txn: Transaction, room_id: RoomID) -> list[str]:
         room_id=room_id,
     )
     for earlier, later in pairwise(rows):
-        assert decode_json(later[3])["prev_events"] == [earlier[0]], "a fork"
+        assert unpack(later[3])["prev_events"] == [earlier[0]], "a fork"
         assert later[1] == earlier[1] + 1
     contents = [decode_json(client)["content"] for _, _, client, _ in rows]
     return [content["body"] for content in contents if "body" in content]

@@ -1,6 +1,5 @@
 """Real rooms, damaged in one place after the other: each damage is found, and mended where it can be."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from config.loading import load
 from homeserver.app.read_models import read_models
 from homeserver.protocol.identifiers import ServerName
+from homeserver.protocol.packed_half import pack, unpack
 from homeserver.protocol.signing import SigningKey
 from homeserver.rooms import create
 from homeserver.rooms.verification.database import verify
@@ -81,9 +81,9 @@ class DamageTests(VerificationTestCase):
     def change_body(self, event_id: str, half: str, change: Callable[[Any], object]) -> None:
         nid = self.nid(event_id)
         (stored,) = self.row(f"SELECT {half} FROM room_event_body WHERE nid = %(nid)s", nid=nid)
-        body = json.loads(stored)
+        body = unpack(stored)
         change(body)
-        changed = json.dumps(body, separators=(",", ":")).encode()
+        changed = pack(body)
         self.change(f"UPDATE room_event_body SET {half} = %(to)s WHERE nid = %(nid)s", to=changed, nid=nid)
 
     def test_content(self) -> None:
