@@ -12,7 +12,7 @@ from types import FrameType
 
 from scripts.loopback import SHARED_SECRET
 
-from . import crowds, encryption, media, pushing, town  # noqa: F401 - they enter their scenarios into the list
+from . import crowds, encryption, federation, media, pushing, town  # noqa: F401 - they enter their scenarios into the list
 from .launch import LaunchedServer, LaunchFailed, folkmoot_command, synapse_command
 from .measurement import Processes
 from .postgres import PostgresUnavailable

@@ -94,9 +94,17 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
 
     async def request(
-        self, method: str, target: str, body: bytes = b"", content_type: str = "application/json"
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        *,
+        authorization: str | None = None,
     ) -> Answer:
         """Send one request and wait for its answer; `target` is the path and query, already encoded.
+
+        `authorization` is for connections that have no access token.
 
         Raises ProtocolError, or OSError when the server cannot be reached.
         """
@@ -108,7 +116,9 @@ class Connection(asyncio.Protocol):
                 (
                     f"{method} {target}".encode(),
                     self._head,
-                    f"{content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode(),
+                    content_type.encode(),
+                    b"" if authorization is None else f"\r\nAuthorization: {authorization}".encode(),
+                    f"\r\nContent-Length: {len(body)}\r\n\r\n".encode(),
                     body,
                 )
             )

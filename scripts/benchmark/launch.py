@@ -11,6 +11,7 @@ import tempfile
 import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 from scripts.loopback import free_port, loopback_settings
 from scripts.synapse_environment import synapse_python
@@ -31,6 +32,23 @@ _LOG_CONFIG = {
     "root": {"level": "WARNING", "handlers": ["stderr"]},
     "disable_existing_loggers": False,
 }
+
+
+_UNLIMITED = {"concurrent": 100, "sleep_limit": 1_000_000, "reject_limit": 1_000_000}
+
+
+def federating(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, with which other servers of this machine are spoken to as well."""
+    (listener,) = settings["listeners"]
+    resources = [{"names": ["client", "federation", "health"], "compress": False}]
+    return {
+        **settings,
+        "listeners": [{**listener, "resources": resources}],
+        "ip_range_blacklist": [],
+        "federation_verify_certificates": False,
+        "rc_federation": _UNLIMITED,
+        "federation_rr_transactions_per_room_per_second": 1000,
+    }
 
 
 class LaunchFailed(Exception):
@@ -149,7 +167,7 @@ class LaunchedServer:
 
     def _configuration(self) -> dict[str, object]:
         return {
-            **loopback_settings(self._directory / "data", self._port),
+            **federating(loopback_settings(self._directory / "data", self._port)),
             "database": self._database(),
             "log_config": str(self._directory / "log.yaml"),
         }

@@ -35,6 +35,7 @@ class Stage:
     """Accounts and rooms on one server; their sizes follow the scale, but for the 32 senders."""
 
     def __init__(self, url: str, shared_secret: str, scale: float) -> None:
+        self.url = url
         self._scale = scale
         self.registrations = [Registration(url, shared_secret) for _ in range(REGISTERING_AT_ONCE)]
         self.newcomers: list[User] = []
