@@ -136,13 +136,13 @@ async def remote_join_2000(stage: Stage) -> Work:
 
 @scenario(turns=1)
 async def remote_join_10000(stage: Stage) -> Work:
-    """The same of a room of 10,000 members."""
+    """One join as in `remote_join_2000`, of a room of 10,000 members."""
     return await _joining(stage, 10_000)
 
 
 @scenario(turns=1)
 async def remote_join_answer_10000(stage: Stage) -> Work:
-    """The same room, but timed until the join is answered; what follows is waited for all the same."""
+    """One join of such a room, timed until it is answered; what follows is waited for all the same."""
     return await _joining(stage, 10_000, until_answered=True)
 
 
