@@ -4,10 +4,12 @@ https://spec.matrix.org/v1.19/application-service-api/#registration
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from appservices.registration import AppService
 from appservices.services import Services
+from appservices.store.list_changes import put_list_changes
 from appservices.store.outbox import insert_outgoing
 from appservices.store.rooms import count_joined, services_in
 from homeserver.accounts.domains import LocalDomains
@@ -21,6 +23,16 @@ from homeserver.streams.journal import Topic
 
 HasNews = Callable[[str], None]
 """Told of services (their IDs) that are to be sent something."""
+
+
+class _Move(NamedTuple):
+    """Somebody came into a room, or left it."""
+
+    room: int
+    user_nid: int
+    user_id: UserID
+    is_joined: bool
+    position: int
 
 
 class ServiceEvents:
@@ -42,18 +54,25 @@ class ServiceEvents:
         services = self._services.all
         if not services:
             return
-        before = services_in(txn, {event.room for event in events})
-        self._count(txn, services, events)
-        after = services_in(txn, {event.room for event in events})
-        by_room = self._by_room(txn, services, events)
+        rooms = {event.room: event.event.room_id for event in events}
+        moves = _moves(txn, events)
+        members = services_in(txn, rooms)
+        self._count(txn, services, moves)
+        for room, added in services_in(txn, rooms).items():
+            members.setdefault(room, set()).update(added)
+        self._tell_of_sight(txn, members, moves)
+        by_name = services_by_name(txn, services, rooms)
         reached = {}
         for event in events:
-            members = before.get(event.room, set()) | after.get(event.room, set())
             among = {
                 service.id
                 for service in services
                 if service.registration.url is not None
-                and (service.id in members or service.id in by_room[event.room] or _is_about(service, event))
+                and (
+                    service.id in members.get(event.room, ())
+                    or service.id in by_name[event.room]
+                    or _is_about(service, event)
+                )
             }
             if among:
                 reached[event.position] = among
@@ -70,45 +89,65 @@ class ServiceEvents:
             self._has_news(service)
         return ()
 
-    def _by_room(
-        self, txn: Transaction, services: Sequence[AppService], events: Sequence[Accepted]
-    ) -> dict[int, set[str]]:
-        """The services whose namespaces have the rooms or their aliases."""
-        by_alias = [service for service in services if service.registration.namespaces.aliases]
-        found: dict[int, set[str]] = {}
-        for room, room_id in {event.room: event.event.room_id for event in events}.items():
-            found[room] = {service.id for service in services if service.rooms.match(room_id)}
-            if by_alias:
-                found[room] |= self._by_alias(txn, by_alias, room_id)
-        return found
-
-    def _by_alias(self, txn: Transaction, services: Sequence[AppService], room_id: RoomID) -> set[str]:
-        aliases = aliases_of_room(txn, room_id)
-        return {service.id for service in services if any(map(service.aliases.match, aliases))}
-
-    def _count(self, txn: Transaction, services: Sequence[AppService], events: Sequence[Accepted]) -> None:
+    def _count(self, txn: Transaction, services: Sequence[AppService], moves: Sequence[_Move]) -> None:
         """Follows how many users of each namespace are in each room."""
-        moves: dict[int, list[StateChange]] = defaultdict(list)
-        for event in events:
-            for change in event.changes:
-                if change.target is not None:
-                    moves[event.room].append(change)
         counts: Counter[tuple[int, str]] = Counter()
-        for room, changes in moves.items():
-            joined = were_joined(txn, room, {change.target for change in changes if change.target})
-            for change in changes:
-                if change.target is None:
-                    continue
-                user_id, was_joined = joined[change.target]
-                is_joined = change.event is not None and change.event.membership == "join"
-                joined[change.target] = (user_id, is_joined)
-                if is_joined != was_joined and self._domains.is_local(user_id):
-                    for service in services:
-                        if service.may_be(user_id):
-                            counts[room, service.id] += is_joined - was_joined
+        for move in moves:
+            if self._domains.is_local(move.user_id):
+                for service in services:
+                    if service.may_be(move.user_id):
+                        counts[move.room, service.id] += 1 if move.is_joined else -1
         changed = {key: by for key, by in counts.items() if by}
         if changed:
-            count_joined(txn, changed)
+            count_joined(txn, changed, since=min(move.position for move in moves))
+
+    def _tell_of_sight(
+        self, txn: Transaction, members: Mapping[int, Collection[str]], moves: Sequence[_Move]
+    ) -> None:
+        """Whoever comes into sight of a service that encrypts, or goes out of it, is a change of their keys."""
+        rows = [
+            (service.id, move.user_nid, move.position)
+            for service in self._services.telling_of_keys()
+            for move in moves
+            if service.id in members.get(move.room, ()) and not service.may_be(move.user_id)
+        ]
+        if rows:
+            put_list_changes(txn, rows, self._clock.now_ms())
+
+
+def services_by_name(
+    txn: Transaction, services: Sequence[AppService], rooms: Mapping[int, RoomID]
+) -> dict[int, set[str]]:
+    """The services whose namespaces have the rooms or their aliases, by room."""
+    by_alias = [service for service in services if service.registration.namespaces.aliases]
+    found: dict[int, set[str]] = {}
+    for room, room_id in rooms.items():
+        found[room] = {service.id for service in services if service.rooms.match(room_id)}
+        if by_alias:
+            aliases = aliases_of_room(txn, room_id)
+            found[room] |= {service.id for service in by_alias if any(map(service.aliases.match, aliases))}
+    return found
+
+
+def _moves(txn: Transaction, events: Sequence[Accepted]) -> list[_Move]:
+    """Who came and went by the events, in their order."""
+    by_room: dict[int, list[tuple[StateChange, int]]] = defaultdict(list)
+    for event in events:
+        for change in event.changes:
+            if change.target is not None:
+                by_room[event.room].append((change, event.position))
+    moves = []
+    for room, changes in by_room.items():
+        joined = were_joined(txn, room, {change.target for change, _ in changes if change.target})
+        for change, position in changes:
+            if change.target is None:
+                continue
+            user_id, was_joined = joined[change.target]
+            is_joined = change.event is not None and change.event.membership == "join"
+            joined[change.target] = (user_id, is_joined)
+            if is_joined != was_joined:
+                moves.append(_Move(room, change.target, user_id, is_joined, position))
+    return moves
 
 
 def _is_about(service: AppService, event: Accepted) -> bool:

@@ -1,10 +1,14 @@
 """The queue of one service: read from the database, sent in order, repeated until it is acknowledged."""
 
 import logging
+from functools import partial
 from typing import Protocol
 
-from appservices.store.outbox import acknowledged, failed, progress
-from appservices.transaction import Transaction, next_upto, read_transaction
+from appservices.fleeting import EphemeralNews, Fleeting, MovedReceipts
+from appservices.services import Services
+from appservices.store.outbox import failed, progress
+from appservices.store.rooms import rooms_of_service
+from appservices.transaction import Transaction, begin, end, read_transaction
 from homeserver.protocol.json import JsonObject
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
@@ -33,18 +37,32 @@ class Queue:
     """It runs while there is something to send, and at most once at a time."""
 
     def __init__(
-        self, service: str, sending: Sending, db: Database, clock: Clock, randomness: Randomness
+        self,
+        service: str,
+        services: Services,
+        sending: Sending,
+        db: Database,
+        clock: Clock,
+        randomness: Randomness,
     ) -> None:
         self._service = service
+        self._services = services
         self._sending = sending
         self._db = db
         self._clock = clock
         self._randomness = randomness
+        self._fleeting = Fleeting()
+        self._receipts = MovedReceipts()
         self._has_news = False
         self._pause_ms = _FIRST_PAUSE_MS
         self._took_up = False
         self.is_running = False
         self.is_failing = False
+
+    def put(self, news: EphemeralNews) -> None:
+        """For the next transaction."""
+        self._fleeting.put(news)
+        self._receipts.add(news.receipts_in)
 
     def news(self) -> bool:
         """Something is new; whether `run` is now to be called."""
@@ -69,13 +87,23 @@ class Queue:
         """As an earlier process left it; False where this server is stopping."""
         self._took_up = True
         left = await self._db.read(progress, self._service)
+        self._receipts.add(await self._db.read(rooms_of_service, self._service))
         wait_ms = 0 if left is None else (left.retry_at or 0) - self._clock.now_ms()
         return wait_ms <= 0 or await self._sending.pause(self._service, wait_ms / 1000)
 
     async def _next(self) -> Transaction | None:
-        if await self._db.write(next_upto, self._service) is None:
+        service = self._services.by_id(self._service)
+        if service is None:
             return None
-        return await self._db.read(read_transaction, self._service, self._clock.now_ms())
+        rooms, number = self._receipts.look()
+        has_fleeting = bool(self._fleeting)
+        begun = await self._db.write(partial(begin, has_fleeting=has_fleeting), service, rooms)
+        if begun is None or begun.has_all:
+            self._receipts.sent(number)
+        if begun is None:
+            return None
+        now_ms = self._clock.now_ms()
+        return await self._db.read(read_transaction, service, rooms, self._fleeting.take(now_ms), now_ms)
 
     async def _deliver(self, transaction: Transaction) -> bool:
         """Sends it until it is acknowledged; False where this server stops before."""
@@ -87,7 +115,7 @@ class Queue:
                 if not await self._wait_after_failure():
                     return False
             else:
-                await self._db.write(acknowledged, self._service, transaction.upto)
+                await self._db.write(end, self._service, transaction.upto)
                 self.is_failing, self._pause_ms = False, _FIRST_PAUSE_MS
                 return True
 

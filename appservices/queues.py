@@ -3,9 +3,12 @@
 from twisted.internet.defer import Deferred, gatherResults
 
 from appservices.calls import ServiceCalls, ServiceFailed
+from appservices.fleeting import NOTHING_EPHEMERAL, EphemeralNews
 from appservices.queue import Queue, ServiceFailure
 from appservices.registering import RegisteringKind
 from appservices.services import Services
+from appservices.store.list_changes import delete_old_list_changes
+from appservices.store.messages import delete_old_messages
 from appservices.store.outbox import delete_old
 from homeserver.protocol.json import JsonObject
 from homeserver.runtime.clock import Clock
@@ -89,15 +92,16 @@ class Queues:
         for service in services:
             self.has_news(service.id)
 
-    def has_news(self, service_id: str) -> None:
-        """There is something for the service."""
+    def has_news(self, service_id: str, news: EphemeralNews = NOTHING_EPHEMERAL) -> None:
+        """There is something for the service: in the database, or beside it."""
         service = self._services.by_id(service_id)
         if service is None or service.registration.url is None or self._is_stopping:
             return
         queue = self._queues.get(service_id)
         if queue is None:
-            queue = Queue(service_id, self._sender, self._db, self._clock, self._randomness)
+            queue = Queue(service_id, self._services, self._sender, self._db, self._clock, self._randomness)
             self._queues[service_id] = queue
+        queue.put(news)
         if queue.news():
             run = run_in_background(f"sending to the application service {service_id}", queue.run())
             self._runs.add(run)
@@ -105,7 +109,9 @@ class Queues:
 
     async def prune(self) -> None:
         """For a daily task: ends what waited for a month."""
-        await self._db.write(delete_old, self._clock.now_ms() - _KEPT_MS)
+        before_ms = self._clock.now_ms() - _KEPT_MS
+        for delete in (delete_old, delete_old_messages, delete_old_list_changes):
+            await self._db.write(delete, before_ms)
 
     async def stop(self) -> None:
         """Breaks off what is being sent; it will be sent after the next start."""

@@ -27,18 +27,18 @@ class RegisteringKind:
 
     def store(self, txn: Transaction, batch: Sequence[Placed[Sequence[AppService]]]) -> None:
         for placed in batch:
-            self._store(txn, placed.entry)
+            self._store(txn, placed.entry, placed.position)
 
     def stored(self, batch: Sequence[Placed[Sequence[AppService]]]) -> Iterable[Topic]:
         """Nobody waits for it."""
         return ()
 
-    def _store(self, txn: Transaction, services: Sequence[AppService]) -> None:
+    def _store(self, txn: Transaction, services: Sequence[AppService], position: int) -> None:
         known = namespaces(txn)
         delete_services(txn, known.keys() - {service.id for service in services})
         changed = [service for service in services if known.get(service.id) != _namespace(service)]
         for service in changed:
-            put_service(txn, service.id, _namespace(service))
+            put_service(txn, service.id, _namespace(service), position)
             forget_rooms(txn, service.id)
         if changed:
             self._count(txn, changed)
@@ -50,7 +50,7 @@ class RegisteringKind:
                 if service.may_be(user_id):
                     counts[room, service.id] = counts.get((room, service.id), 0) + 1
         if counts:
-            count_joined(txn, counts)
+            count_joined(txn, counts, since=0)
 
 
 def _namespace(service: AppService) -> bytes:

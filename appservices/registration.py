@@ -146,6 +146,14 @@ def _compiled(namespaces: Sequence[Namespace]) -> re.Pattern[str] | None:
     return re.compile("|".join(f"(?:{one.regex})" for one in namespaces)) if namespaces else None
 
 
+def _ephemeral_names(registration: Registration) -> Iterator[str]:
+    """Under which names the service asked for what happens beside events."""
+    if registration.receive_ephemeral:
+        yield "ephemeral"
+    if registration.receive_ephemeral_unstable:
+        yield "de.sorunome.msc2409.ephemeral"
+
+
 class AppService:
     """A registered service on a server with a name."""
 
@@ -156,7 +164,8 @@ class AppService:
         self.users = Patterns(registration.namespaces.users)
         self.aliases = Patterns(registration.namespaces.aliases)
         self.rooms = Patterns(registration.namespaces.rooms)
-        self.wants_ephemeral = registration.receive_ephemeral or registration.receive_ephemeral_unstable
+        self.ephemeral_names = tuple(_ephemeral_names(registration))
+        self.wants_ephemeral = bool(self.ephemeral_names)
 
     def may_be(self, user_id: str) -> bool:
         """Whether the service may act as the (local) user."""

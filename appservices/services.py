@@ -23,6 +23,14 @@ class Services:
         # By hashes, so that how long it takes to find one says nothing of a token.
         self._by_token = {token_hash(one.registration.as_token): one for one in self.all}
 
+    def telling_ephemeral(self) -> list[AppService]:
+        """Those that are sent what happens beside events."""
+        return [one for one in self.all if one.wants_ephemeral and one.registration.url is not None]
+
+    def telling_of_keys(self) -> list[AppService]:
+        """Those that are sent whose keys changed."""
+        return [one for one in self.all if one.registration.wants_keys and one.registration.url is not None]
+
     def by_id(self, service_id: str) -> AppService | None:
         return next((service for service in self.all if service.id == service_id), None)
 

@@ -1,1 +1,1 @@
-"""Tables appservice, appservice_room and appservice_event."""
+"""The tables of application services."""

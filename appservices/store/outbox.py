@@ -5,11 +5,20 @@ from typing import NamedTuple
 
 from homeserver.storage.engine import Transaction
 
+_TABLES = (
+    "appservice",
+    "appservice_room",
+    "appservice_event",
+    "appservice_message",
+    "appservice_list_change",
+)
+
 
 class Progress(NamedTuple):
-    """`upto` is the position of the last event of the transaction under way; None between transactions."""
+    """The service has everything up to `told`. The transaction under way reaches up to `upto`; None between them."""
 
     transaction_id: int
+    told: int
     upto: int | None
     failing_since: int | None
     retry_at: int | None
@@ -33,27 +42,30 @@ def namespaces(txn: Transaction) -> dict[str, bytes]:
     return {service: bytes(hash) for service, hash in txn.rows("SELECT service, namespace FROM appservice")}
 
 
-def put_service(txn: Transaction, service: str, namespace: bytes) -> None:
+def put_service(txn: Transaction, service: str, namespace: bytes, position: int) -> None:
+    """A new one is to be sent what comes after the position."""
     txn.execute(
         """
-        INSERT INTO appservice (service, namespace, transaction_id) VALUES (%(service)s, %(namespace)s, 1)
+        INSERT INTO appservice (service, namespace, transaction_id, told)
+        VALUES (%(service)s, %(namespace)s, 1, %(position)s)
         ON CONFLICT (service) DO UPDATE SET namespace = excluded.namespace
         """,
-        service=service,
-        namespace=namespace,
-    )
+        service=service, namespace=namespace, position=position,
+    )  # fmt: skip
 
 
 def delete_services(txn: Transaction, services: Collection[str]) -> None:
     """With all that they were to be sent."""
-    for table in ("appservice", "appservice_room", "appservice_event"):
+    for table in _TABLES:
         txn.execute(f"DELETE FROM {table} WHERE service IN %(services)s", services=list(services))
 
 
 def progress(txn: Transaction, service: str) -> Progress | None:
     """None for a service that is not registered."""
     row = txn.row(
-        "SELECT transaction_id, upto, failing_since, retry_at FROM appservice WHERE service = %(service)s",
+        """
+        SELECT transaction_id, told, upto, failing_since, retry_at FROM appservice WHERE service = %(service)s
+        """,
         service=service,
     )
     return None if row is None else Progress(*row)
@@ -73,17 +85,29 @@ def insert_outgoing(txn: Transaction, rows: Iterable[tuple[str, int, int]], now_
     )
 
 
-def oldest_outgoing(txn: Transaction, service: str, upto: int, limit: int) -> list[tuple[int, int]]:
-    """(position, event) of the oldest events for a service, up to a position."""
+def oldest_outgoing(txn: Transaction, service: str, upto: int, limit: int) -> list[int]:
+    """The positions of the oldest events for a service, up to a position."""
     rows = txn.rows(
         """
-        SELECT position, event FROM appservice_event WHERE service = %(service)s AND position <= %(upto)s
+        SELECT position FROM appservice_event WHERE service = %(service)s AND position <= %(upto)s
         ORDER BY position
         LIMIT %(limit)s
         """,
         service=service, upto=upto, limit=limit,
     )  # fmt: skip
-    return [(position, event) for position, event in rows]
+    return [position for (position,) in rows]
+
+
+def outgoing(txn: Transaction, service: str, upto: int) -> list[int]:
+    """The events (short ids) for a service up to a position, oldest first."""
+    rows = txn.rows(
+        """
+        SELECT event FROM appservice_event WHERE service = %(service)s AND position <= %(upto)s
+        ORDER BY position
+        """,
+        service=service, upto=upto,
+    )  # fmt: skip
+    return [event for (event,) in rows]
 
 
 def begin_transaction(txn: Transaction, service: str, upto: int) -> None:
@@ -102,11 +126,12 @@ def acknowledged(txn: Transaction, service: str, upto: int) -> None:
     )
     txn.execute(
         """
-        UPDATE appservice SET transaction_id = transaction_id + 1, upto = NULL, failing_since = NULL,
-            retry_at = NULL
+        UPDATE appservice SET transaction_id = transaction_id + 1, told = %(upto)s, upto = NULL,
+            failing_since = NULL, retry_at = NULL
         WHERE service = %(service)s
         """,
         service=service,
+        upto=upto,
     )
 
 

@@ -15,14 +15,36 @@ def services_in(txn: Transaction, rooms: Collection[int]) -> dict[int, set[str]]
     return found
 
 
-def count_joined(txn: Transaction, counts: Mapping[tuple[int, str], int]) -> None:
-    """How many users more, by room and service, or less where negative."""
+def rooms_of_service(txn: Transaction, service: str) -> list[int]:
+    rows = txn.rows("SELECT room FROM appservice_room WHERE service = %(service)s", service=service)
+    return [room for (room,) in rows]
+
+
+def entered_rooms(txn: Transaction, service: str, after: int, upto: int) -> list[int]:
+    """The rooms into which the first of the service's users came at after < position <= upto."""
+    rows = txn.rows(
+        """
+        SELECT room FROM appservice_room
+        WHERE service = %(service)s AND since > %(after)s AND since <= %(upto)s
+        ORDER BY room
+        """,
+        service=service, after=after, upto=upto,
+    )  # fmt: skip
+    return [room for (room,) in rows]
+
+
+def count_joined(txn: Transaction, counts: Mapping[tuple[int, str], int], since: int) -> None:
+    """How many users more, by room and service, or less where negative; `since` is for rooms without any before."""
     txn.execute_many(
         """
-        INSERT INTO appservice_room (room, service, joined) VALUES (%(room)s, %(service)s, %(by)s)
+        INSERT INTO appservice_room (room, service, joined, since)
+        VALUES (%(room)s, %(service)s, %(by)s, %(since)s)
         ON CONFLICT (room, service) DO UPDATE SET joined = appservice_room.joined + excluded.joined
         """,
-        [{"room": room, "service": service, "by": by} for (room, service), by in sorted(counts.items())],
+        [
+            {"room": room, "service": service, "by": by, "since": since}
+            for (room, service), by in sorted(counts.items())
+        ],
     )
     txn.execute(
         "DELETE FROM appservice_room WHERE room IN %(rooms)s AND joined <= 0",

@@ -5,6 +5,8 @@ from datetime import timedelta
 from appservices.api import ServiceEndpoints
 from appservices.authentication import ServiceAuthenticator
 from appservices.calls import ServiceCalls
+from appservices.device_lists import ServiceDeviceLists
+from appservices.ephemeral import ServiceEphemeral
 from appservices.files import ServiceFiles
 from appservices.interest import ServiceEvents
 from appservices.login import ServiceMethod
@@ -14,6 +16,7 @@ from appservices.queues import Queues, TransactionSender, alive_topic
 from appservices.registering import RegisteringKind
 from appservices.services import Services
 from appservices.store.outbox import ServiceState, state_of
+from appservices.to_device import ServiceMessages
 from config.root import Config
 from homeserver.app.accounts import AccountParts
 from homeserver.app.core import Contribution, Core
@@ -53,6 +56,9 @@ class AppServiceParts:
             core.clock,
             core.around.randomness,
         )
+        self.ephemeral = ServiceEphemeral(self.services, self.queues.has_news, core.db, core.clock)
+        self.device_lists = ServiceDeviceLists(self.services, self.queues.has_news, core.clock)
+        self.messages = ServiceMessages(self.services, self.queues.has_news, core.clock)
         self.events = ServiceEvents(self.services, domains, self.queues.has_news, core.clock)
 
     def queries(self, accounts: AccountParts) -> ServiceQueries:
@@ -84,5 +90,6 @@ class AppServiceParts:
         run_in_background("application services", self.queues.register())
 
     async def _close(self) -> None:
+        self.ephemeral.stop()
         await self.queues.stop()
         await self._outbound.close()

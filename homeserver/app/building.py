@@ -26,6 +26,8 @@ from homeserver.app.resident import resident
 from homeserver.app.rooms import RoomParts
 from homeserver.app.server import Server
 from homeserver.app.talk import TalkParts
+from homeserver.e2ee.device_lists import AllListen as ListChangeListeners
+from homeserver.ephemeral.listening import AllListen as EphemeralListeners
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.http.dispatch import Dispatcher
 from homeserver.http.endpoint import endpoints_of
@@ -47,16 +49,23 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     core = core_of(config, engine, around)
     federation = FederationParts(core, signing_key)
     memberships = MembershipParts(core)
-    encryption = EncryptionParts(core, memberships, federation.users, federation.device_lists)
     services = AppServiceParts(core)
-    account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal, federation.ephemeral)
+    encryption = EncryptionParts(
+        core,
+        memberships,
+        federation.users,
+        ListChangeListeners([federation.device_lists, services.device_lists]),
+        services.messages,
+    )
+    ephemeral = EphemeralListeners([federation.ephemeral, services.ephemeral])
+    account_data, receipts = AccountData(core.db, core.journal), Receipts(core.journal, ephemeral)
     push = PushParts(core, account_data, receipts)
     pushers = PusherParts(core, memberships, push, signing_key)
     accounts = AccountParts(
         core, AllListen([encryption.watch, pushers.pushers]), services.services, signing_key
     )
     queries = services.queries(accounts)
-    presence = PresenceParts(core, federation.ephemeral)
+    presence = PresenceParts(core, ephemeral)
     member_index = MemberIndex(core.domains)
     user_index = UserIndex(core.db, member_index)
     message_index = [MessageIndex()] if config.search.enabled else []
@@ -84,9 +93,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         binding,
     )
     notices = NoticeParts(core, accounts, rooms, account_data, binding)
-    talk = TalkParts(
-        core, rooms, presence, account_data, receipts, push, pushers, encryption, federation.ephemeral
-    )
+    talk = TalkParts(core, rooms, presence, account_data, receipts, push, pushers, encryption, ephemeral)
     incoming = IncomingParts(core, federation, rooms, talk, presence, encryption)
     people = PeopleParts(core, accounts, rooms, user_index)
     media = MediaParts(core, MediaCalls(federation.transport, core.outbound))

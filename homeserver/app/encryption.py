@@ -24,7 +24,7 @@ from homeserver.e2ee.key_stock import KeyStock
 from homeserver.e2ee.key_upload import KeyUpload
 from homeserver.e2ee.remote import OtherServers
 from homeserver.e2ee.signature_upload import SignatureUpload
-from homeserver.e2ee.to_device import ToDevice
+from homeserver.e2ee.to_device import MessageListener, ToDevice
 from homeserver.runtime.tasks import Every
 from homeserver.sync.encryption import EncryptionNews
 
@@ -37,16 +37,19 @@ class EncryptionParts:
         core: Core,
         memberships: MembershipParts,
         others: OtherServers,
-        listener: ListChangeListener,
+        list_listener: ListChangeListener,
+        message_listener: MessageListener,
     ) -> None:
         self._core = core
         db, journal, clock, domains = core.db, core.journal, core.clock, core.domains
         self.moves = ComingsAndGoings()
         cache = KeyCache(core.budget(shares.PUBLISHED_KEYS))
-        self.lists = DeviceLists(journal, memberships.members, cache, listener, clock)
+        self.lists = DeviceLists(journal, memberships.members, cache, list_listener, clock)
         self._list_news = DeviceListNews(self.lists, self.moves)
         self._stock = KeyStock(db, journal, core.budget(shares.KEY_STOCK))
-        self.to_device = ToDevice(db, journal, domains, others, clock, core.budget(shares.INBOXES))
+        self.to_device = ToDevice(
+            db, journal, domains, others, message_listener, clock, core.budget(shares.INBOXES)
+        )
         self.claims = KeyClaims(db, self._stock, domains, others, clock)
         self.watch = DeviceWatch(db, self.lists, clock)
         self.news = EncryptionNews(db, self.to_device, self._list_news, self._stock)

@@ -39,13 +39,28 @@ class RecentChange(NamedTuple):
 
 
 class ListChangeListener(Protocol):
-    """Who tells other servers."""
+    """Who tells others than the clients of this server. Implemented by federation and appservices."""
 
     def changed(self, txn: Transaction, owner: KeyOwner, position: int) -> None:
         """Everybody sees new keys of the owner; in the same transaction, and perhaps twice."""
 
     def stored(self, position: int) -> None:
         """After the commit, in the reactor's thread."""
+
+
+class AllListen:
+    """Several who listen, one after the other."""
+
+    def __init__(self, listeners: Sequence[ListChangeListener]) -> None:
+        self._listeners = listeners
+
+    def changed(self, txn: Transaction, owner: KeyOwner, position: int) -> None:
+        for listener in self._listeners:
+            listener.changed(txn, owner, position)
+
+    def stored(self, position: int) -> None:
+        for listener in self._listeners:
+            listener.stored(position)
 
 
 @dataclass(slots=True)

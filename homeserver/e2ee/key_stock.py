@@ -120,4 +120,10 @@ class KeyStock:
 
 
 def stock_of(txn: Transaction, device_nid: int) -> Stock:
-    return Stock(unclaimed_counts(txn, device_nid), unused_fallback_algorithms(txn, device_nid))
+    return stocks_of(txn, [device_nid])[device_nid]
+
+
+def stocks_of(txn: Transaction, device_nids: Collection[int]) -> dict[int, Stock]:
+    counts = unclaimed_counts(txn, device_nids)
+    unused = unused_fallback_algorithms(txn, device_nids)
+    return {nid: Stock(counts[nid], unused[nid]) for nid in device_nids}

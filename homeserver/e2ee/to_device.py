@@ -7,7 +7,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -48,7 +48,26 @@ Messages = Mapping[UserID, Mapping[str, msgspec.Raw]]
 
 class _Letter(NamedTuple):
     device_nid: int
+    user_id: UserID
     content: bytes
+
+
+class Addressed(NamedTuple):
+    """A message to a device of a local user, stored at a position."""
+
+    user_id: UserID
+    device_nid: int
+    position: int
+
+
+class MessageListener(Protocol):
+    """Who brings messages to devices that do not ask for them. Implemented by appservices."""
+
+    def sent(self, txn: Transaction, messages: Sequence[Addressed]) -> None:
+        """In the transaction that stores them, and perhaps twice."""
+
+    def stored(self, messages: Sequence[Addressed]) -> None:
+        """After the commit, in the reactor's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +87,10 @@ class _AlreadySent(Exception):
 class _Sendings:
     """How messages are stored (an EntryKind): a batch of them in one statement. One position for each request."""
 
-    def __init__(self, clock: Clock, inboxes: Inboxes) -> None:
+    def __init__(self, clock: Clock, inboxes: Inboxes, listener: MessageListener) -> None:
         self._clock = clock
         self._inboxes = inboxes
+        self._listener = listener
         self.changed: LastChanged[int] = LastChanged()
 
     def count(self, entry: _Entry) -> int:
@@ -80,6 +100,7 @@ class _Sendings:
         made = requests_made(txn, [placed.entry.request for placed in batch if placed.entry.request])
         new: list[str] = []
         rows: list[WaitingMessage] = []
+        addressed: list[Addressed] = []
         for placed in batch:
             entry = placed.entry
             if entry.request in made:
@@ -89,7 +110,9 @@ class _Sendings:
                 made.add(entry.request)
                 new.append(entry.request)
             rows += _messages(placed)
+            addressed += _addressed(placed)
         insert_messages(txn, rows)
+        self._listener.sent(txn, addressed)
         insert_requests(txn, new, self._clock.now_ms())
 
     def stored(self, batch: Sequence[Placed[_Entry]]) -> Iterable[Topic]:
@@ -99,6 +122,7 @@ class _Sendings:
                 self._inboxes.add(message)
                 self.changed.record(message.device_nid, message.position)
                 topics.add(("device", message.device_nid))
+            self._listener.stored(_addressed(placed))
         return topics
 
 
@@ -108,6 +132,10 @@ def _messages(placed: Placed[_Entry]) -> list[WaitingMessage]:
         WaitingMessage(letter.device_nid, placed.position, entry.sender, entry.type, letter.content)
         for letter in entry.letters
     ]
+
+
+def _addressed(placed: Placed[_Entry]) -> list[Addressed]:
+    return [Addressed(one.user_id, one.device_nid, placed.position) for one in placed.entry.letters]
 
 
 class Delivery(NamedTuple):
@@ -127,6 +155,7 @@ class ToDevice:
         journal: Journal,
         domains: LocalDomains,
         others: OtherServers,
+        listener: MessageListener,
         clock: Clock,
         budget: int,
     ) -> None:
@@ -137,7 +166,7 @@ class ToDevice:
         self._others = others
         self._clock = clock
         self._inboxes = Inboxes(budget)
-        self._sendings = _Sendings(clock, self._inboxes)
+        self._sendings = _Sendings(clock, self._inboxes, listener)
         # By device, the position of the last message that was handed out and not deleted yet; 0 for none. Of
         # devices that are not here nothing is known.
         self._handed_out: OrderedDict[int, int] = OrderedDict()
@@ -264,11 +293,11 @@ def _letters(messages: Messages, devices: Iterable[LocalDevice]) -> list[_Letter
     by_user: dict[UserID, list[LocalDevice]] = defaultdict(list)
     for device in devices:
         by_user[device.user_id].append(device)
-    letters: dict[int, bytes] = {}
+    letters: dict[int, _Letter] = {}
     for user_id, contents in messages.items():
         for device in by_user[user_id]:
             # A device that is named gets its own message, and not that for all.
             content = contents.get(device.device_id, contents.get(ALL_DEVICES))
             if content is not None:
-                letters[device.nid] = bytes(content)
-    return [_Letter(device_nid, content) for device_nid, content in letters.items()]
+                letters[device.nid] = _Letter(device.nid, user_id, bytes(content))
+    return list(letters.values())

@@ -15,10 +15,13 @@ def receipt_edus(changes: Iterable[ReceiptChange], viewer: UserID) -> dict[int, 
     event, the unthreaded one, which says the most, is shown (MSC4102).
     https://spec.matrix.org/v1.19/client-server-api/#mreceipt
     """
+    return edus_by_room(one for one in changes if one.type != READ_PRIVATE or one.user_id == viewer)
+
+
+def edus_by_room(changes: Iterable[ReceiptChange]) -> dict[int, JsonObject]:
+    """One m.receipt event for each room (short id), with all of the receipts."""
     edus: dict[int, JsonObject] = {}
     for room_nid, event_id, type_, user_id, thread, ts in changes:
-        if type_ == READ_PRIVATE and user_id != viewer:
-            continue
         edu = edus.get(room_nid)
         if edu is None:
             edu = edus[room_nid] = {"type": "m.receipt", "content": {}}

@@ -1,4 +1,4 @@
-"""Who tells others than the clients of this server what happens here. Implemented by federation."""
+"""Who tells others than the clients of this server what happens here. Implemented by federation and appservices."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -21,3 +21,24 @@ class EphemeralListener(Protocol):
         self, presences: Sequence[UserPresence], rooms: Mapping[int, Collection[int]]
     ) -> None:
         """Presences became news in these rooms, by user."""
+
+
+class AllListen:
+    """Several who listen, one after the other."""
+
+    def __init__(self, listeners: Sequence[EphemeralListener]) -> None:
+        self._listeners = listeners
+
+    def typing_changed(self, room: int, user_id: UserID, *, is_typing: bool) -> None:
+        for listener in self._listeners:
+            listener.typing_changed(room, user_id, is_typing=is_typing)
+
+    def receipt_moved(self, key: ReceiptKey, event_id: str, ts: int) -> None:
+        for listener in self._listeners:
+            listener.receipt_moved(key, event_id, ts)
+
+    def presence_changed(
+        self, presences: Sequence[UserPresence], rooms: Mapping[int, Collection[int]]
+    ) -> None:
+        for listener in self._listeners:
+            listener.presence_changed(presences, rooms)

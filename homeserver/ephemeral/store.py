@@ -92,6 +92,21 @@ def receipt_changes(txn: Transaction, room_nids: Sequence[int], after: int, upto
     ]
 
 
+def oldest_receipts(
+    txn: Transaction, room_nids: Sequence[int], after: int, upto: int, limit: int
+) -> list[int]:
+    """The positions at after < position <= upto to which receipts of these rooms moved last, oldest first."""
+    rows = txn.rows(
+        """
+        SELECT position FROM ephemeral_receipt
+        WHERE room_nid IN %(room_nids)s AND position > %(after)s AND position <= %(upto)s
+        ORDER BY position LIMIT %(limit)s
+        """,
+        room_nids=list(room_nids), after=after, upto=upto, limit=limit,
+    )  # fmt: skip
+    return [position for (position,) in rows]
+
+
 def delete_room(txn: Transaction, room_nid: int) -> None:
     """All receipts of a room, when the room is deleted."""
     txn.execute("DELETE FROM ephemeral_receipt WHERE room_nid = %(room_nid)s", room_nid=room_nid)

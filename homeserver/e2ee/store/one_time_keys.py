@@ -216,27 +216,34 @@ def put_fallback_keys(txn: Transaction, keys: Iterable[tuple[int, UploadedKey]])
     )
 
 
-def unclaimed_counts(txn: Transaction, device_nid: int) -> dict[str, int]:
-    """How many one-time keys are left, by algorithm."""
+def unclaimed_counts(txn: Transaction, device_nids: Collection[int]) -> dict[int, dict[str, int]]:
+    """How many one-time keys are left of each of the devices, by algorithm."""
     rows = txn.rows(
         """
-        SELECT algorithm, last_place - next_place + 1 FROM e2ee_one_time_stock
-        WHERE device_nid = %(device_nid)s AND next_place <= last_place
+        SELECT device_nid, algorithm, last_place - next_place + 1 FROM e2ee_one_time_stock
+        WHERE device_nid IN %(device_nids)s AND next_place <= last_place
         """,
-        device_nid=device_nid,
+        device_nids=list(device_nids),
     )
-    return {algorithm: int(count) for algorithm, count in rows}
+    counts: dict[int, dict[str, int]] = {nid: {} for nid in device_nids}
+    for nid, algorithm, count in rows:
+        counts[nid][algorithm] = int(count)
+    return counts
 
 
-def unused_fallback_algorithms(txn: Transaction, device_nid: int) -> list[str]:
+def unused_fallback_algorithms(txn: Transaction, device_nids: Collection[int]) -> dict[int, list[str]]:
+    """Of each of the devices."""
     rows = txn.rows(
         """
-        SELECT algorithm FROM e2ee_fallback_key WHERE device_nid = %(device_nid)s AND used = 0
+        SELECT device_nid, algorithm FROM e2ee_fallback_key WHERE device_nid IN %(device_nids)s AND used = 0
         ORDER BY algorithm
         """,
-        device_nid=device_nid,
+        device_nids=list(device_nids),
     )
-    return [algorithm for (algorithm,) in rows]
+    algorithms: dict[int, list[str]] = {nid: [] for nid in device_nids}
+    for nid, algorithm in rows:
+        algorithms[nid].append(algorithm)
+    return algorithms
 
 
 def delete_claimed_before(txn: Transaction, before: int) -> int:

@@ -1,6 +1,6 @@
 """Tables e2ee_to_device and e2ee_to_device_request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from homeserver.storage.engine import Transaction
@@ -56,6 +56,14 @@ def delete_messages_up_to(txn: Transaction, positions: Mapping[int, int]) -> Non
     txn.execute_many(
         "DELETE FROM e2ee_to_device WHERE device_nid = %(device_nid)s AND position <= %(upto)s",
         [{"device_nid": device_nid, "upto": upto} for device_nid, upto in positions.items()],
+    )
+
+
+def delete_messages(txn: Transaction, messages: Iterable[tuple[int, int]]) -> None:
+    """Each is (device, position)."""
+    txn.execute_many(
+        "DELETE FROM e2ee_to_device WHERE device_nid = %(device_nid)s AND position = %(position)s",
+        [{"device_nid": device_nid, "position": position} for device_nid, position in messages],
     )
 
 

@@ -1,6 +1,6 @@
 """Table room: the head of each room, which every event of its timeline moves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -31,6 +31,11 @@ def head_by_room_id(txn: Transaction, room_id: RoomID) -> HeadRow | None:
 def heads_by_nid(txn: Transaction, nids: Sequence[int]) -> Mapping[int, HeadRow]:
     rows = txn.rows(f"SELECT {_COLUMNS} FROM room WHERE nid IN %(nids)s", nids=list(nids))
     return {row[0]: _head(row) for row in rows}
+
+
+def room_ids_of(txn: Transaction, nids: Collection[int]) -> dict[int, RoomID]:
+    rows = txn.rows("SELECT nid, room_id FROM room WHERE nid IN %(nids)s", nids=list(nids))
+    return {nid: RoomID(room_id) for nid, room_id in rows}
 
 
 def room_of_event(txn: Transaction, event_id: EventID) -> RoomID | None:
