@@ -1,14 +1,13 @@
 """PostgreSQL by psycopg2. Blocking calls; `homeserver.storage.database` runs them in threads."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2.extras import execute_batch, execute_values
 
 from homeserver.protocol.errors import InvalidParam
 from homeserver.storage.engine import Conflict, DatabaseUnavailable, Params, Row, StorageError
@@ -16,11 +15,14 @@ from homeserver.storage.engine import Conflict, DatabaseUnavailable, Params, Row
 MINIMUM_VERSION = 14_00_00
 
 _LIST_PARAMETER = re.compile(r"\bIN\s+(%\(\w+\)s)", re.IGNORECASE)
-_VALUES = re.compile(r"\bVALUES\s*(\([^()]*\))", re.IGNORECASE)
-_PAGE = 500
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _USES_BEFORE_PREPARING = 3
 _MOST_PREPARED = 500
+_MOST_WAITING_BYTES = 1_000_000
+
+# Our statements are look-ups in indexes. For new tables PostgreSQL would read whole pages instead, and for those with
+# large lists compile machine code.
+_SETTINGS = "SET random_page_cost = 1.1; SET jit = off"
 
 _LOSSES = (psycopg2.DatabaseError, psycopg2.InterfaceError, psycopg2.OperationalError)
 
@@ -38,15 +40,6 @@ def _translate(statement: str) -> str:
     return _LIST_PARAMETER.sub(r"= ANY(\1)", statement)
 
 
-@lru_cache(maxsize=500)
-def _many_rows(statement: str) -> tuple[str, str] | None:
-    """An INSERT … VALUES (…) split into its frame and one row's template; None for other statements."""
-    found = _VALUES.search(statement)
-    if found is None or statement.lstrip()[:6].upper() != "INSERT":
-        return None
-    return statement[: found.start(1)] + "%s" + statement[found.end(1) :], found.group(1)
-
-
 class _Prepared:
     """Statements that PostgreSQL has planned for one connection.
 
@@ -57,7 +50,7 @@ class _Prepared:
         self._uses: dict[str, int] = {}
         self._calls: dict[str, str] = {}
 
-    def call_of(self, cursor: psycopg2.extensions.cursor, statement: str) -> str:
+    def call_of(self, sent: "_Sent", statement: str) -> str:
         """The text to execute for `statement`: itself, or the call of its prepared form."""
         call = self._calls.get(statement)
         if call is not None:
@@ -66,44 +59,66 @@ class _Prepared:
         uses = self._uses[statement] = self._uses.get(statement, 0) + 1
         if uses < _USES_BEFORE_PREPARING or len(self._calls) >= _MOST_PREPARED:
             return translated
-        call = self._calls[statement] = self._prepare(cursor, translated)
+        call = self._calls[statement] = self._prepare(sent, translated)
         return call
 
-    def _prepare(self, cursor: psycopg2.extensions.cursor, translated: str) -> str:
+    def _prepare(self, sent: "_Sent", translated: str) -> str:
         names = list(dict.fromkeys(_PARAMETER.findall(translated)))
         numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", translated)
         name = f"folkmoot_{len(self._calls)}"
-        cursor.execute("SAVEPOINT preparing")
+        sent.now(b"SAVEPOINT preparing")
         try:
-            cursor.execute(f"PREPARE {name} AS {numbered.replace('%%', '%')}")
+            sent.now(f"PREPARE {name} AS {numbered.replace('%%', '%')}; RELEASE SAVEPOINT preparing".encode())
         except psycopg2.Error:
             # Not every statement can be: in some, PostgreSQL cannot tell the type of a parameter.
-            cursor.execute("ROLLBACK TO SAVEPOINT preparing")
+            sent.now(b"ROLLBACK TO SAVEPOINT preparing")
             return translated
-        cursor.execute("RELEASE SAVEPOINT preparing")
         arguments = ", ".join(f"%({each})s" for each in names)
         return f"EXECUTE {name} ({arguments})" if names else f"EXECUTE {name}"
+
+
+class _Sent:
+    """What is sent to the server. What has no answer waits and goes with what has one, as each way takes its time."""
+
+    def __init__(self, cursor: psycopg2.extensions.cursor, beginning: bytes) -> None:
+        self._cursor = cursor
+        self._waiting = [beginning]
+        self._size = 0
+        self._has_begun = False
+
+    def now(self, text: bytes) -> None:
+        """Raises what any of those raises that waited."""
+        waiting, self._waiting, self._size, self._has_begun = self._waiting, [], 0, True
+        self._cursor.execute(b";".join([*waiting, text]))
+
+    def later(self, text: bytes) -> None:
+        self._waiting.append(text)
+        self._size += len(text)
+        if self._size > _MOST_WAITING_BYTES:
+            self.now(b"")
+
+    def commit(self) -> None:
+        # Nothing but the beginning: there was no statement.
+        if self._has_begun or self._size:
+            self.now(b"COMMIT")
 
 
 class PostgresTransaction:
     """A `Transaction` (see `homeserver.storage.engine`)."""
 
-    def __init__(self, cursor: psycopg2.extensions.cursor, prepared: _Prepared) -> None:
+    def __init__(self, cursor: psycopg2.extensions.cursor, prepared: _Prepared, sent: _Sent) -> None:
         self._cursor = cursor
         self._prepared = prepared
+        self._sent = sent
 
     def execute(self, statement: str, **params: Any) -> int:
         self._run(statement, params)
         return self._cursor.rowcount
 
     def execute_many(self, statement: str, params: Sequence[Params]) -> None:
-        insert = _many_rows(statement)
-        if insert is None:
-            call = self._prepared.call_of(self._cursor, statement)
-            execute_batch(self._cursor, call, params, page_size=_PAGE)
-        else:
-            frame, template = insert
-            execute_values(self._cursor, frame, params, template=template, page_size=_PAGE)
+        call = self._prepared.call_of(self._sent, statement)
+        for one in params:
+            self._sent.later(self._cursor.mogrify(call, one))
 
     def rows(self, statement: str, **params: Any) -> list[Row]:
         self._run(statement, params)
@@ -114,7 +129,8 @@ class PostgresTransaction:
         return self._cursor.fetchone()
 
     def _run(self, statement: str, params: Params) -> None:
-        self._cursor.execute(self._prepared.call_of(self._cursor, statement), params)
+        call = self._prepared.call_of(self._sent, statement)
+        self._sent.now(self._cursor.mogrify(call, params))
 
 
 class PostgresConnection:
@@ -125,33 +141,33 @@ class PostgresConnection:
         self._connection = self._open()
 
     def _open(self) -> psycopg2.extensions.connection:
-        connection = _connected(self._arguments)
-        psycopg2.extensions.register_type(_BYTES, connection)
+        connection = _connected(self._arguments, set_up=_set_up)
         self._prepared = _Prepared()
         return connection
 
     @contextmanager
     def reading(self) -> Iterator[PostgresTransaction]:
-        with self._transaction("REPEATABLE READ", readonly=True) as txn:
+        with self._transaction(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as txn:
             yield txn
 
     @contextmanager
     def writing(self, *, ordered: bool) -> Iterator[PostgresTransaction]:
         # Ordered work begins by locking the position row; READ COMMITTED then sees all of its predecessors.
-        with self._transaction("READ COMMITTED" if ordered else "REPEATABLE READ", readonly=False) as txn:
+        isolation = b"READ COMMITTED" if ordered else b"REPEATABLE READ"
+        with self._transaction(b"BEGIN ISOLATION LEVEL " + isolation) as txn:
             yield txn
 
     @contextmanager
-    def _transaction(self, isolation: str, *, readonly: bool) -> Iterator[PostgresTransaction]:
+    def _transaction(self, beginning: bytes) -> Iterator[PostgresTransaction]:
         if self._connection.closed:
             self._connection = self._open()
         connection, committing = self._connection, False
         try:
-            connection.set_session(isolation_level=isolation, readonly=readonly)
             with connection.cursor() as cursor:
-                yield PostgresTransaction(cursor, self._prepared)
-            committing = True
-            connection.commit()
+                sent = _Sent(cursor, beginning)
+                yield PostgresTransaction(cursor, self._prepared, sent)
+                committing = True
+                sent.commit()
         except psycopg2.Error as error:
             verdict = _verdict(error, is_lost=_is_lost(connection, error), committing=committing)
             if verdict is None:
@@ -167,8 +183,11 @@ class PostgresConnection:
 
     def _leave(self, connection: psycopg2.extensions.connection) -> None:
         """Ends whatever has not ended."""
+        if connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+            return
         try:
-            connection.rollback()
+            with connection.cursor() as cursor:
+                cursor.execute("ROLLBACK")
         except psycopg2.Error:
             # The server is gone; the next transaction opens a new connection.
             connection.close()
@@ -177,9 +196,20 @@ class PostgresConnection:
         self._connection.close()
 
 
-def _connected(arguments: Mapping[str, Any]) -> psycopg2.extensions.connection:
+def _set_up(connection: psycopg2.extensions.connection) -> None:
+    psycopg2.extensions.register_type(_BYTES, connection)
+    # Transactions are begun by us, together with their first statement.
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTINGS)
+
+
+def _connected(
+    arguments: Mapping[str, Any], set_up: Callable[[psycopg2.extensions.connection], None] = lambda _: None
+) -> psycopg2.extensions.connection:
     try:
         connection: psycopg2.extensions.connection = psycopg2.connect(**arguments)
+        set_up(connection)
     except psycopg2.Error as error:
         raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {_first_line(error)}.") from error
     return connection

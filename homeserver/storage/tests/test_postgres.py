@@ -1,12 +1,14 @@
 """Statements that PostgreSQL keeps planned, and its snapshots."""
 
 from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import psycopg2
 import pytest
 
 from homeserver.storage.engine import Conflict, StorageError
 from homeserver.storage.postgres import Postgres, PostgresConnection
+from scripts.benchmark.postgres import ConnectionArguments
 from tests.postgres import database, server
 
 FIND = "SELECT n FROM t WHERE s = %(s)s AND n IN %(ns)s ORDER BY n"
@@ -14,9 +16,14 @@ USES_BEFORE_PREPARING = 3
 
 
 @pytest.fixture
-def engine() -> Iterator[Postgres]:
-    with database() as arguments:
-        yield Postgres(arguments)
+def arguments() -> Iterator[ConnectionArguments]:
+    with database() as made:
+        yield made
+
+
+@pytest.fixture
+def engine(arguments: ConnectionArguments) -> Postgres:
+    return Postgres(arguments)
 
 
 @pytest.fixture
@@ -143,3 +150,74 @@ def test_a_database_in_another_encoding_is_refused() -> None:
                 Postgres({**arguments, "dbname": "latin"}).check()
         finally:
             server().drop_database("latin")
+
+
+class RecordingCursor(psycopg2.extensions.cursor):
+    """Notes what is sent to the server: each text is one way there and back."""
+
+    ways: ClassVar[list[bytes]] = []
+
+    def execute(self, query: Any, parameters: Any = None) -> None:
+        self.ways.append(query if isinstance(query, bytes) else query.encode())
+        super().execute(query, parameters)
+
+
+@pytest.fixture
+def recording(arguments: ConnectionArguments, connection: PostgresConnection) -> Iterator[PostgresConnection]:
+    """A second connection, after the table was made."""
+    opened = Postgres({**arguments, "cursor_factory": RecordingCursor}).connect()
+    RecordingCursor.ways.clear()
+    yield opened
+    opened.close()
+
+
+def test_what_has_no_answer_goes_with_what_has_one(recording: PostgresConnection) -> None:
+    with recording.writing(ordered=True) as txn:
+        txn.execute_many("INSERT INTO t (n) VALUES (%(n)s)", [{"n": 10}, {"n": 11}])
+        assert txn.row("SELECT count(*) FROM t") == (7,)
+        txn.execute_many("DELETE FROM t WHERE n = %(n)s", [{"n": 10}, {"n": 11}])
+    ways = RecordingCursor.ways
+    assert [way.count(b";") for way in ways] == [3, 2], (
+        "beginning, two rows and the question; two rows and the commit"
+    )
+    assert ways[0].startswith(b"BEGIN")
+    assert ways[1].endswith(b"COMMIT")
+
+
+def test_a_transaction_without_statements_sends_nothing(recording: PostgresConnection) -> None:
+    with recording.writing(ordered=True) as txn:
+        txn.execute_many("INSERT INTO t (n) VALUES (%(n)s)", [])
+    assert RecordingCursor.ways == []
+
+
+def test_what_waits_does_not_grow_without_end(recording: PostgresConnection) -> None:
+    with recording.writing(ordered=True) as txn:
+        rows = [{"n": 100 + number, "s": "x" * 10_000} for number in range(250)]
+        txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", rows)
+    assert len(RecordingCursor.ways) == 3
+    with recording.reading() as txn:
+        assert txn.row("SELECT count(*) FROM t WHERE n >= 100") == (250,)
+
+
+def test_a_row_that_cannot_be_written_spoils_its_transaction(connection: PostgresConnection) -> None:
+    def write() -> None:
+        with connection.writing(ordered=True) as txn:
+            txn.execute_many("INSERT INTO t (n) VALUES (%(n)s)", [{"n": 70}, {"n": 1}])
+
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        write()
+    with connection.reading() as txn:
+        assert txn.row("SELECT count(*) FROM t") == (5,)
+
+
+def test_preparing_is_not_blamed_for_what_waited(connection: PostgresConnection) -> None:
+    def write() -> None:
+        with connection.writing(ordered=True) as txn:
+            txn.execute_many("INSERT INTO t (n) VALUES (%(n)s)", [{"n": 1}])
+            txn.rows(FIND, s="x", ns=[2])
+
+    use(connection, USES_BEFORE_PREPARING - 1)
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        write()
+    use(connection, USES_BEFORE_PREPARING)
+    assert any("FROM t" in text for text in prepared(connection))
