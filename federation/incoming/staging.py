@@ -1,8 +1,10 @@
 """Events that were received and wait to be taken into their rooms, each room's one after another."""
 
 import logging
+from collections.abc import Sequence
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.python.failure import Failure
 
 from federation.incoming.intake import EventIntake
 from federation.incoming.store import StagedEvent, delete_staged, first_staged, rooms_with_staged
@@ -12,20 +14,23 @@ from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import decode_json
 from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.head import Heads
+from homeserver.rooms.receive import EventReceiver
 from homeserver.runtime.log_context import log_context
 from homeserver.storage.database import Database
 from homeserver.storage.engine import DatabaseUnavailable
+from homeserver.streams.journal import Position
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 20
+_AT_ONCE = 50
 
 
 class StagedRooms:
     """One worker for each room in which something is staged. A stop or a crash loses nothing."""
 
-    def __init__(self, intake: EventIntake, heads: Heads, db: Database) -> None:
+    def __init__(self, intake: EventIntake, receiver: EventReceiver, heads: Heads, db: Database) -> None:
         self._intake = intake
+        self._receiver = receiver
         self._heads = heads
         self._db = db
         self._workers: dict[RoomID, Deferred[None]] = {}
@@ -66,13 +71,46 @@ class StagedRooms:
         with log_context(task="staged events", room=room_id):
             try:
                 while staged := await self._db.read(first_staged, room_id, _AT_ONCE):
-                    for one in staged:
-                        await self._take(one)
-                        await self._db.write(delete_staged, room_id, [one.event_id])
+                    await self._take_all(staged)
+                    await self._db.write(delete_staged, room_id, [one.event_id for one in staged])
             except CancelledError:
                 log.debug("the rest waits for the next start")
             except DatabaseUnavailable as error:
                 log.error("events stay staged: %s", error)
+
+    async def _take_all(self, staged: Sequence[StagedEvent]) -> None:
+        """In this order. Those that follow each other, as nearly all do, go to the disk together."""
+        queued: list[tuple[StagedEvent, Deferred[Position]]] = []
+        for one in staged:
+            stored = await self._queue(one)
+            if stored is not None:
+                queued.append((one, stored))
+                continue
+            await self._arrived(queued)
+            queued = []
+            await self._take(one)
+        await self._arrived(queued)
+
+    async def _queue(self, staged: StagedEvent) -> Deferred[Position] | None:
+        """None where there is more to be done for it."""
+        try:
+            return None if staged.is_here else await self._receiver.queue(await self._event(staged))
+        except (CancelledError, DatabaseUnavailable):
+            raise
+        except Exception:
+            # It is met again, and told about, when the event is taken.
+            return None
+
+    async def _arrived(self, queued: Sequence[tuple[StagedEvent, Deferred[Position]]]) -> None:
+        """Waits for what is on its way to the disk."""
+        outcomes = await DeferredList([stored for _, stored in queued], consumeErrors=True)
+        for (one, _), (_, result) in zip(queued, outcomes, strict=True):
+            outcome: object = result
+            if isinstance(outcome, Failure):
+                if outcome.check(CancelledError, DatabaseUnavailable):
+                    outcome.raiseException()
+                # The room has moved under it.
+                await self._take(one)
 
     async def _take(self, staged: StagedEvent) -> None:
         """Whatever is wrong with one event, those after it have their turn."""

@@ -8,7 +8,7 @@ from homeserver.storage.engine import Transaction
 
 
 class StagedEvent(NamedTuple):
-    """`received_at` is in ms; `place` is that in its transaction. `pdu` is JSON."""
+    """`received_at` is in ms; `place` is that in its transaction. `pdu` is JSON. What `is_here` came in before."""
 
     room_id: RoomID
     event_id: EventID
@@ -16,6 +16,7 @@ class StagedEvent(NamedTuple):
     received_at: int
     place: int
     pdu: bytes
+    is_here: bool = False
 
 
 def answer_to(txn: Transaction, origin: ServerName, txn_id: str) -> bytes | None:
@@ -64,8 +65,10 @@ def first_staged(txn: Transaction, room_id: RoomID, limit: int) -> list[StagedEv
     """The events of a room that have waited longest."""
     rows = txn.rows(
         """
-        SELECT room_id, event_id, origin, received_at, place, pdu FROM federation_staged_event
-        WHERE room_id = %(room_id)s ORDER BY received_at, place LIMIT %(limit)s
+        SELECT s.room_id, s.event_id, s.origin, s.received_at, s.place, s.pdu,
+            EXISTS (SELECT 1 FROM room_event e WHERE e.event_id = s.event_id)
+        FROM federation_staged_event s
+        WHERE s.room_id = %(room_id)s ORDER BY s.received_at, s.place LIMIT %(limit)s
         """,
         room_id=room_id, limit=limit,
     )  # fmt: skip

@@ -60,7 +60,7 @@ class IncomingParts:
         )
         self._completing = Completing(rooms.partial, states)
         intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads)
-        self._staged = StagedRooms(intake, rooms.heads, core.db)
+        self._staged = StagedRooms(intake, rooms.receiver, rooms.heads, core.db)
         self.admission = Admission(rooms.heads, core.db)
         self._served = ServedKeys(
             encryption.lookup,

@@ -6,6 +6,8 @@ https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twisted.internet.defer import Deferred
+
 from homeserver.protocol.errors import ServerUnavailable
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
 from homeserver.protocol.events import Event
@@ -75,6 +77,16 @@ class EventReceiver:
                 continue
         raise ServerUnavailable("The room is too busy; try again")
 
+    async def queue(self, event: Event) -> Deferred[Position] | None:
+        """Begins to store an event that is not here, if it follows all that is and nothing is to be said against it.
+
+        None for any other, which is to be received. The Deferred fires when it is stored; if it fails, as those
+        queued after it will, too, the event may be received all the same. Raises NotFound where the room is not known.
+        """
+        async with self._locks.held(event.room_id):
+            head = await self._head(event)
+            return await self._ingest.accept(head, event) if await self._is_next(head, event) else None
+
     async def add_outliers(self, room_id: RoomID, events: Sequence[Event]) -> None:
         """Stores events beside the timeline, of which it was checked that they are of the room and allowed.
 
@@ -85,10 +97,8 @@ class EventReceiver:
 
     async def _attempt(self, event: Event, given: GivenState | None, is_taken_in: bool) -> Received:
         async with self._locks.held(event.room_id):
-            head = await self._heads.get(event.room_id)
-            if await self._partial.learn(head, event):
-                head = await self._heads.get(event.room_id)
-            if given is None and await self._is_next(head, event):
+            head = await self._head(event)
+            if given is None and await self._is_next(head, event) and not await self._is_here(event):
                 stored = await self._ingest.accept(head, event)
             else:
                 receipt = await self._receipt(head, event, given, is_taken_in)
@@ -101,6 +111,14 @@ class EventReceiver:
                 self._tying.note(head)
         # Outside the lock, so that the next event of the room shares this one's commit.
         return Received(await stored)
+
+    async def _head(self, event: Event) -> Head:
+        """That of the event's room, with what the event tells of members that are not known."""
+        head = await self._heads.get(event.room_id)
+        return await self._heads.get(event.room_id) if await self._partial.learn(head, event) else head
+
+    async def _is_here(self, event: Event) -> bool:
+        return await self._db.read(place_of, event.event_id) is not None
 
     async def _is_next(self, head: Head, event: Event) -> bool:
         """Whether the event follows all that is here, cites the current state, and is allowed by it.
@@ -124,7 +142,7 @@ class EventReceiver:
             check_auth(event, head.state)
         except AuthRejected:
             return False
-        return await self._db.read(place_of, event.event_id) is None
+        return True
 
     async def _receipt(
         self, head: Head, event: Event, given: GivenState | None, is_taken_in: bool
