@@ -1,10 +1,12 @@
 import msgspec
 
-from federation.incoming.store import StagedEvent, insert_transaction
+from federation.incoming import staging
+from federation.incoming.store import StagedEvent, first_staged, insert_transaction
 from federation.incoming.tests.neighbour import ROB, NeighbourTestCase
 from homeserver.protocol.events import Event
-from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import encode_json
+from homeserver.storage.engine import Transaction
 
 
 class TransactionTests(NeighbourTestCase):
@@ -21,6 +23,49 @@ class TransactionTests(NeighbourTestCase):
         second = self.event(content={"body": "again"}, after=(first,), citing=(joined,))
         self.send(joined, first, second)
         self.assertEqual(self.bodies(), ["hello", "again"])
+
+    def chain(self, first: Event, number: int) -> list[Event]:
+        """Messages that follow each other."""
+        chain = [first]
+        for each in range(number):
+            content = {"body": str(each)}
+            chain.append(self.event(content=content, after=(chain[-1],), citing=(first,)))
+        return chain[1:]
+
+    def test_many_in_their_order(self) -> None:
+        joined = self.join()
+        messages = self.chain(joined, 120)
+        for start in range(0, 120, 40):
+            self.send(*messages[start : start + 40])
+        told = self.alice.get(f"/rooms/{self.room_id}/messages", dir="b", limit=120)["chunk"]
+        self.assertEqual([one["content"]["body"] for one in told], [str(each) for each in range(119, -1, -1)])
+        self.assertEqual((self.staged(), self.head().extremities), (0, (messages[-1].event_id,)))
+
+    def test_one_among_others_is_not_allowed(self) -> None:
+        joined = self.join()
+        before, *rest = self.chain(joined, 2)
+        forbidden = self.event("m.room.name", {"name": "x"}, state_key="", after=(before,), citing=(joined,))
+        after = self.event(content={"body": "after"}, after=(forbidden,), citing=(joined,))
+        self.send(before, forbidden, after, *rest)
+        self.assertEqual(sorted(self.bodies()), ["0", "1", "after"])
+        self.assertFalse(self.has(forbidden.event_id))
+        self.assertEqual(self.staged(), 0)
+
+    def test_one_came_in_while_others_were_on_their_way(self) -> None:
+        """Then the database refuses it, and what was built on it."""
+        joined = self.join()
+        messages = self.chain(joined, 3)
+        self.send(messages[0])
+
+        def as_if_new(txn: Transaction, room_id: RoomID, limit: int) -> list[StagedEvent]:
+            return [one._replace(is_here=False) for one in first_staged(txn, room_id, limit)]
+
+        self.patch(staging, "first_staged", as_if_new)
+        # Only what follows the head is taken without a second look.
+        self.send(self.event(content={"body": "same"}, after=(messages[0],), citing=(joined,)))
+        self.send(*messages)
+        self.assertEqual(sorted(self.bodies()), ["0", "1", "2", "same"])
+        self.assertEqual(self.staged(), 0)
 
     def test_a_repeated_transaction_has_the_same_answer_and_no_effect(self) -> None:
         self.join()
@@ -72,6 +117,7 @@ class TransactionTests(NeighbourTestCase):
         # It is well-formed and signed, so it is taken in, and refused there.
         self.assertEqual(self.send(message)["pdus"], {message.event_id: {}})
         self.assertEqual((self.bodies(), self.staged()), ([], 0))
+        self.assertFalse(self.has(message.event_id))
 
     def test_what_is_no_event(self) -> None:
         self.assertEqual(self.send({"room_id": self.room_id}, {}, {"room_id": 1})["pdus"], {})

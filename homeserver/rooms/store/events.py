@@ -1,6 +1,6 @@
 """Tables room_event and room_event_body."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import EventID
@@ -243,8 +243,14 @@ def events_by_nid(txn: Transaction, nids: Sequence[int]) -> list[TimelineRow]:
 
 
 def event_by_id(txn: Transaction, event_id: EventID) -> TimelineRow | None:
-    """None where the event is not known, or its body is gone."""
-    row = txn.row(_TIMELINE + " WHERE e.event_id = %(event_id)s", event_id=event_id)
+    """None where the event is not known or was refused, or its body is gone."""
+    row = txn.row(
+        _TIMELINE
+        + """
+        WHERE e.event_id = %(event_id)s AND NOT EXISTS (SELECT 1 FROM room_refused_event f WHERE f.event = e.nid)
+        """,
+        event_id=event_id,
+    )
     return None if row is None else TimelineRow(*row)
 
 
@@ -258,18 +264,24 @@ class StoredPdu(NamedTuple):
     is_rejected: bool
 
 
-def stored_pdus(txn: Transaction, event_ids: Collection[EventID]) -> list[StoredPdu]:
-    """Those of the events that are here with their bodies."""
+def stored_pdus(txn: Transaction, room: int, event_ids: Collection[EventID]) -> list[StoredPdu]:
+    """Those of the events that are of the room and here with their bodies."""
     rows = txn.rows(
         """
         SELECT e.nid, e.event_id, b.client, b.federation, coalesce(f.soft, 1) = 0 FROM room_event e
         JOIN room_event_body b ON b.nid = e.nid
         LEFT JOIN room_refused_event f ON f.event = e.nid
-        WHERE e.event_id IN %(ids)s
+        WHERE e.room = %(room)s AND e.event_id IN %(ids)s
         """,
-        ids=list(event_ids),
-    )
+        room=room, ids=list(event_ids),
+    )  # fmt: skip
     return [StoredPdu(row[0], EventID(row[1]), row[2], row[3], bool(row[4])) for row in rows]
+
+
+def events_of_other_rooms(txn: Transaction, rooms: Mapping[EventID, int]) -> set[EventID]:
+    """Those of the events that are here and not of the rooms that are given for them."""
+    rows = txn.rows("SELECT event_id, room FROM room_event WHERE event_id IN %(ids)s", ids=list(rooms))
+    return {EventID(event_id) for event_id, room in rows if rooms[EventID(event_id)] != room}
 
 
 def event_ids(txn: Transaction, nids: Collection[int]) -> dict[int, EventID]:
