@@ -164,8 +164,13 @@ class AppService:
         self.users = Patterns(registration.namespaces.users)
         self.aliases = Patterns(registration.namespaces.aliases)
         self.rooms = Patterns(registration.namespaces.rooms)
+        self.protocols = registration.protocols or ()
         self.ephemeral_names = tuple(_ephemeral_names(registration))
         self.wants_ephemeral = bool(self.ephemeral_names)
+
+    def network(self, network_id: str) -> str:
+        """What a network of the service is called by others: `third_party_instance_id`, `instance_id`."""
+        return f"{self.id}|{network_id}"
 
     def may_be(self, user_id: str) -> bool:
         """Whether the service may act as the (local) user."""

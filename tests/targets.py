@@ -53,7 +53,7 @@ class Target:
     def required_query(self) -> list[str]:
         """What the query must have."""
         query = self.endpoint.parameters.get("query")
-        return [] if query is None else _required(query)
+        return [] if query is None or get_origin(query) is dict else _required(query)
 
 
 def _required(struct: Any) -> list[str]:

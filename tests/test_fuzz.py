@@ -91,7 +91,7 @@ def bodies(kind: Any) -> st.SearchStrategy[bytes]:
 
 
 def queries(kind: Any) -> st.SearchStrategy[list[tuple[str, str]]]:
-    if kind is None:
+    if kind is None or get_origin(kind) is dict:
         return st.lists(st.tuples(_NAMES, _TEXTS), max_size=2)
     return _structs(kind).map(lambda wish: [(name, _in_query(value)) for name, value in wish.items()])
 

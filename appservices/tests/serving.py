@@ -60,6 +60,12 @@ class ServiceTestCase(WireTestCase):
         self._write(changes)
         self.restart()
 
+    def add_service(self, file: Path, **changes: Any) -> None:
+        """Another one, like the bridge; the server starts again."""
+        file.write_text(json.dumps({**BRIDGE, **self.registration, **changes}))
+        self.settings = [f"app_service_config_files=[{self.file}, {file}]"]  # type: ignore[misc]  # it is this test's
+        self.restart()
+
     def ghost(self, name: str) -> Ghost:
         """A registered user of the bridge."""
         body = {"type": "m.login.application_service", "username": f"_bridge_{name}", "inhibit_login": True}

@@ -10,6 +10,7 @@ from appservices.ephemeral import ServiceEphemeral
 from appservices.files import ServiceFiles
 from appservices.interest import ServiceEvents
 from appservices.login import ServiceMethod
+from appservices.networks import ServiceNetworks
 from appservices.pinging import Pings
 from appservices.queries import ServiceQueries
 from appservices.queues import Queues, TransactionSender, alive_topic
@@ -47,6 +48,7 @@ class AppServiceParts:
         # Operators wrote the URLs, so they may lead anywhere.
         self._outbound = Outbound(core.around.reactor, None, Trust())
         self._calls = ServiceCalls(self._outbound, legacy_authorization=settings.legacy_authorization)
+        self.networks = ServiceNetworks(self.services, self._calls, core.clock)
         self.queues = Queues(
             self.services,
             TransactionSender(self.services, self._calls, core.waiting, core.clock),

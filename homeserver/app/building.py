@@ -98,7 +98,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     people = PeopleParts(core, accounts, rooms, user_index)
     media = MediaParts(core, MediaCalls(federation.transport, core.outbound))
     parts = (
-        discovery(core, [pushers.vapid] if config.push.enabled else []),
+        discovery(core, services.networks, [pushers.vapid] if config.push.enabled else []),
         accounts.part(
             rooms.profile_news,
             AllWelcome([pushers.mailboxes, rooms.auto_joiner])

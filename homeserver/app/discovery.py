@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from homeserver.app.core import Contribution, Core
 from homeserver.discovery.api import CapabilitySource, DiscoveryEndpoints
 from homeserver.discovery.calls import CallEndpoints
-from homeserver.discovery.third_party import NoNetworks, ThirdPartyEndpoints
+from homeserver.discovery.third_party import Networks, ThirdPartyEndpoints
 from homeserver.http.probes import ProbeEndpoints
 from homeserver.rooms.create import CREATABLE_VERSIONS
 
 
-def discovery(core: Core, capabilities: Sequence[CapabilitySource]) -> Contribution:
+def discovery(core: Core, networks: Networks, capabilities: Sequence[CapabilitySource]) -> Contribution:
     discovery = DiscoveryEndpoints(
         server_name=core.config.server.server_name,
         base_url=core.config.server.public_baseurl,
@@ -30,4 +30,4 @@ def discovery(core: Core, capabilities: Sequence[CapabilitySource]) -> Contribut
         sources=capabilities,
     )
     calls = CallEndpoints(core.config.turn, core.clock)
-    return Contribution([discovery, calls, ThirdPartyEndpoints(NoNetworks()), ProbeEndpoints()])
+    return Contribution([discovery, calls, ThirdPartyEndpoints(networks), ProbeEndpoints()])

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from homeserver.http.endpoint import Auth, Limit, endpoint
-from homeserver.http.requester import Requester
+from homeserver.http.requester import IDENTITY_PARAMETERS, Requester
 from homeserver.protocol.errors import MissingParam, NotFound
 from homeserver.protocol.identifiers import RoomAlias, UserID, parse_room_alias, parse_user_id
 from homeserver.protocol.json import JsonObject
@@ -23,34 +23,18 @@ class Networks(Protocol):
     async def protocols(self) -> Mapping[str, JsonObject]:
         """The known protocols by name."""
 
-    async def locations(self, protocol: str) -> Sequence[JsonObject]:
-        """Rooms that represent a place of a known protocol."""
+    async def protocol(self, name: str) -> JsonObject | None:
+        """One of them; None where it is not known."""
 
-    async def users(self, protocol: str) -> Sequence[JsonObject]:
-        """Users who represent somebody of a known protocol."""
+    async def locations(self, protocol: str, fields: Mapping[str, str]) -> Sequence[JsonObject]:
+        """Rooms that represent a place of a known protocol, which is described by fields of that protocol."""
+
+    async def users(self, protocol: str, fields: Mapping[str, str]) -> Sequence[JsonObject]:
+        """Users who represent somebody of a known protocol, who is described by fields of that protocol."""
 
     async def locations_of_alias(self, alias: RoomAlias) -> Sequence[JsonObject]: ...
 
     async def users_of(self, user_id: UserID) -> Sequence[JsonObject]: ...
-
-
-class NoNetworks:
-    """Without application services, nothing is bridged."""
-
-    async def protocols(self) -> Mapping[str, JsonObject]:
-        return {}
-
-    async def locations(self, _protocol: str) -> Sequence[JsonObject]:
-        return ()
-
-    async def users(self, _protocol: str) -> Sequence[JsonObject]:
-        return ()
-
-    async def locations_of_alias(self, _alias: RoomAlias) -> Sequence[JsonObject]:
-        return ()
-
-    async def users_of(self, _user_id: UserID) -> Sequence[JsonObject]:
-        return ()
 
 
 class AliasQuery(msgspec.Struct):
@@ -76,16 +60,18 @@ class ThirdPartyEndpoints:
         return await self._known(protocol)
 
     @endpoint("GET", _THIRD_PARTY + "/location/{protocol}", auth=Auth.USER, limit=Limit.NONE)
-    async def locations(self, requester: Requester, protocol: str) -> Sequence[JsonObject]:
+    async def locations(
+        self, requester: Requester, protocol: str, query: dict[str, str]
+    ) -> Sequence[JsonObject]:
         """Rooms that represent a place of a network."""
         await self._known(protocol)
-        return await self._networks.locations(protocol)
+        return await self._networks.locations(protocol, _fields(requester, query))
 
     @endpoint("GET", _THIRD_PARTY + "/user/{protocol}", auth=Auth.USER, limit=Limit.NONE)
-    async def users(self, requester: Requester, protocol: str) -> Sequence[JsonObject]:
+    async def users(self, requester: Requester, protocol: str, query: dict[str, str]) -> Sequence[JsonObject]:
         """Users who represent somebody of a network."""
         await self._known(protocol)
-        return await self._networks.users(protocol)
+        return await self._networks.users(protocol, _fields(requester, query))
 
     @endpoint("GET", _THIRD_PARTY + "/location", auth=Auth.USER, limit=Limit.NONE)
     async def locations_of_alias(self, requester: Requester, query: AliasQuery) -> Sequence[JsonObject]:
@@ -102,10 +88,16 @@ class ThirdPartyEndpoints:
         return _found(await self._networks.users_of(parse_user_id(query.userid)))
 
     async def _known(self, protocol: str) -> JsonObject:
-        found = (await self._networks.protocols()).get(protocol)
+        found = await self._networks.protocol(protocol)
         if found is None:
             raise NotFound("No such network is bridged here")
         return found
+
+
+def _fields(requester: Requester, query: Mapping[str, str]) -> Mapping[str, str]:
+    """Without what says who asks."""
+    of_caller = {"access_token"} if requester.service is None else {"access_token", *IDENTITY_PARAMETERS}
+    return {name: value for name, value in query.items() if name not in of_caller}
 
 
 def _found(results: Sequence[JsonObject]) -> Sequence[JsonObject]:

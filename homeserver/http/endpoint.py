@@ -145,7 +145,8 @@ def endpoint(
 
     `paths` may hold `{name}` for a parameter of the method and `(v3|r0)` for alternatives. The other parameters of the
     method are found by name: `requester`, `origin` (the server that asks), `caller`, `body` (a
-    msgspec Struct or a JSON object), `upload` (a body that is no JSON) and `query` (a Struct).
+    msgspec Struct or a JSON object), `upload` (a body that is no JSON) and `query` (a Struct, or a dict of strings for
+    all there is).
     `auth` and `limit` have no default, so that neither is forgotten. `max_body` is in bytes; where a setting says it,
     it is a function of the method's owner. `suspended` says whether those may call it whose accounts are suspended, or
     who have yet to accept the terms: not where it tells others something.

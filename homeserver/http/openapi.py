@@ -164,6 +164,9 @@ def _query_parameters(described: Endpoint, schemas: _Schemas) -> Iterator[JsonOb
     query = described.parameters.get("query")
     if query is None:
         return
+    if get_origin(query) is dict:
+        yield {"name": "fields", "in": "query", "style": "form", "explode": True, "schema": schemas.of(query)}
+        return
     fields = schemas.named(query)
     for name, schema in fields["properties"].items():
         yield {"name": name, "in": "query", "required": name in fields["required"], "schema": schema}

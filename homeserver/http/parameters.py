@@ -72,7 +72,7 @@ class ArgumentReader:
 
 
 def _list_fields(query: Any) -> frozenset[str]:
-    if query is None:
+    if query is None or get_origin(query) is dict:
         return frozenset()
     return frozenset(field.encode_name for field in msgspec.structs.fields(query) if _is_list(field.type))
 

@@ -34,6 +34,8 @@ class ActingAs(msgspec.Struct, frozen=True):
     device_id: str | None = None
 
 
+IDENTITY_PARAMETERS = ("user_id", "device_id", "org.matrix.msc3202.device_id")
+"""In the query of an application service's request: for whom it acts."""
 NOBODY_ELSE = ActingAs()
 
 
