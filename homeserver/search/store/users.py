@@ -42,31 +42,37 @@ class Sought(NamedTuple):
 
 def index_user(txn: Transaction, user: IndexedUser, words: Sequence[str]) -> None:
     """Replaces what is known of the user."""
-    txn.execute(
+    index_users(txn, [(user, words)])
+
+
+def index_users(txn: Transaction, users: Sequence[tuple[IndexedUser, Sequence[str]]]) -> None:
+    """Each with the words that they are found by."""
+    txn.execute_many(
         """
         INSERT INTO search_user (user_nid, is_local, displayname, avatar_url)
         VALUES (%(user_nid)s, %(is_local)s, %(displayname)s, %(avatar_url)s)
         ON CONFLICT (user_nid) DO UPDATE
             SET displayname = excluded.displayname, avatar_url = excluded.avatar_url
         """,
-        user_nid=user.user_nid,
-        is_local=int(user.is_local),
-        displayname=user.displayname,
-        avatar_url=user.avatar_url,
+        [user._asdict() | {"is_local": int(user.is_local)} for user, _ in users],
     )
-    txn.execute("DELETE FROM search_user_word WHERE user_nid = %(user_nid)s", user_nid=user.user_nid)
+    txn.execute(
+        "DELETE FROM search_user_word WHERE user_nid IN %(users)s", users=[user.user_nid for user, _ in users]
+    )
     txn.execute_many(
         "INSERT INTO search_user_word (word, user_nid) VALUES (%(word)s, %(user_nid)s) ON CONFLICT DO NOTHING",
-        [{"word": word.encode(), "user_nid": user.user_nid} for word in words],
+        [{"word": word.encode(), "user_nid": user.user_nid} for user, words in users for word in words],
     )
 
 
-def is_indexed_as(txn: Transaction, user: IndexedUser) -> bool:
-    row = txn.row(
-        "SELECT displayname, avatar_url FROM search_user WHERE user_nid = %(user_nid)s",
-        user_nid=user.user_nid,
+def not_indexed_as(txn: Transaction, users: Collection[IndexedUser]) -> list[IndexedUser]:
+    """Those of the users who are not in the index, or are there otherwise."""
+    rows = txn.rows(
+        "SELECT user_nid, displayname, avatar_url FROM search_user WHERE user_nid IN %(users)s",
+        users=[user.user_nid for user in users],
     )
-    return row == (user.displayname, user.avatar_url)
+    known = {user_nid: (displayname, avatar_url) for user_nid, displayname, avatar_url in rows}
+    return [user for user in users if known.get(user.user_nid) != (user.displayname, user.avatar_url)]
 
 
 def find_users(txn: Transaction, sought: Sought, after: Found | None, limit: int) -> list[Found]:
