@@ -76,11 +76,13 @@ class Outliers:
             await self._receiver.add_outliers(room_id, passed)
 
     async def _cited(self, room_id: RoomID, events: Sequence[Event]) -> dict[EventID, Event]:
-        """What the events cite and is here; not what was rejected, which authorises nothing."""
-        version = (await self._heads.get(room_id)).version
+        """What the events cite and is here; not what was rejected or is of another room, which authorises nothing."""
+        head = await self._heads.get(room_id)
         cited = {one for event in events for one in auth_event_ids(event)}
-        pdus = await self._db.read(stored_pdus, cited)
+        pdus = await self._db.read(stored_pdus, head.nid, cited)
         read = (
-            from_stored(pdu.client, pdu.federation, room_id, version) for pdu in pdus if not pdu.is_rejected
+            from_stored(pdu.client, pdu.federation, room_id, head.version)
+            for pdu in pdus
+            if not pdu.is_rejected
         )
         return {event.event_id: event for event in read if event.is_state}

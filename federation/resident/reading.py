@@ -104,7 +104,7 @@ def _state_ids(txn: Transaction, room: RoomKey, event_id: EventID) -> StateIds:
 
 
 def _event_auth(txn: Transaction, room: RoomKey, event_id: EventID) -> list[bytes]:
-    stored = next(iter(stored_pdus(txn, [event_id])), None)
+    stored = next(iter(stored_pdus(txn, room.nid, [event_id])), None)
     if stored is None or known_event(txn, room.nid, event_id) is None:
         raise NotFound("The event is not known here")
     event = from_stored(stored.client, stored.federation, room.room_id, room.version)

@@ -124,6 +124,9 @@ def limited_fields(pdu: JsonObject, event_id: str) -> Iterator[tuple[str, str]]:
 def _check_identifiers(shape: _AnyFormat, version: RoomVersion) -> None:
     if USER_ID.fullmatch(shape.sender) is None:
         raise BadJson("Not an event: the sender is not a user ID")
+    if isinstance(shape, _AssignedFormat) and ":" not in shape.event_id:
+        # It could be the hash of another room's event.
+        raise BadJson("Not an event: its ID names no server")
     if any(EVENT_ID.fullmatch(event_id) is None for event_id in shape.edges()):
         raise BadJson("Not an event: something among its edges is not an event ID")
     state_key = None if shape.state_key is msgspec.UNSET else shape.state_key

@@ -5,11 +5,19 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
+from homeserver.protocol.errors import RemoteFailed
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, RoomID, ServerName
+from homeserver.protocol.room_versions import EventIDForm
 from homeserver.rooms.graph.vertices import Aside, Vertex
 from homeserver.rooms.graph.writing import NOWHERE, EventNids, on_fork, write_asides, write_edges, write_forks
-from homeserver.rooms.store.events import EventRow, enter_timeline, insert_bodies, insert_events
+from homeserver.rooms.store.events import (
+    EventRow,
+    enter_timeline,
+    insert_bodies,
+    insert_events,
+    rooms_of_events,
+)
 from homeserver.rooms.store.graph import add_missing, delete_refusals, remove_missing
 from homeserver.rooms.store.heads import HeadRow, heads_by_nid, insert_heads, update_heads
 from homeserver.rooms.store.spans import OPEN, Span, close_spans, insert_spans
@@ -22,6 +30,10 @@ from homeserver.streams.journal import Placed, Topic
 
 class StaleHead(Exception):
     """The room moved on before the event was stored; build it again on the new head."""
+
+
+class EventIDTaken(RemoteFailed):
+    """An event of another room has the ID, which in room versions 1 and 2 its server gives it."""
 
 
 class AlreadySent(Exception):
@@ -107,6 +119,12 @@ class Append:
     gap: int = 0
     missing: Collection[EventID] = ()
 
+    def assigned_ids(self) -> Iterator[EventID]:
+        """The IDs that are no hashes, so that others may have been given the same."""
+        for vertex in (*self.asides, *self.events):
+            if vertex.event.version.event_ids is EventIDForm.ASSIGNED:
+                yield vertex.event.event_id
+
     def number(self, first: int, last: int) -> int:
         """Gives the events their numbers between two positions; the room's short id."""
         vertices: Sequence[Vertex] = (*self.asides, *self.events)
@@ -155,10 +173,14 @@ class RoomAppends:
         return topics
 
     def _check(self, txn: Transaction, batch: Sequence[Placed[Append]]) -> None:
-        """Refuses what was built on another head than the room has, or was sent before; numbers the rest."""
+        """Refuses what was built on another head than the room has, was sent before, or takes another event's ID.
+
+        Numbers the rest.
+        """
         known = [placed.entry.room for placed in batch if placed.entry.room is not None]
         heads = {nid: row.extremities for nid, row in heads_by_nid(txn, known).items()}
         sent = made_events(txn, [key for placed in batch for key in _transactions(placed.entry)])
+        taken = _assigned_ids(txn, [placed.entry for placed in batch])
         for placed in batch:
             entry = placed.entry
             repeated = next((sent[key] for key in _transactions(entry) if key in sent), None)
@@ -167,6 +189,8 @@ class RoomAppends:
                 placed.refused = AlreadySent(repeated)
             elif moves and entry.room is not None and heads.get(entry.room) != entry.expected:
                 placed.refused = StaleHead(entry.room_id)
+            elif any(taken.get(event_id, entry.room) != entry.room for event_id in entry.assigned_ids()):
+                placed.refused = EventIDTaken("An event of another room has the event's ID")
             else:
                 room = entry.number(placed.first, placed.position)
                 if entry.head is not None:
@@ -194,6 +218,12 @@ class RoomAppends:
 
 def _transactions(entry: Append) -> list[TransactionKey]:
     return [event.transaction for event in entry.events if event.transaction is not None]
+
+
+def _assigned_ids(txn: Transaction, appends: Sequence[Append]) -> dict[EventID, int]:
+    """The rooms that have events of these IDs."""
+    assigned = {event_id for append in appends for event_id in append.assigned_ids()}
+    return rooms_of_events(txn, assigned) if assigned else {}
 
 
 def _cited(vertices: Iterable[Vertex]) -> Iterator[EventID]:

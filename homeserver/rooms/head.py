@@ -151,7 +151,7 @@ class Heads:
         """Makes sure that `head.newest` has all extremities."""
         missing = [event_id for event_id in head.extremities if event_id not in head.newest]
         if missing:
-            for pdu in await self._db.read(stored_pdus, missing):
+            for pdu in await self._db.read(stored_pdus, head.nid, missing):
                 head.newest[pdu.event_id] = from_stored(
                     pdu.client, pdu.federation, head.room_id, head.version
                 )

@@ -10,7 +10,6 @@ from homeserver.protocol.errors import ServerUnavailable
 from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.events import from_stored
 from homeserver.protocol.identifiers import EventID, RoomID, ServerName, UserID
-from homeserver.protocol.room_versions import RoomVersion
 from homeserver.rooms.appends import Accepted, Projection, StateChange
 from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.graph.newcomer import GivenState
@@ -104,7 +103,7 @@ class PartialRooms:
         missing = [event_id for event_id in event.auth_events if event_id not in here]
         if missing:
             raise UnknownEvents(missing)
-        cited = await self._events(event.auth_events, head.room_id, head.version)
+        cited = await self._events(event.auth_events, head)
         members = {one.slot: one for one in cited.values() if one.is_state and one.type == _MEMBER}
         if not members or not await self._unknown(head.nid, members):
             return False
@@ -115,7 +114,7 @@ class PartialRooms:
     async def join_of(self, row: PartialRow) -> Event:
         """The join by which the room was entered."""
         head = await self._heads.get(row.room_id)
-        return (await self._events([row.event_id], row.room_id, head.version))[row.event_id]
+        return (await self._events([row.event_id], head))[row.event_id]
 
     async def complete(self, row: PartialRow, given: GivenState) -> None:
         """`given` is the whole state before the join by which the room was entered; its events are here."""
@@ -124,7 +123,7 @@ class PartialRooms:
             await head.settled()
             if await self._row(row.room) is not None:
                 wanted = [event_id for slot, event_id in given.items() if slot[0] == _MEMBER]
-                events = await self._events(wanted, row.room_id, head.version)
+                events = await self._events(wanted, head)
                 await self._fill(head, row, {one.slot: one for one in events.values()}, is_end=True)
         self._waiting.wake([_topic(row.room)])
 
@@ -144,12 +143,10 @@ class PartialRooms:
             self._rooms = {row.room for row in await self.all()}
         return self._rooms
 
-    async def _events(
-        self, event_ids: Collection[EventID], room_id: RoomID, version: RoomVersion
-    ) -> dict[EventID, Event]:
-        pdus = await self._db.read(stored_pdus, list(event_ids))
+    async def _events(self, event_ids: Collection[EventID], head: Head) -> dict[EventID, Event]:
+        pdus = await self._db.read(stored_pdus, head.nid, list(event_ids))
         return {
-            pdu.event_id: from_stored(pdu.client, pdu.federation, room_id, version)
+            pdu.event_id: from_stored(pdu.client, pdu.federation, head.room_id, head.version)
             for pdu in pdus
             if not pdu.is_rejected
         }

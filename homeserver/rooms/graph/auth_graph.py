@@ -53,7 +53,7 @@ class StoredEvents:
         missing = {event_id for event_id in wanted if event_id not in self._events}
         if not missing:
             return
-        for pdu in stored_pdus(self._txn, missing):
+        for pdu in stored_pdus(self._txn, self._room.nid, missing):
             self._events[pdu.event_id] = from_stored(
                 pdu.client, pdu.federation, self._room.room_id, self._room.version
             )

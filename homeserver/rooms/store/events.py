@@ -1,6 +1,6 @@
 """Tables room_event and room_event_body."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from homeserver.protocol.identifiers import EventID
@@ -278,10 +278,10 @@ def stored_pdus(txn: Transaction, room: int, event_ids: Collection[EventID]) -> 
     return [StoredPdu(row[0], EventID(row[1]), row[2], row[3], bool(row[4])) for row in rows]
 
 
-def events_of_other_rooms(txn: Transaction, rooms: Mapping[EventID, int]) -> set[EventID]:
-    """Those of the events that are here and not of the rooms that are given for them."""
-    rows = txn.rows("SELECT event_id, room FROM room_event WHERE event_id IN %(ids)s", ids=list(rooms))
-    return {EventID(event_id) for event_id, room in rows if rooms[EventID(event_id)] != room}
+def rooms_of_events(txn: Transaction, event_ids: Collection[EventID]) -> dict[EventID, int]:
+    """The rooms of those events that are known."""
+    rows = txn.rows("SELECT event_id, room FROM room_event WHERE event_id IN %(ids)s", ids=list(event_ids))
+    return {EventID(event_id): room for event_id, room in rows}
 
 
 def event_ids(txn: Transaction, nids: Collection[int]) -> dict[int, EventID]:

@@ -44,7 +44,8 @@ class Arrivals:
     def first_events(self) -> list[Event]:
         def read(txn: Transaction) -> list[Event]:
             rows = txn.rows("SELECT event_id FROM room_event ORDER BY position")
-            pdus = {pdu.event_id: pdu for pdu in stored_pdus(txn, [EventID(row[0]) for row in rows])}
+            stored = stored_pdus(txn, self.key.nid, [EventID(row[0]) for row in rows])
+            pdus = {pdu.event_id: pdu for pdu in stored}
             ordered = [pdus[EventID(row[0])] for row in rows]
             return [from_stored(p.client, p.federation, self.room_id, self.key.version) for p in ordered]
 
