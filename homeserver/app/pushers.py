@@ -25,7 +25,7 @@ from homeserver.push.pushers.mail import NotificationMail, UnsubscribeLinks
 from homeserver.push.pushers.mail_line import MailLine, Throttles
 from homeserver.push.pushers.mailboxes import MailboxesOfNewcomers, MailboxKind
 from homeserver.push.pushers.news import PushNews
-from homeserver.push.pushers.places import AT_ONCE
+from homeserver.push.pushers.places import AT_ONCE, PlaceTurns
 from homeserver.push.pushers.reading_elsewhere import ReadingElsewhere
 from homeserver.push.pushers.recipients import Recipients
 from homeserver.push.pushers.registering import Pushers
@@ -58,8 +58,9 @@ class PusherParts:
         makers: dict[str, MakeLine] = {}
         contents = Contents(include_content=self._settings.include_content)
         self._outbound = outbound_to_anybody(core.config, core.around, AT_ONCE)
-        gateways = GatewayCarrier(self._outbound, contents, self._settings, clock)
-        browsers = WebPushCarrier(self._outbound, contents, self.vapid, clock, randomness)
+        turns = PlaceTurns(clock)
+        gateways = GatewayCarrier(self._outbound, contents, turns, self._settings, clock)
+        browsers = WebPushCarrier(self._outbound, contents, turns, self.vapid, clock, randomness)
         kinds[GATEWAY], makers[GATEWAY] = gateways, partial(self._line, gateways)
         kinds[WEB_PUSH], makers[WEB_PUSH] = browsers, partial(self._line, browsers)
         if core.config.email.enable_notifs:

@@ -3,21 +3,24 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from homeserver.http.brief_connections import BriefConnections
 from homeserver.http.outbound_tls import TlsClientFactory, Trust
 
 _CONNECT_SECONDS = 10
 _IDLE_SECONDS = 90.0
 _PEERS = 300
+_PORTS = {"http": 80, "https": 443}
 
 IDLE_PER_PEER = 3
 """Connections that are kept while nobody uses them."""
@@ -37,47 +40,60 @@ class Peer:
     @classmethod
     def of_url(cls, url: str) -> Self:
         """Whom a URL names. Raises ValueError where it is no HTTP or HTTPS URL."""
-        try:
-            parsed = URI.fromBytes(url.encode("ascii"))
-            host = parsed.host.decode("ascii").strip("[]")
-        except UnicodeError:
-            raise ValueError("A URL has ASCII characters only") from None
-        if parsed.scheme not in (b"http", b"https") or not host:
+        parsed = urlsplit(url)
+        host, port = parsed.hostname, parsed.port
+        if not url.isascii():
+            raise ValueError("A URL has ASCII characters only")
+        if parsed.scheme not in _PORTS or not host:
             raise ValueError("Not the URL of a web server")
-        return cls(((host, parsed.port),), host if parsed.scheme == b"https" else None)
+        place = (host, _PORTS[parsed.scheme] if port is None else port)
+        return cls((place,), host if parsed.scheme == "https" else None)
+
+
+class Spoken(NamedTuple):
+    """The ways to speak to a peer: `agent` for any request, `brief` for those whose answers are short."""
+
+    agent: Agent
+    brief: BriefConnections
+    pool: HTTPConnectionPool
+
+    def close(self) -> Deferred[Any]:
+        """Closes all connections that nobody uses."""
+        return gatherResults([self.pool.closeCachedConnections(), self.brief.close()])
 
 
 class Peers:
-    """An agent for each peer. The connections of those spoken to least recently are closed first."""
+    """All who are spoken to. The connections of those spoken to least recently are closed first."""
 
     def __init__(self, reactor: Any, trust: Trust, idle_per_peer: int = IDLE_PER_PEER) -> None:
         """`reactor` is one that `GuardedReactor` stands before, or a bare one."""
         self._reactor = reactor
         self._trust = trust
         self._idle_per_peer = idle_per_peer
-        self._known: OrderedDict[Peer, tuple[Agent, HTTPConnectionPool]] = OrderedDict()
+        self._known: OrderedDict[Peer, Spoken] = OrderedDict()
 
-    def agent(self, peer: Peer) -> Agent:
+    def to(self, peer: Peer) -> Spoken:
         """Speaks to the peer, whatever host the URL of a request names."""
         known = self._known.pop(peer, None) or self._new(peer)
         self._known[peer] = known
         if len(self._known) > _PEERS:
-            _, (_, pool) = self._known.popitem(last=False)
-            pool.closeCachedConnections()
-        return known[0]
+            _, oldest = self._known.popitem(last=False)
+            oldest.close()
+        return known
 
     async def close(self) -> None:
         """Closes all connections that nobody uses."""
         known, self._known = self._known, OrderedDict()
-        for _, pool in known.values():
-            await pool.closeCachedConnections()
+        for spoken in known.values():
+            await spoken.close()
 
-    def _new(self, peer: Peer) -> tuple[Agent, HTTPConnectionPool]:
+    def _new(self, peer: Peer) -> Spoken:
         pool = HTTPConnectionPool(self._reactor)
         pool.maxPersistentPerHost = self._idle_per_peer
         pool.cachedConnectionTimeout = _IDLE_SECONDS  # type: ignore[assignment]  # any number of seconds will do
-        endpoints = _Endpoints(_PeerEndpoint(self._reactor, peer, self._trust))
-        return Agent.usingEndpointFactory(self._reactor, endpoints, pool), pool
+        endpoint = _PeerEndpoint(self._reactor, peer, self._trust)
+        agent = Agent.usingEndpointFactory(self._reactor, _Endpoints(endpoint), pool)
+        return Spoken(agent, BriefConnections(self._reactor, endpoint, self._idle_per_peer), pool)
 
 
 @implementer(IAgentEndpointFactory)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from twisted.internet.defer import Deferred
 
 from config.push import Push
-from homeserver.http.outbound import Bounds, Outbound, RequestFailed
+from homeserver.http.outbound import Bounds, Outbound, RequestFailed, Response
 from homeserver.protocol.errors import InvalidParam, MissingParam
 from homeserver.protocol.json import JsonObject, encode_json
 from homeserver.push.pushers.alerts import Alert
@@ -48,12 +48,14 @@ class GatewayCarrier:
     tells_badges = True
     is_activated = False
 
-    def __init__(self, outbound: Outbound, contents: Contents, settings: Push, clock: Clock) -> None:
+    def __init__(
+        self, outbound: Outbound, contents: Contents, turns: PlaceTurns, settings: Push, clock: Clock
+    ) -> None:
         self._outbound = outbound
         self._contents = contents
         self._for_several = frozenset(settings.gateways_for_several)
         self._clock = clock
-        self._turns = PlaceTurns()
+        self._turns = turns
         # By URL and what is told.
         self._forming: dict[tuple[str, bytes], _Request] = {}
 
@@ -122,10 +124,7 @@ class GatewayCarrier:
     async def _send(self, url: str, notification: JsonObject) -> Collection[str]:
         """Rejected pushkeys. Raises NotTaken."""
         try:
-            async with self._turns.turn(url):
-                response = await self._outbound.post_json(
-                    url, {"notification": notification}, purpose="push gateway", bounds=_BOUNDS, is_brief=True
-                )
+            response = await self._turns.in_turn(url, lambda: self._post(url, notification))
             answer = response.json()
         except RequestFailed as error:
             raise NotTaken(str(error)) from error
@@ -133,3 +132,8 @@ class GatewayCarrier:
             raise NotTaken(f"The gateway answered with status {response.status}")
         rejected = answer.get("rejected")
         return rejected if isinstance(rejected, list) else ()
+
+    async def _post(self, url: str, notification: JsonObject) -> Response:
+        return await self._outbound.post_json(
+            url, {"notification": notification}, purpose="push gateway", bounds=_BOUNDS, is_brief=True
+        )

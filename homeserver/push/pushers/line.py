@@ -26,7 +26,7 @@ class Surroundings(Protocol):
     async def bring(
         self, carrier: Carrier, pusher: Pusher, alert: Alert | None, badge: int, *, is_retry: bool
     ) -> None:
-        """When there is room for one more. Raises what carriers do."""
+        """Raises what carriers do."""
 
     def wake(self, pusher: Pusher) -> None:
         """Ends its `pause`."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 
 from config.push import Push
 from homeserver.push.pushers.alerts import Alert
@@ -20,7 +20,6 @@ from homeserver.storage.database import Database
 from homeserver.streams.journal import Journal
 from homeserver.streams.waiting import Waiting
 
-_FIRST_ATTEMPTS, _RETRIES = 100, 20
 _MOST_BADGES = 100_000
 _AGAIN_SECONDS = 60
 
@@ -71,9 +70,6 @@ class Lines:
         self._db = db
         self._clock = clock
         self._randomness = randomness
-        # Those that failed have turns of their own, so they hold up nobody but each other.
-        self._first_attempts = DeferredSemaphore(_FIRST_ATTEMPTS)
-        self._retries = DeferredSemaphore(_RETRIES)
         self._lines: dict[int, AnyLine] = {}
         self._runs: dict[int, Deferred[None]] = {}
         self._settled: set[int] = set()
@@ -150,12 +146,7 @@ class Lines:
             return
         if self._jitter and not is_retry:
             await self._clock.sleep(self._jitter * self._randomness.fraction())
-        semaphore = self._retries if is_retry else self._first_attempts
-        await semaphore.acquire()
-        try:
-            await carrier.bring(pusher, alert, badge)
-        finally:
-            semaphore.release()
+        await carrier.bring(pusher, alert, badge)
         if len(self._told_badges) > _MOST_BADGES:
             self._told_badges.clear()
         self._told_badges[pusher.nid] = badge

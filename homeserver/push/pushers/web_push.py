@@ -61,14 +61,20 @@ class WebPushCarrier:
     is_activated = True
 
     def __init__(
-        self, outbound: Outbound, contents: Contents, key: VapidKey, clock: Clock, randomness: Randomness
+        self,
+        outbound: Outbound,
+        contents: Contents,
+        turns: PlaceTurns,
+        key: VapidKey,
+        clock: Clock,
+        randomness: Randomness,
     ) -> None:
         self._outbound = outbound
         self._contents = contents
         self._key = key
         self._clock = clock
         self._randomness = randomness
-        self._turns = PlaceTurns()
+        self._turns = turns
 
     async def check(self, user_nid: int, new: NewPusher) -> None:
         """Raises MissingParam, InvalidParam."""
@@ -110,8 +116,9 @@ class WebPushCarrier:
         vapid = await self._key.get()
         subscription = read_subscription(pushkey, data["auth"])
         try:
-            async with self._turns.turn(url):
-                response = await self._outbound.request(
+            response = await self._turns.in_turn(
+                url,
+                lambda: self._outbound.request(
                     "POST",
                     url,
                     purpose="web push",
@@ -124,7 +131,8 @@ class WebPushCarrier:
                     body=encrypt_freshly(plaintext, subscription, self._randomness),
                     bounds=_BOUNDS,
                     is_brief=True,
-                )
+                ),
+            )
         except RequestFailed as error:
             raise NotTaken(str(error)) from error
         _check(response)
