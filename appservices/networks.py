@@ -11,7 +11,7 @@ import msgspec
 from twisted.internet.defer import Deferred, gatherResults
 
 from appservices.calls import ServiceCalls, ServiceFailed
-from appservices.registration import AppService
+from appservices.registration import AppService, network_name
 from appservices.services import Services
 from homeserver.protocol.identifiers import RoomAlias, UserID
 from homeserver.protocol.json import JsonObject, JsonValue
@@ -110,7 +110,7 @@ class ServiceNetworks:
         protocol = said if _is(said, _Protocol) else None
         for instance in () if protocol is None else protocol["instances"]:
             if isinstance(instance.get("network_id"), str):
-                instance["instance_id"] = service.network(instance["network_id"])
+                instance["instance_id"] = network_name(service.id, instance["network_id"])
         kept = _FAILED_SECONDS if protocol is None else _REMEMBERED_SECONDS
         self._remembered[service.id, name] = (protocol, self._clock.seconds() + kept)
         return protocol

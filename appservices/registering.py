@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from appservices.registration import AppService
+from appservices.registration import AppService, network_name
 from appservices.store.outbox import delete_services, namespaces, put_service
 from appservices.store.rooms import count_joined, forget_rooms, joined_local_users
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import encode_json
+from homeserver.rooms.store.published import delete_lists
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Placed, Topic
 
@@ -35,7 +36,10 @@ class RegisteringKind:
 
     def _store(self, txn: Transaction, services: Sequence[AppService], position: int) -> None:
         known = namespaces(txn)
-        delete_services(txn, known.keys() - {service.id for service in services})
+        gone = known.keys() - {service.id for service in services}
+        delete_services(txn, gone)
+        for service_id in gone:
+            delete_lists(txn, network_name(service_id, ""))
         changed = [service for service in services if known.get(service.id) != _namespace(service)]
         for service in changed:
             put_service(txn, service.id, _namespace(service), position)

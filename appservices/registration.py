@@ -146,6 +146,11 @@ def _compiled(namespaces: Sequence[Namespace]) -> re.Pattern[str] | None:
     return re.compile("|".join(f"(?:{one.regex})" for one in namespaces)) if namespaces else None
 
 
+def network_name(service_id: str, network_id: str) -> str:
+    """What clients call a network of a service: `instance_id`, `third_party_instance_id`."""
+    return f"{service_id}|{network_id}"
+
+
 def _ephemeral_names(registration: Registration) -> Iterator[str]:
     """Under which names the service asked for what happens beside events."""
     if registration.receive_ephemeral:
@@ -167,10 +172,6 @@ class AppService:
         self.protocols = registration.protocols or ()
         self.ephemeral_names = tuple(_ephemeral_names(registration))
         self.wants_ephemeral = bool(self.ephemeral_names)
-
-    def network(self, network_id: str) -> str:
-        """What a network of the service is called by others: `third_party_instance_id`, `instance_id`."""
-        return f"{self.id}|{network_id}"
 
     def may_be(self, user_id: str) -> bool:
         """Whether the service may act as the (local) user."""

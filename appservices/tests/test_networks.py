@@ -121,3 +121,61 @@ class LookupTests(NetworksTestCase):
 
     def test_networks_that_nobody_bridges(self) -> None:
         self.assertEqual(self.alice.get("/thirdparty/user/fax").error, (404, "M_NOT_FOUND"))
+
+
+class ListTests(NetworksTestCase):
+    """https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3publicrooms"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.room_id = self.alice.create_room(preset="public_chat", name="Tea")
+        self.path = f"/directory/list/appservice/libera/{self.room_id}"
+
+    def listed(self, **wish: Any) -> list[str]:
+        return [room["room_id"] for room in self.alice.post("/publicRooms", wish)["chunk"]]
+
+    def test_on_and_off(self) -> None:
+        for method, body, expected in (
+            ("PUT", {"visibility": "public"}, [self.room_id]),
+            ("PUT", {"visibility": "private"}, []),
+            ("PUT", {"visibility": "public"}, [self.room_id]),
+            ("DELETE", None, []),
+        ):
+            self.assertEqual(self.bot.request(method, self.path, body).json, {})
+            self.assertEqual(self.listed(third_party_instance_id="bridge|libera"), expected)
+            self.assertEqual(self.listed(third_party_instance_id="bridge|oftc"), [])
+            self.assertEqual(self.listed(), [])
+
+    def test_all_lists_together(self) -> None:
+        self.bot.put(self.path, {"visibility": "public"})
+        self.alice.put(f"/directory/list/room/{self.room_id}", {})
+        other = self.alice.create_room(preset="public_chat", visibility="public")
+        self.assertCountEqual(self.listed(include_all_networks=True), [self.room_id, other])
+        self.assertEqual(self.listed(include_all_networks=True, limit=1), [other])
+        self.assertEqual(self.listed(third_party_instance_id="bridge|libera"), [self.room_id])
+        answer = self.alice.post(
+            "/publicRooms", {"include_all_networks": True, "third_party_instance_id": "bridge|libera"}
+        )
+        self.assertEqual(answer.error, (400, "M_INVALID_PARAM"))
+
+    def test_the_main_list_is_counted_alone(self) -> None:
+        self.bot.put(self.path, {"visibility": "public"})
+        bob = self.register("bob")
+        bob.join(self.room_id)
+        for user in (bob, self.alice):
+            user.leave(self.room_id)
+        self.assertEqual(self.alice.post("/publicRooms", {})["total_room_count_estimate"], 0)
+        self.assertEqual(self.alice.get(f"/directory/list/room/{self.room_id}")["visibility"], "private")
+
+    def test_services_alone_keep_lists(self) -> None:
+        self.assertEqual(self.alice.put(self.path, {"visibility": "public"}).error, (403, "M_FORBIDDEN"))
+        self.assertEqual(self.alice.delete(self.path).error, (403, "M_FORBIDDEN"))
+        answer = self.bot.put("/directory/list/appservice/libera/!none:test", {"visibility": "public"})
+        self.assertEqual(answer.error, (404, "M_NOT_FOUND"))
+        answer = self.bot.put(self.path.replace("libera", "x" * 300), {"visibility": "public"})
+        self.assertEqual(answer.error, (400, "M_INVALID_PARAM"))
+
+    def test_lists_end_with_the_service(self) -> None:
+        self.bot.put(self.path, {"visibility": "public"})
+        self.change_registration({"id": "another"})
+        self.assertEqual(self.count("room_published"), 0)

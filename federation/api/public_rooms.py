@@ -9,7 +9,7 @@ from config.directory import RoomDirectory
 from homeserver.http.endpoint import Auth, Limit, endpoint
 from homeserver.protocol.errors import Forbidden
 from homeserver.protocol.json import JsonObject
-from homeserver.rooms.public_rooms import PublishedRooms
+from homeserver.rooms.public_rooms import PublishedRooms, list_of
 from homeserver.rooms.store.descriptions import Described
 from homeserver.rooms.store.published import Search
 
@@ -18,8 +18,6 @@ _PAGE = 100
 
 
 class PublicRoomsQuery(msgspec.Struct):
-    """Parameters of networks are read and change nothing, as no networks are bridged here."""
-
     limit: int = _PAGE
     since: str | None = None
     include_all_networks: bool = False
@@ -41,7 +39,7 @@ class PublicRoomsWish(msgspec.Struct):
 
 class PublicRoomsPage(msgspec.Struct, omit_defaults=True):
     chunk: list[JsonObject]
-    total_room_count_estimate: int
+    total_room_count_estimate: int | None = None
     next_batch: str | None = None
     prev_batch: str | None = None
 
@@ -55,21 +53,21 @@ class FederationPublicRoomsEndpoints:
     @endpoint("GET", _PATH, auth=Auth.SERVER, limit=Limit.FEDERATION)
     async def public_rooms(self, query: PublicRoomsQuery) -> PublicRoomsPage:
         """Published rooms, those with most members first."""
-        return await self._page(Search(), query.since, query.limit, query.third_party_instance_id)
+        network = list_of(query.third_party_instance_id, all_networks=query.include_all_networks)
+        return await self._page(Search(network=network), query.since, query.limit)
 
     @endpoint("POST", _PATH, auth=Auth.SERVER, limit=Limit.FEDERATION)
     async def search_public_rooms(self, body: PublicRoomsWish) -> PublicRoomsPage:
         """Published rooms of some types, with words in their name, alias or topic."""
         wanted = body.filter or Filter()
-        search = Search((wanted.generic_search_term or "").casefold(), wanted.room_types)
-        return await self._page(search, body.since, body.limit or _PAGE, body.third_party_instance_id)
+        network = list_of(body.third_party_instance_id, all_networks=body.include_all_networks)
+        search = Search((wanted.generic_search_term or "").casefold(), wanted.room_types, network)
+        return await self._page(search, body.since, body.limit or _PAGE)
 
-    async def _page(
-        self, search: Search, since: str | None, limit: int, network: str | None
-    ) -> PublicRoomsPage:
+    async def _page(self, search: Search, since: str | None, limit: int) -> PublicRoomsPage:
         if not self._is_shown:
             raise Forbidden("This server does not show its rooms to others")
-        if network or not self._settings.is_searchable:
+        if not self._settings.is_searchable:
             return PublicRoomsPage([], 0)
         page = await self._published.page(search, since or None, limit)
         return PublicRoomsPage(

@@ -10,6 +10,7 @@ from appservices.ephemeral import ServiceEphemeral
 from appservices.files import ServiceFiles
 from appservices.interest import ServiceEvents
 from appservices.login import ServiceMethod
+from appservices.network_lists import NetworkLists
 from appservices.networks import ServiceNetworks
 from appservices.pinging import Pings
 from appservices.queries import ServiceQueries
@@ -21,6 +22,7 @@ from appservices.to_device import ServiceMessages
 from config.root import Config
 from homeserver.app.accounts import AccountParts
 from homeserver.app.core import Contribution, Core
+from homeserver.app.rooms import RoomParts
 from homeserver.http.outbound import Outbound
 from homeserver.http.outbound_tls import Trust
 from homeserver.runtime.tasks import Every, run_in_background
@@ -78,9 +80,10 @@ class AppServiceParts:
             lambda service: self._core.waiting.wake([alive_topic(service)]),
         )
 
-    def part(self) -> Contribution:
+    def part(self, rooms: RoomParts) -> Contribution:
+        pings = Pings(self.services, self._calls, self._core.clock)
         return Contribution(
-            [ServiceEndpoints(Pings(self.services, self._calls, self._core.clock))],
+            [ServiceEndpoints(pings, NetworkLists(rooms.directory, rooms.heads))],
             [Every("what services never took", timedelta(days=1), self.queues.prune)],
             [self._close],
             [self._renew],

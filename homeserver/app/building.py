@@ -120,7 +120,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         federation.part(accounts.accounts, accounts.profiles, rooms),
         incoming.part(),
         joining.part(),
-        services.part(),
+        services.part(rooms),
         resident(core, accounts.accounts, federation, incoming, rooms),
     )
     endpoints = [endpoint for part in parts for owner in part.endpoints for endpoint in endpoints_of(owner)]

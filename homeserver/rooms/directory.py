@@ -9,7 +9,7 @@ from homeserver.rooms.store.directory import (
     find_alias,
     move_aliases,
 )
-from homeserver.rooms.store.published import is_published, publish_room, unpublish_room
+from homeserver.rooms.store.published import MAIN_LIST, is_published, publish_room, unpublish_room
 from homeserver.runtime.clock import Clock
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -49,12 +49,12 @@ class Directory:
         """Whether the room (short id) is on the list that everyone may find."""
         return await self._db.read(is_published, room)
 
-    async def publish(self, room: int) -> None:
-        """Puts the room onto the list, if it is not there."""
-        await self._db.write(publish_room, room)
+    async def publish(self, room: int, network: str = MAIN_LIST) -> None:
+        """Puts the room onto the list, or that of a network, if it is not there."""
+        await self._db.write(publish_room, room, network)
 
-    async def unpublish(self, room: int) -> None:
-        await self._db.write(unpublish_room, room)
+    async def unpublish(self, room: int, network: str = MAIN_LIST) -> None:
+        await self._db.write(unpublish_room, room, network)
 
     async def move(self, old: tuple[int, RoomID], new: tuple[int, RoomID]) -> None:
         """Gives the aliases of one room, and its place on the list, to another; each is (short id, ID)."""

@@ -11,6 +11,7 @@ from homeserver.protocol.errors import InvalidParam
 from homeserver.rooms.appends import Accepted
 from homeserver.rooms.store.descriptions import Described, descriptions_of
 from homeserver.rooms.store.published import (
+    MAIN_LIST,
     Place,
     Search,
     count_published,
@@ -28,12 +29,15 @@ _TOKEN = re.compile(r"([np])([0-9]{1,18})_([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class PublicRooms:
-    """A page of the list; `before` and `after` are tokens of its neighbours, None where there is none."""
+    """A page of the list; `before` and `after` are tokens of its neighbours, None where there is none.
+
+    `total` is None where it is not known how long the list is.
+    """
 
     rooms: Sequence[Described]
     before: str | None
     after: str | None
-    total: int
+    total: int | None
 
 
 class PublishedRooms:
@@ -60,6 +64,15 @@ class PublishedRooms:
         return ()
 
 
+def list_of(network: str | None, *, all_networks: bool) -> str | None:
+    """The `network` of a `Search`. Raises InvalidParam for a particular one of all."""
+    if not all_networks:
+        return network or MAIN_LIST
+    if network is not None:
+        raise InvalidParam("third_party_instance_id cannot be used with include_all_networks")
+    return None
+
+
 def _parse(token: str) -> tuple[bool, Place]:
     match = _TOKEN.fullmatch(token)
     if match is None:
@@ -82,5 +95,5 @@ def _page(txn: Transaction, search: Search, backwards: bool, place: Place | None
         rooms=[described[each.room] for each in places],
         before=None if is_first or not places else f"p{places[0].joined}_{places[0].room}",
         after=None if is_last or not places else f"n{places[-1].joined}_{places[-1].room}",
-        total=count_published(txn),
+        total=count_published(txn) if search.network == MAIN_LIST else None,
     )

@@ -12,7 +12,7 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.errors import MissingToken
 from homeserver.protocol.identifiers import RoomID, ServerName, parse_server_name
 from homeserver.protocol.json import JsonObject
-from homeserver.rooms.public_rooms import PublishedRooms
+from homeserver.rooms.public_rooms import PublishedRooms, list_of
 from homeserver.rooms.store.descriptions import Described
 from homeserver.rooms.store.published import Search
 from homeserver.rooms.told_elsewhere import ListWish, RemoteRooms, ToldPage, ToldRoom
@@ -98,10 +98,8 @@ class PublicRoomsEndpoints:
         if server is not None:
             return _told_page(await self._remote.listed(server, _remote_wish(body)))
         wanted = body.filter or Filter()
-        search = Search((wanted.generic_search_term or "").casefold(), wanted.room_types)
-        # No networks are bridged here, so a particular one has no rooms.
-        if body.third_party_instance_id is not None and not body.include_all_networks:
-            return PublicRoomsPage([], 0)
+        network = list_of(body.third_party_instance_id, all_networks=body.include_all_networks)
+        search = Search((wanted.generic_search_term or "").casefold(), wanted.room_types, network)
         return await self._page(search, body.since, body.limit or _PAGE)
 
     def _elsewhere(self, server: str | None) -> ServerName | None:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from homeserver.storage.engine import Transaction
 
+MAIN_LIST = ""
+"""The network of rooms that are on the list that belongs to no network."""
+
 
 class Place(NamedTuple):
     """Where a room stands in the list: first those with most members, then the younger ones."""
@@ -16,36 +19,49 @@ class Place(NamedTuple):
 class Search(NamedTuple):
     """What rooms are looked for: with `words` (in folded case) in what they say, and of one of the `types`.
 
-    None among `types` is for rooms without a type; no types at all are for any.
+    None among `types` is for rooms without a type; no types at all are for any. `network` is None for all lists.
     """
 
     words: str = ""
     types: Sequence[str | None] | None = None
+    network: str | None = MAIN_LIST
 
 
-def publish_room(txn: Transaction, room: int) -> None:
+def publish_room(txn: Transaction, room: int, network: str = MAIN_LIST) -> None:
     """Puts the room onto the list, if it is not there."""
     added = txn.row(
         """
-        INSERT INTO room_published (room, joined)
-        VALUES (%(room)s, coalesce((SELECT joined FROM room_summary WHERE room = %(room)s), 0))
+        INSERT INTO room_published (room, network, joined)
+        VALUES (%(room)s, %(network)s, coalesce((SELECT joined FROM room_summary WHERE room = %(room)s), 0))
         ON CONFLICT DO NOTHING
         RETURNING joined
         """,
-        room=room,
-    )
-    if added is not None and added[0] > 0:
+        room=room, network=network,
+    )  # fmt: skip
+    if added is not None and added[0] > 0 and network == MAIN_LIST:
         _count(txn, 1)
 
 
-def unpublish_room(txn: Transaction, room: int) -> None:
-    removed = txn.row("DELETE FROM room_published WHERE room = %(room)s RETURNING joined", room=room)
-    if removed is not None and removed[0] > 0:
+def unpublish_room(txn: Transaction, room: int, network: str = MAIN_LIST) -> None:
+    removed = txn.row(
+        "DELETE FROM room_published WHERE room = %(room)s AND network = %(network)s RETURNING joined",
+        room=room, network=network,
+    )  # fmt: skip
+    if removed is not None and removed[0] > 0 and network == MAIN_LIST:
         _count(txn, -1)
 
 
+def delete_lists(txn: Transaction, prefix: str) -> None:
+    """The lists of all networks whose names begin so."""
+    txn.execute(
+        "DELETE FROM room_published WHERE network <> '' AND substr(network, 1, %(length)s) = %(prefix)s",
+        length=len(prefix), prefix=prefix,
+    )  # fmt: skip
+
+
 def is_published(txn: Transaction, room: int) -> bool:
-    return txn.row("SELECT 1 FROM room_published WHERE room = %(room)s", room=room) is not None
+    row = txn.row("SELECT 1 FROM room_published WHERE room = %(room)s AND network = ''", room=room)
+    return row is not None
 
 
 _JOINED = "coalesce((SELECT s.joined FROM room_summary s WHERE s.room = room_published.room), 0)"
@@ -53,13 +69,13 @@ _RECOUNT = f"UPDATE room_published SET joined = {_JOINED} WHERE room IN %(rooms)
 
 
 def recount_published(txn: Transaction, rooms: Collection[int]) -> None:
-    """Takes the number of members anew, where the rooms are on the list."""
+    """Takes the number of members anew, where the rooms are on a list."""
     rows = txn.rows("SELECT room FROM room_published WHERE room IN %(rooms)s", rooms=list(rooms))
     published = [room for (room,) in rows]
     if not published:
         return
-    filled = txn.execute(f"{_RECOUNT} AND joined = 0 AND {_JOINED} > 0", rooms=published)
-    emptied = txn.execute(f"{_RECOUNT} AND joined > 0 AND {_JOINED} = 0", rooms=published)
+    filled = txn.execute(f"{_RECOUNT} AND network = '' AND joined = 0 AND {_JOINED} > 0", rooms=published)
+    emptied = txn.execute(f"{_RECOUNT} AND network = '' AND joined > 0 AND {_JOINED} = 0", rooms=published)
     txn.execute(_RECOUNT, rooms=published)
     if filled != emptied:
         _count(txn, filled - emptied)
@@ -70,7 +86,7 @@ def _count(txn: Transaction, more: int) -> None:
 
 
 def count_published(txn: Transaction) -> int:
-    """How many rooms on the list somebody is joined to."""
+    """How many rooms on the main list somebody is joined to."""
     row = txn.row("SELECT rooms FROM room_published_count")
     assert row is not None, "its migration writes this row"
     return int(row[0])
@@ -98,13 +114,15 @@ def _places(
     txn: Transaction, search: Search, beyond: str, order: str, place: Place | None, limit: int
 ) -> list[Place]:
     types = () if search.types is None else search.types
+    is_listed = "0 = 0" if search.network is None else "p.network = %(network)s"
     rows = txn.rows(
         f"""
-        SELECT p.joined, p.room FROM room_published p JOIN room_description d ON d.room = p.room
-        WHERE {beyond} AND {_SHOWN}
+        SELECT DISTINCT p.joined, p.room FROM room_published p JOIN room_description d ON d.room = p.room
+        WHERE {is_listed} AND {beyond} AND {_SHOWN}
         ORDER BY p.joined {order}, p.room {order}
         LIMIT %(limit)s
         """,
+        network=search.network,
         joined=2**62 if place is None else place.joined,
         room=2**62 if place is None else place.room,
         pattern=f"%{_escaped(search.words)}%",

@@ -41,5 +41,19 @@ def upgrade() -> None:
         ) /* clustered */;
         CREATE INDEX appservice_list_change_order ON appservice_list_change (service, position);
         CREATE INDEX appservice_list_change_age ON appservice_list_change (changed_at);
+
+        -- Each network of a service has a list of its own beside the main one, whose network is ''. Rows end with their
+        -- room, when the room is taken off the list, and those of networks with their service.
+        CREATE TABLE room_published_somewhere (
+            room BIGINT NOT NULL,
+            network TEXT NOT NULL,
+            joined BIGINT NOT NULL,
+            PRIMARY KEY (room, network)
+        );
+        INSERT INTO room_published_somewhere SELECT room, '', joined FROM room_published;
+        DROP TABLE room_published;
+        ALTER TABLE room_published_somewhere RENAME TO room_published;
+        CREATE INDEX room_published_order ON room_published (network, joined, room);
+        CREATE INDEX room_published_order_everywhere ON room_published (joined, room);
         """
     )
