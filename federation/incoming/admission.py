@@ -6,6 +6,7 @@ from homeserver.protocol.room_versions import RoomVersion
 from homeserver.protocol.server_acl import SERVER_ACL, acl_allows
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.store.inhabitants import is_inhabited
+from homeserver.rooms.store.partial import is_partial
 from homeserver.storage.database import Database
 
 
@@ -28,6 +29,16 @@ class Admission:
             raise Forbidden("The server is denied by the room's ACL")
         if not await self._db.read(is_inhabited, head.nid):
             raise NotFound("Nobody of this server is in the room")
+        return head
+
+    async def check_whole(self, room_id: RoomID, origin: ServerName) -> Head:
+        """As `check`; raises NotFound, too, while most of the room's members are not known here.
+
+        Whoever asks then turns to another server, as if nobody here were in the room.
+        """
+        head = await self.check(room_id, origin)
+        if await self._db.read(is_partial, head.nid):
+            raise NotFound("This server has not got the whole state of the room yet")
         return head
 
     async def version(self, room_id: RoomID, origin: ServerName) -> RoomVersion:

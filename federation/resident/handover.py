@@ -31,8 +31,8 @@ from homeserver.storage.database import Database
 class Handover:
     """Checks what is handed in and takes it into its room, from where it goes to the other servers there.
 
-    All raise what `Admission.check` does, InvalidParam where the event is not what it has to be, and Forbidden where
-    the room does not allow it.
+    All raise what `Admission.check` does, joins and knocks what `check_whole` does, InvalidParam where the event is
+    not what it has to be, and Forbidden where the room does not allow it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Handover:
         self, origin: ServerName, room_id: RoomID, event_id: EventID, pdu: JsonObject, *, omit_members: bool
     ) -> tuple[Event, RoomAtJoin]:
         """The join, signed here too where that is needed, and the room. Raises what `JoinAuthority` does."""
-        head = await self._admission.check(room_id, origin)
+        head = await self._admission.check_whole(room_id, origin)
         join = _read(origin, head, event_id, pdu, "join")
         self._limiter.check("joins_per_room", self._limits.joins_per_room, room_id)
         join = await self._authority.signed(head, join)
@@ -73,7 +73,7 @@ class Handover:
         self, origin: ServerName, room_id: RoomID, event_id: EventID, pdu: JsonObject
     ) -> Sequence[JsonObject]:
         """What the room says of itself, as PDUs."""
-        head = await self._admission.check(room_id, origin)
+        head = await self._admission.check_whole(room_id, origin)
         await self._take(_read(origin, head, event_id, pdu, "knock"))
         await self._heads.load(head, STRIPPED_SLOTS)
         return [event.pdu() for slot in STRIPPED_SLOTS if (event := head.get(slot)) is not None]

@@ -39,7 +39,10 @@ class StateIds(NamedTuple):
 
 
 class RoomReading:
-    """All raise Forbidden for servers that are not in the room, NotFound where nobody here is."""
+    """All raise Forbidden for servers that are not in the room, NotFound where nobody here is.
+
+    Those that tell of state raise NotFound also while most of the room's members are not known here.
+    """
 
     def __init__(self, access: ReadAccess, db: Database) -> None:
         self._access = access
@@ -69,15 +72,15 @@ class RoomReading:
 
     async def state(self, origin: ServerName, room_id: RoomID, event_id: EventID) -> StatePdus:
         """The state before an event. Raises NotFound where it is not known."""
-        return await self._db.read(_state, await self._access.room(room_id, origin), event_id)
+        return await self._db.read(_state, await self._access.whole_room(room_id, origin), event_id)
 
     async def state_ids(self, origin: ServerName, room_id: RoomID, event_id: EventID) -> StateIds:
         """The same as event IDs."""
-        return await self._db.read(_state_ids, await self._access.room(room_id, origin), event_id)
+        return await self._db.read(_state_ids, await self._access.whole_room(room_id, origin), event_id)
 
     async def event_auth(self, origin: ServerName, room_id: RoomID, event_id: EventID) -> Sequence[bytes]:
         """All that authorises an event, as PDUs. Raises NotFound where the event is not known."""
-        return await self._db.read(_event_auth, await self._access.room(room_id, origin), event_id)
+        return await self._db.read(_event_auth, await self._access.whole_room(room_id, origin), event_id)
 
     async def event(self, origin: ServerName, event_id: EventID) -> bytes:
         """One event as PDU. Raises NotFound where it is not known."""

@@ -21,7 +21,10 @@ _NOT_PROPOSED = frozenset({"event_id", "hashes", "signatures"})
 
 
 class MembershipTemplates:
-    """All raise what `Admission.check` does, and Forbidden where the rules of the room say no."""
+    """All raise what `Admission.check` does, and Forbidden where the rules of the room say no.
+
+    Joins and knocks raise what `Admission.check_whole` does.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,8 @@ class MembershipTemplates:
         self, origin: ServerName, room_id: RoomID, user_id: UserID, versions: Collection[str]
     ) -> tuple[RoomVersion, JsonObject]:
         """Raises IncompatibleRoomVersion for a room of none of the `versions`, and what `JoinAuthority` does."""
-        head = await self._head(origin, room_id, user_id)
+        check_is_of(origin, user_id)
+        head = await self._admission.check_whole(room_id, origin)
         _check_version(head, versions)
         return await self._template(head, user_id, await self._authority.content(head, user_id))
 
@@ -49,19 +53,17 @@ class MembershipTemplates:
         self, origin: ServerName, room_id: RoomID, user_id: UserID, versions: Collection[str]
     ) -> tuple[RoomVersion, JsonObject]:
         """Raises IncompatibleRoomVersion."""
-        head = await self._head(origin, room_id, user_id)
+        check_is_of(origin, user_id)
+        head = await self._admission.check_whole(room_id, origin)
         _check_version(head, versions)
         return await self._template(head, user_id, {"membership": "knock"})
 
     async def leave(
         self, origin: ServerName, room_id: RoomID, user_id: UserID
     ) -> tuple[RoomVersion, JsonObject]:
-        head = await self._head(origin, room_id, user_id)
-        return await self._template(head, user_id, {"membership": "leave"})
-
-    async def _head(self, origin: ServerName, room_id: RoomID, user_id: UserID) -> Head:
         check_is_of(origin, user_id)
-        return await self._admission.check(room_id, origin)
+        head = await self._admission.check(room_id, origin)
+        return await self._template(head, user_id, {"membership": "leave"})
 
     async def _template(
         self, head: Head, user_id: UserID, content: JsonObject

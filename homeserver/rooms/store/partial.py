@@ -53,5 +53,9 @@ def partial_rooms(txn: Transaction, room: int | None = None) -> list[PartialRow]
     ]
 
 
+def is_partial(txn: Transaction, room: int) -> bool:
+    return txn.row("SELECT 1 FROM room_partial WHERE room = %(room)s", room=room) is not None
+
+
 def delete_partial(txn: Transaction, room: int) -> None:
     txn.execute("DELETE FROM room_partial WHERE room = %(room)s", room=room)
