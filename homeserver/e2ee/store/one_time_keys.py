@@ -67,22 +67,24 @@ class ClaimedKey(NamedTuple):
 
 def device_stocks(txn: Transaction, device_nids: Sequence[int]) -> dict[int, DeviceStock]:
     """Of each of these devices."""
-    # The keys themselves are not read: both engines keep long values apart from the rest of their row.
+    # No join, as PostgreSQL would read whole tables for it while they are small. The keys themselves are not read: both
+    # engines keep long values apart from the rest of their row.
     rows = txn.rows(
         """
-        SELECT s.device_nid, s.algorithm, s.next_place, s.last_place, b.key_id_size, b.key_ids
-        FROM e2ee_one_time_stock s
-        LEFT JOIN e2ee_one_time_batch b ON b.device_nid = s.device_nid AND b.algorithm = s.algorithm
-        WHERE s.device_nid IN %(device_nids)s
+        SELECT device_nid, algorithm, next_place, last_place, NULL, NULL FROM e2ee_one_time_stock
+        WHERE device_nid IN %(device_nids)s
+        UNION ALL
+        SELECT device_nid, algorithm, NULL, NULL, key_id_size, key_ids FROM e2ee_one_time_batch
+        WHERE device_nid IN %(device_nids)s
         """,
         device_nids=list(device_nids),
     )
     stocks = {nid: DeviceStock() for nid in device_nids}
     for nid, algorithm, next_place, last_place, size, key_ids in rows:
-        stock = stocks[nid]
-        stock.lines[algorithm] = Line(next_place, last_place)
-        if key_ids is not None:
-            stock.key_ids[algorithm].update(_cut(key_ids, size))
+        if key_ids is None:
+            stocks[nid].lines[algorithm] = Line(next_place, last_place)
+        else:
+            stocks[nid].key_ids[algorithm].update(_cut(key_ids, size))
     return stocks
 
 
