@@ -19,6 +19,7 @@ from homeserver.push.pushers.carrier import Carrier, PusherKind
 from homeserver.push.pushers.contents import Contents
 from homeserver.push.pushers.distribution import Distribution
 from homeserver.push.pushers.gateway import GatewayCarrier
+from homeserver.push.pushers.invitations import invited
 from homeserver.push.pushers.line import Line, Surroundings
 from homeserver.push.pushers.lines import Lines, MakeLine
 from homeserver.push.pushers.mail import NotificationMail, UnsubscribeLinks
@@ -46,7 +47,7 @@ class PusherParts:
         self._settings = core.config.push
         db, journal, clock, randomness = core.db, core.journal, core.clock, core.around.randomness
         self._badges = Badges(push.unread, memberships.members, self._settings)
-        self._owed = OwedAlerts(Notifications(db), db, clock)
+        self._owed = OwedAlerts(Notifications(db), invited, db, clock)
         self._templates = Templates(core.config.templates.directory, core.domains.default)
         secret = hmac.digest(signing_key.seed, b"unsubscribe", "sha256")
         self._links = UnsubscribeLinks(secret, core.config.server.base_url)

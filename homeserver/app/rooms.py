@@ -33,7 +33,7 @@ from homeserver.rooms.context import Contexts
 from homeserver.rooms.create import RoomCreator
 from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
-from homeserver.rooms.elsewhere import RoomsElsewhere
+from homeserver.rooms.elsewhere import InvitationListener, RoomsElsewhere
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.expiry import ExpiredMessages, Expiry, Forgetting
 from homeserver.rooms.following import Following, RoomSettings
@@ -108,6 +108,7 @@ class RoomParts:
         room_settings: Sequence[RoomSettings],
         forgetting: Sequence[Forgetting],
         binding: BindingRooms,
+        invitations: InvitationListener,
     ) -> None:
         """`projections` are those of other parts, as are `room_settings` and what is `forgetting`.
 
@@ -120,7 +121,7 @@ class RoomParts:
         self._member_lists = MemberLists(db, core.budget(shares.MEMBER_LISTS))
         self._space_contents = SpaceContents(db, core.budget(shares.SPACE_CONTENTS))
         self.lookup = EventLookup(self.heads, db)
-        self.elsewhere = RoomsElsewhere(core.users, core.domains, core.journal, db, clock)
+        self.elsewhere = RoomsElsewhere(core.users, core.domains, invitations, core.journal, db, clock)
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
         self._redacted_content = redacted
         self.expiry = Expiry(core.config.retention, clock)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.errors import InvalidParam
 from homeserver.protocol.event import Event
-from homeserver.protocol.identifiers import UserID
+from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.power_levels import CREATE, POWER_LEVELS, UnreadableLevel, power_levels
 from homeserver.protocol.push_conditions import PushedEvent, Recipient
@@ -94,13 +94,7 @@ class Judge:
         target, invited = event.short_ids.target, event.event.state_key
         if target is None or event.event.membership != "invite" or not self._is_local(invited):
             return {}
-        rules = rules_of(txn, target)
-        ruleset = (
-            Ruleset(rules_within(rules, event.event.room_id))
-            if rules.own or rules.changed
-            else DEFAULT_RULESET
-        )
-        verdict = ruleset.verdict(pushed, Recipient(str(invited), None))
+        verdict = verdict_of_invited(txn, target, UserID(str(invited)), event.event.room_id, pushed)
         return {target: verdict} if verdict.notify else {}
 
     def _is_local(self, user_id: object) -> bool:
@@ -108,6 +102,15 @@ class Judge:
             return isinstance(user_id, str) and self._domains.is_local(UserID(user_id))
         except InvalidParam:
             return False
+
+
+def verdict_of_invited(
+    txn: Transaction, target: int, user_id: UserID, room_id: RoomID, pushed: PushedEvent
+) -> Verdict:
+    """What the rules of a user say of an invitation; `target` is the user's short id."""
+    rules = rules_of(txn, target)
+    ruleset = Ruleset(rules_within(rules, room_id)) if rules.own or rules.changed else DEFAULT_RULESET
+    return ruleset.verdict(pushed, Recipient(user_id, None))
 
 
 def _is_counted(verdict: Verdict, usual: Verdict, ruleset: Ruleset) -> bool:

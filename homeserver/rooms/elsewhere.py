@@ -4,6 +4,7 @@ https://spec.matrix.org/v1.19/server-server-api/#inviting-to-a-room and #leaving
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.event import Event
@@ -28,11 +29,19 @@ from homeserver.streams.last_changed import LastChanged
 _LEFT_MS = 30 * 24 * 3600 * 1000
 
 
+class InvitationListener(Protocol):
+    """Whoever tells users of their invitations, other than by /sync."""
+
+    def invited(self) -> None:
+        """Somebody is invited to a room elsewhere; it is stored."""
+
+
 class _Changes:
     """How a change is stored (an EntryKind)."""
 
-    def __init__(self, changed: LastChanged[int], clock: Clock) -> None:
+    def __init__(self, changed: LastChanged[int], listener: InvitationListener, clock: Clock) -> None:
         self._changed = changed
+        self._listener = listener
         self._clock = clock
 
     def count(self, entry: ElsewhereRow) -> int:
@@ -49,6 +58,8 @@ class _Changes:
     def stored(self, batch: Sequence[Placed[ElsewhereRow]]) -> Iterable[Topic]:
         for one in batch:
             self._changed.record(one.entry.user_nid, one.position)
+        if any(one.entry.membership == "invite" for one in batch):
+            self._listener.invited()
         return {("user", one.entry.user_nid) for one in batch}
 
 
@@ -59,7 +70,13 @@ class RoomsElsewhere:
     """
 
     def __init__(
-        self, users: Dictionary[UserID], domains: LocalDomains, journal: Journal, db: Database, clock: Clock
+        self,
+        users: Dictionary[UserID],
+        domains: LocalDomains,
+        listener: InvitationListener,
+        journal: Journal,
+        db: Database,
+        clock: Clock,
     ) -> None:
         self._users = users
         self._domains = domains
@@ -67,7 +84,7 @@ class RoomsElsewhere:
         self._db = db
         self._clock = clock
         self._changed: LastChanged[int] = LastChanged()
-        self._changes = _Changes(self._changed, clock)
+        self._changes = _Changes(self._changed, listener, clock)
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: changes up to `position` are only in the database."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Protocol
 
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import JsonObject
@@ -81,11 +83,18 @@ def told_events(txn: Transaction, events: Sequence[TimelineEvent], times: dict[i
     ]
 
 
+class Invited(Protocol):
+    def __call__(self, txn: Transaction, user_nid: int, after: int, upto: int, /) -> Sequence[Alert]:
+        """Of a user, at after < position <= upto, in that order."""
+
+
 class OwedAlerts:
     """Reads what a pusher is owed, one user at a time."""
 
-    def __init__(self, notifications: Notifications, db: Database, clock: Clock) -> None:
+    def __init__(self, notifications: Notifications, invited: Invited, db: Database, clock: Clock) -> None:
+        """`invited` finds invitations to rooms elsewhere."""
         self._notifications = notifications
+        self._invited = invited
         self._db = db
         self._clock = clock
 
@@ -103,4 +112,7 @@ class OwedAlerts:
         wanted = [one for one in found if not one.read and one.ts > oldest]
         times = {one.event.position: one.ts for one in wanted}
         told = await self._db.read(told_events, [one.event for one in wanted], times) if wanted else []
-        return [Alert(event, one.actions) for event, one in zip(told, wanted, strict=True)], end
+        alerts = [Alert(event, one.actions) for event, one in zip(told, wanted, strict=True)]
+        invitations = await self._db.read(self._invited, pusher.user_nid, max(after, pusher.since), end)
+        alerts += [alert for alert in invitations if alert.told.ts > oldest]
+        return sorted(alerts, key=attrgetter("position")), end

@@ -6,12 +6,14 @@ pusher; so nothing is written for those who take what they are told.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from homeserver.protocol.json import decode_json
 from homeserver.protocol.push_evaluation import Ruleset
 from homeserver.protocol.push_rules import Actions
 from homeserver.push.pushers.alerts import Alert, ToldEvent, told_events
+from homeserver.push.pushers.invitations import invited_between
 from homeserver.push.pushers.lines import Lines
 from homeserver.push.pushers.recipients import Audience, Recipients
 from homeserver.push.rulesets import DEFAULT_RULESET
@@ -42,6 +44,8 @@ class _News(NamedTuple):
     end: int
     usual: Sequence[NewsRow]
     own: Mapping[int, Sequence[OwnRow]]
+    invited: Mapping[int, Sequence[Alert]]
+    """To rooms elsewhere, by user."""
 
     @property
     def rooms(self) -> set[int]:
@@ -134,11 +138,12 @@ class Distribution:
     async def _distribute(self, after: int, upto: int) -> int:
         """Tells of the oldest news; the position up to which that is done."""
         news = await self._db.read(_news, after, upto)
+        concerned: _ByUser = {}
         if news.rooms:
             audiences = await self._recipients.of(news.rooms, upto)
             concerned = await self._concerned(news, audiences)
-            if concerned:
-                await self._tell(news, concerned)
+        if concerned or news.invited:
+            await self._tell(news, concerned)
         return news.end
 
     async def _concerned(self, news: _News, audiences: Mapping[int, Audience]) -> _ByUser:
@@ -161,22 +166,21 @@ class Distribution:
         return concerned
 
     async def _tell(self, news: _News, concerned: _ByUser) -> None:
-        pushers = await self._recipients.pushers(concerned.keys())
-        positions = {position for user in pushers for position in concerned[user]}
-        if not positions:
-            return
-        times = news.times
-        events = await self._db.read(_told_events, news.rooms, positions, times)
+        pushers = await self._recipients.pushers(concerned.keys() | news.invited.keys())
+        positions = {position for user in pushers for position in concerned.get(user, ())}
+        told = await self._db.read(_told_events, news.rooms, positions, news.times) if positions else {}
         fresh_from = self._clock.now_ms() - _FRESH_MS
         for number, (user, of_user) in enumerate(pushers.items(), 1):
             if number % _USERS_AT_ONCE == 0:
                 # Others, too, have requests under way.
                 await self._clock.sleep(0)
             found = [
-                Alert(events[position], actions)
-                for position, actions in sorted(concerned[user].items())
-                if position in events
+                Alert(told[position], actions)
+                for position, actions in concerned.get(user, {}).items()
+                if position in told
             ]
+            found += news.invited.get(user, ())
+            found.sort(key=attrgetter("position"))
             is_fresh = all(alert.told.ts >= fresh_from for alert in found)
             for pusher in of_user:
                 self._tell_one(pusher, found, news.after, is_fresh=is_fresh)
@@ -218,7 +222,7 @@ class Distribution:
 def _news(txn: Transaction, after: int, upto: int) -> _News:
     usual = news_between(txn, after, upto, _AT_ONCE)
     end = usual[-1].position if len(usual) == _AT_ONCE else upto
-    return _News(after, end, usual, own_between(txn, after, end))
+    return _News(after, end, usual, own_between(txn, after, end), invited_between(txn, after, end))
 
 
 def _told_events(

@@ -15,6 +15,11 @@ class PushNews:
         self._distribution = distribution
         self._is_on = is_on
 
+    def invited(self) -> None:
+        """Somebody is invited to a room elsewhere; it is stored."""
+        if self._is_on:
+            self._distribution.news()
+
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         """Nothing: what notifies is written down once for all (`Notifying`)."""
 
