@@ -91,7 +91,7 @@ class HistoryFetcher:
         version = (await self._heads.get(room_id)).version
         named = sorted(missing)[:_MOST_NAMED]
         pdus = await self._calls.backfill(server, room_id, named, _LIMIT)
-        told = await self._checks.usable(pdus, version)
+        told = await self._checks.usable(pdus[:_LIMIT], version)
         by_id = {event.event_id: event for event in told if event.room_id == room_id}
         here = await self._db.read(graph_events, by_id.keys())
         for event_id, one in here.items():

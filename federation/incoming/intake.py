@@ -66,7 +66,7 @@ class EventIntake:
             return []
         events = await self._checks.usable(pdus, event.version)
         in_room = [one for one in events if one.room_id == event.room_id and one.event_id != event.event_id]
-        return sorted(in_room, key=lambda one: one.depth)
+        return sorted(in_room, key=lambda one: one.depth)[-MOST_MISSING:]
 
     async def _take_earlier(self, event: Event, origin: ServerName) -> None:
         try:

@@ -72,7 +72,8 @@ class EventBuilder:
             sender=draft.sender,
             content=draft.content,
             origin_server_ts=self._clock.now_ms() if given is None else given,
-            depth=head.depth + 1,
+            # Another server may have taken the last of them.
+            depth=min(head.depth + 1, head.version.max_depth),
             prev_events=head.extremities,
             auth_events=tuple(event.event_id for event in cited),
             redacts=draft.redacts,

@@ -52,6 +52,13 @@ class Newcomer:
         states = {prev: self.near[prev].states for prev in self._event.prev_events if prev in self.near}
         return [prev for prev in self._event.prev_events if states.get(prev) is None]
 
+    @property
+    def states_around(self) -> list[State]:
+        """The states after those of its predecessors that have their place here."""
+        around = [self.near[prev].states for prev in self._event.prev_events if prev in self.near]
+        refs = {states.after for states in around if states is not None}
+        return [self.states.read(ref) for ref in sorted(refs, key=repr)]
+
     def state_before(self, given: GivenState | None, line: int) -> State:
         """The state before the event. What is `given` is kept as a difference from the room's line at `line`.
 
@@ -64,9 +71,7 @@ class Newcomer:
     def _resolved_before(self) -> State:
         if self.missing:
             raise UnknownEvents(self.missing)
-        around = [self.near[prev].states for prev in self._event.prev_events]
-        refs = {states.after for states in around if states is not None}
-        return self.states.resolve([self.states.read(ref) for ref in sorted(refs, key=repr)])
+        return self.states.resolve(self.states_around)
 
     def _given(self, given: GivenState, line: int) -> State:
         slots = slot_nids(self._txn, given)

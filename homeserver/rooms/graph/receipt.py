@@ -20,7 +20,7 @@ from homeserver.rooms.store.spans import events_at, slot_names
 from homeserver.storage.engine import Transaction
 
 MOST_EXTREMITIES = 20
-"""As many as an event may name as its predecessors; of more, the shallowest are given up."""
+"""As many as an event may name as its predecessors. One that would be more does not become an extremity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,16 @@ class _Receiving:
     def _state_before(self, given: GivenState | None) -> State:
         """The state before the event; that of the end of the room's line, where it is the same."""
         before = self._newcomer.state_before(given, self._tip.line)
+        if given is not None:
+            # Whoever tells of the state may leave things out. What is known for certain has its say.
+            before = self._states.resolve([*self._newcomer.states_around, before])
         differs = self._states.relative_to(before, self._tip.line)
         return before if differs else State(self._tip.line, {})
 
     def _accepted(self, before: State) -> Receipt:
         event, rest = self._event, self._other_extremities()
+        if len(rest) >= MOST_EXTREMITIES:
+            return self._beside_the_others(before)
         if event.is_state and rest and self._known is None:
             raise MustBeStored
         changes = self._changes(before, rest)
@@ -126,10 +131,26 @@ class _Receiving:
             fork=None if is_linear else Fork(before, after_is_current=not rest),
             known=self._known,
             changes=changes,
-            replaces=self._states.lookup(before).get(event.slot) if event.is_state else None,
+            replaces=self._replaced(before),
             extremities=(*rest, event.event_id),
             missing=self._newcomer.missing,
         )
+
+    def _beside_the_others(self, before: State) -> Receipt:
+        """Of an event that changes nothing until another one follows it, as there are branches enough.
+
+        None of those is given up for it: else whoever sends many could make the room forget what others said.
+        """
+        return Receipt(
+            fork=Fork(before),
+            known=self._known,
+            replaces=self._replaced(before),
+            extremities=self._tip.extremities,
+            missing=self._newcomer.missing,
+        )
+
+    def _replaced(self, before: State) -> Event | None:
+        return self._states.lookup(before).get(self._event.slot) if self._event.is_state else None
 
     def _refusal(self, before: State) -> Refusal | None:
         """The first of the checks 4 to 6 that the event fails."""
@@ -146,11 +167,9 @@ class _Receiving:
         return None
 
     def _other_extremities(self) -> tuple[EventID, ...]:
-        """The room's extremities that the event does not follow, as many as are kept."""
+        """The room's extremities that the event does not follow."""
         followed = self._followed()
-        rest = [one for one in self._tip.extremities if one not in followed]
-        deepest = sorted(rest, key=lambda one: self._near[one].depth, reverse=True)[: MOST_EXTREMITIES - 1]
-        return tuple(one for one in rest if one in deepest)
+        return tuple(one for one in self._tip.extremities if one not in followed)
 
     def _followed(self) -> set[EventID]:
         """What the event follows, also by way of events that were refused and so are no extremities."""

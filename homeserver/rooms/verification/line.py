@@ -78,6 +78,10 @@ class Line:
             return Step(Place(self.number, self.number, replaces), is_decided=is_decided)
         try:
             rest = self._other_tips(known)
+            if len(rest) >= MOST_EXTREMITIES:
+                # There were branches enough without it.
+                self.depth = max(self.depth, row.depth)
+                return Step(Place(self.number, self.number, replaces), is_decided=is_decided)
             changes = self._changes(known, rest)
         except Undecided:
             rest, is_decided = {}, False
@@ -130,16 +134,14 @@ class Line:
         return ended
 
     def _other_tips(self, known: Known) -> dict[EventID, _Tip]:
-        """The extremities that the event does not follow, as many as are kept."""
+        """The extremities that the event does not follow."""
         # Nothing is known of an event that cannot be read; most follow all that was there.
         if known.event is None or self._tips.keys() <= set(known.event.prev_events):
             return {}
         position = known.row.position
         assert position is not None, "only events of the timeline are followed"
         followed = self._followed(known.event.prev_events, position)
-        rest = {one: tip for one, tip in self._tips.items() if one not in followed}
-        deepest = sorted(rest, key=lambda one: rest[one].depth, reverse=True)[: MOST_EXTREMITIES - 1]
-        return {one: tip for one, tip in rest.items() if one in deepest}
+        return {one: tip for one, tip in self._tips.items() if one not in followed}
 
     def _followed(self, predecessors: tuple[EventID, ...], position: int) -> set[EventID]:
         """What an event follows, also by way of those that had been refused by then and so were no extremities."""

@@ -61,3 +61,64 @@ class ForeignAuthTests(LiarTestCase):
         self.assertEqual(levels, {self.alice.user_id: 100})
         self.hides(self.forged)
         self.goes_on()
+
+
+class ResetTests(LiarTestCase):
+    """What the liar leaves out of the state before its events stays in the room's."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        state = self.state_of(self.room_id)
+        # Rob is alone, and nobody has any power but who made the room.
+        told = [state[type_].event_id for type_ in ("m.room.create", "m.room.member", "m.room.join_rules")]
+        self.lies["/state_ids/"] = lambda _: {"pdu_ids": told, "auth_chain_ids": told}
+        self.lies["/get_missing_events/"] = lambda _: {"events": []}
+        self.before = self.current_state()
+
+    def current_state(self) -> set[str]:
+        return {event["event_id"] for event in self.alice.get(f"/rooms/{self.room_id}/state").json}
+
+    def test_by_an_event_that_follows_all_and_something_unknown(self) -> None:
+        self.send(self.said("lie", prev_events=(*self.head().extremities, UNKNOWN)))
+        self.assertEqual(self.bodies(), ["lie"])
+        self.assertEqual(self.current_state(), self.before)
+        self.goes_on()
+        self.assertEqual(self.current_state(), self.before)
+
+    def test_by_more_branches_than_are_kept(self) -> None:
+        for number in range(25):
+            missing = EventID(UNKNOWN[:-2] + f"{number:02}")
+            # However deep they say they are.
+            self.send(self.said(f"{number}", prev_events=(missing,), depth=10_000))
+        self.assertEqual(len(self.head().extremities), 20)
+        self.assertEqual(self.current_state(), self.before)
+        self.goes_on()
+        self.assertEqual(len(self.head().extremities), 1)
+        self.assertEqual(self.current_state(), self.before)
+
+    def test_by_state_of_branches_that_are_too_many(self) -> None:
+        """It counts once something follows it."""
+        for number in range(19):
+            self.send(self.said(f"{number}", prev_events=(EventID(UNKNOWN[:-2] + f"{number:02}"),)))
+        after = self.current(
+            *[(event.type, event.state_key or "") for event in self.state_of(self.room_id).values()]
+        )
+        renamed = self.event(
+            "m.room.member",
+            {"membership": "join", "displayname": "Robert"},
+            state_key="@rob:remote.example",
+            prev_events=(EventID(UNKNOWN[:-2] + "99"),),
+        )
+        self.send(renamed)
+        self.assertNotIn(renamed.event_id, self.current_state())
+        self.send(self.said("after it", after=(renamed,), citing=tuple(after.values())))
+        self.alice.send(self.room_id, "together")
+        self.goes_on()
+
+    def test_a_depth_beyond_all(self) -> None:
+        deepest = 2**53 - 1
+        self.send(self.said("deep", depth=deepest))
+        self.alice.send(self.room_id, "deeper")
+        self.send(self.said("deepest", depth=deepest))
+        self.assertEqual(self.bodies(), ["deep", "deeper", "deepest"])
+        self.assertEqual(self.head().depth, deepest)
