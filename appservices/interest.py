@@ -57,10 +57,11 @@ class ServiceEvents:
         rooms = {event.room: event.event.room_id for event in events}
         moves = _moves(txn, events)
         members = services_in(txn, rooms)
-        self._count(txn, services, moves)
-        for room, added in services_in(txn, rooms).items():
-            members.setdefault(room, set()).update(added)
-        self._tell_of_sight(txn, members, moves)
+        if moves:
+            self._count(txn, services, moves)
+            for room, added in services_in(txn, rooms).items():
+                members.setdefault(room, set()).update(added)
+            self._tell_of_sight(txn, members, moves)
         by_name = services_by_name(txn, services, rooms)
         reached = {}
         for event in events:

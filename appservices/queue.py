@@ -8,7 +8,7 @@ from appservices.fleeting import EphemeralNews, Fleeting, MovedReceipts
 from appservices.services import Services
 from appservices.store.outbox import failed, progress
 from appservices.store.rooms import rooms_of_service
-from appservices.transaction import Transaction, begin, end, read_transaction
+from appservices.transaction import Transaction, go_on, read_transaction
 from homeserver.protocol.json import JsonObject
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
@@ -77,9 +77,11 @@ class Queue:
                 return
             while self._has_news:
                 self._has_news = False
-                while (transaction := await self._next()) is not None:
+                transaction = await self._next(None)
+                while transaction is not None:
                     if not await self._deliver(transaction):
                         return
+                    transaction = await self._next(transaction)
         finally:
             self.is_running = False
 
@@ -91,13 +93,17 @@ class Queue:
         wait_ms = 0 if left is None else (left.retry_at or 0) - self._clock.now_ms()
         return wait_ms <= 0 or await self._sending.pause(self._service, wait_ms / 1000)
 
-    async def _next(self) -> Transaction | None:
+    async def _next(self, had: Transaction | None) -> Transaction | None:
+        """What comes after the transaction that the service just had."""
         service = self._services.by_id(self._service)
         if service is None:
+            # What is left of it in the database ends with the service.
             return None
         rooms, number = self._receipts.look()
         has_fleeting = bool(self._fleeting)
-        begun = await self._db.write(partial(begin, has_fleeting=has_fleeting), service, rooms)
+        begun = await self._db.write(
+            partial(go_on, has_fleeting=has_fleeting), service, None if had is None else had.upto, rooms
+        )
         if begun is None or begun.has_all:
             self._receipts.sent(number)
         if begun is None:
@@ -115,7 +121,6 @@ class Queue:
                 if not await self._wait_after_failure():
                     return False
             else:
-                await self._db.write(end, self._service, transaction.upto)
                 self.is_failing, self._pause_ms = False, _FIRST_PAUSE_MS
                 return True
 

@@ -46,14 +46,34 @@ class Transaction:
     body: JsonObject
 
 
-def begin(
+def go_on(
+    txn: DatabaseTransaction,
+    service: AppService,
+    ended: int | None,
+    receipt_rooms: Sequence[int],
+    *,
+    has_fleeting: bool,
+) -> Begun | None:
+    """Notes that the service has everything up to `ended`, and settles how far the next transaction reaches.
+
+    None where there is nothing to send. Receipts are looked for in `receipt_rooms`.
+    """
+    if ended is not None:
+        _end(txn, service.id, ended)
+    return _begin(txn, service, receipt_rooms, has_fleeting=has_fleeting)
+
+
+def _end(txn: DatabaseTransaction, service: str, upto: int) -> None:
+    """The service has the transaction under way. Messages to devices are not kept for their /sync."""
+    acknowledged(txn, service, upto)
+    delete_messages(txn, take_outgoing_messages(txn, service, upto))
+    delete_list_changes(txn, service, upto)
+
+
+def _begin(
     txn: DatabaseTransaction, service: AppService, receipt_rooms: Sequence[int], *, has_fleeting: bool
 ) -> Begun | None:
-    """Settles how far the next transaction reaches, unless one is under way; None where there is nothing to send.
-
-    From then on it is the same, also after a crash, so that the service can tell that it had it. Receipts are
-    looked for in `receipt_rooms`.
-    """
+    """From then on it is the same, also after a crash, so that the service can tell that it had it."""
     state = progress(txn, service.id)
     if state is None:
         return None
@@ -123,10 +143,3 @@ def read_transaction(
 
 def _named(value: JsonValue, *names: str) -> JsonObject:
     return dict.fromkeys(names, value) if value else {}
-
-
-def end(txn: DatabaseTransaction, service: str, upto: int) -> None:
-    """The service has the transaction under way. Messages to devices are not kept for their /sync."""
-    acknowledged(txn, service, upto)
-    delete_messages(txn, take_outgoing_messages(txn, service, upto))
-    delete_list_changes(txn, service, upto)

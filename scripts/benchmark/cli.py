@@ -12,7 +12,7 @@ from types import FrameType
 
 from scripts.loopback import SHARED_SECRET
 
-from . import crowds, encryption, federation, media, pushing, town  # noqa: F401 - they enter their scenarios into the list
+from . import bridging, crowds, encryption, federation, media, pushing, town  # noqa: F401 - they enter their scenarios into the list
 from .launch import LaunchedServer, LaunchFailed, folkmoot_command, synapse_command
 from .measurement import Processes
 from .postgres import PostgresUnavailable
@@ -100,9 +100,23 @@ def _servers(options: argparse.Namespace) -> list[LaunchedServer]:
     commands = dict(_named(number, text) for number, text in enumerate(options.command, 1))
     if not commands and not options.url and not options.only:
         commands["folkmoot"] = folkmoot_command()
-    servers = [LaunchedServer(name, command, postgresql=postgresql) for name, command in commands.items()]
+    # Every event is looked at for a service that is registered, so there is one only where it is measured.
+    is_bridged = bridging.bridge_1000.name in (options.scenario or SCENARIOS)
+    registration = bridging.registration if is_bridged else None
+    servers = [
+        LaunchedServer(name, command, postgresql=postgresql, registration=registration)
+        for name, command in commands.items()
+    ]
     if "synapse" in (options.against, options.only):
-        servers.append(LaunchedServer("synapse", synapse_command(), postgresql=postgresql, keys_first=True))
+        servers.append(
+            LaunchedServer(
+                "synapse",
+                synapse_command(),
+                postgresql=postgresql,
+                keys_first=True,
+                registration=registration,
+            )
+        )
     return servers
 
 
@@ -123,7 +137,15 @@ def _launch(server: LaunchedServer, started: contextlib.ExitStack) -> Contender:
     started.callback(server.remove)
     server.prepare()
     first_start = server.start()
-    return Contender(server.name, server.url, SHARED_SECRET, server.processes, server, first_start)
+    return Contender(
+        server.name,
+        server.url,
+        SHARED_SECRET,
+        server.processes,
+        server,
+        server.service_port,
+        first_start,
+    )
 
 
 def _heading(options: argparse.Namespace) -> str:

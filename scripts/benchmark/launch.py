@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,26 @@ def synapse_command() -> str:
 class LaunchedServer:
     """A homeserver process with a directory, a port and perhaps a PostgreSQL server to itself."""
 
-    def __init__(self, name: str, command: str, *, postgresql: bool, keys_first: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: str,
+        *,
+        postgresql: bool,
+        keys_first: bool = False,
+        registration: Callable[[int], Mapping[str, Any]] | None = None,
+    ) -> None:
         """`command` is split as a shell would; {config} and {data} stand for the file and the directory.
 
-        `keys_first`: run it once with --generate-keys before, as Synapse wants.
+        `keys_first`: run it once with --generate-keys before, as Synapse wants. `registration` is that of an
+        application service at a port.
         """
         self.name = name
         self._directory = Path(tempfile.gettempdir(), f"folkmoot-bench-{secrets.token_hex(6)}")
         self._postgres = PostgresServer() if postgresql else None
         self._port = free_port()
+        self._registration = registration
+        self.service_port = None if registration is None else free_port()
         self._process: subprocess.Popen[bytes] | None = None
         config, data = self._directory / "homeserver.yaml", self._directory / "data"
         self._command = [
@@ -104,6 +116,8 @@ class LaunchedServer:
         (self._directory / "log.yaml").write_text(json.dumps(_LOG_CONFIG))
         # JSON is YAML.
         (self._directory / "homeserver.yaml").write_text(json.dumps(self._configuration(), indent=1))
+        if self._registration is not None and self.service_port is not None:
+            self._service_file.write_text(json.dumps(self._registration(self.service_port)))
         if self._keys_first:
             made = subprocess.run(
                 [*self._command, "--generate-keys"], check=False, capture_output=True, cwd=self._directory
@@ -155,6 +169,10 @@ class LaunchedServer:
     def _log(self) -> Path:
         return self._directory / "log"
 
+    @property
+    def _service_file(self) -> Path:
+        return self._directory / "service.yaml"
+
     def _answers(self) -> bool:
         connection = HTTPConnection("127.0.0.1", self._port, timeout=READY_SECONDS)
         try:
@@ -169,6 +187,7 @@ class LaunchedServer:
         return {
             **federating(loopback_settings(self._directory / "data", self._port)),
             "database": self._database(),
+            "app_service_config_files": [] if self._registration is None else [str(self._service_file)],
             "log_config": str(self._directory / "log.yaml"),
         }
 

@@ -27,6 +27,7 @@ class Contender:
     shared_secret: str
     processes: Processes
     launched: LaunchedServer | None = None
+    service_port: int | None = None
     first_start_seconds: float | None = None
     figures: list[Figures] = field(default_factory=list)
     memory: Memory | None = None
@@ -42,7 +43,7 @@ async def run(contenders: Sequence[Contender], scenarios: Sequence[Scenario], sc
     They take turns at every scenario, the first of them changing each time, so that what else the machine
     does in these minutes falls on all alike; each waits until the others are quiet.
     """
-    stages = [Stage(each.url, each.shared_secret, scale) for each in contenders]
+    stages = [Stage(each.url, each.shared_secret, scale, each.service_port) for each in contenders]
     playing = list(zip(contenders, stages, strict=True))
     for scenario in scenarios:
         for contender, stage in playing:

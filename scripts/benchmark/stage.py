@@ -34,8 +34,10 @@ class Room:
 class Stage:
     """Accounts and rooms on one server; their sizes follow the scale, but for the 32 senders."""
 
-    def __init__(self, url: str, shared_secret: str, scale: float) -> None:
+    def __init__(self, url: str, shared_secret: str, scale: float, service_port: int | None = None) -> None:
+        """`service_port` is where the server expects the benchmark's application service, if it knows it."""
         self.url = url
+        self.service_port = service_port
         self._scale = scale
         self.registrations = [Registration(url, shared_secret) for _ in range(REGISTERING_AT_ONCE)]
         self.newcomers: list[User] = []
