@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol
 
-from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.push_rules import Actions
 from homeserver.push.notifications import Notifications
-from homeserver.push.store.names import display_names, names_of_rooms
+from homeserver.push.store.names import NamedMembers, display_names, names_of_rooms
 from homeserver.push.store.pushers import Pusher
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.runtime.clock import Clock
@@ -32,6 +32,13 @@ class ToldEvent:
     sender_name: str | None
     is_space: bool
     ts: int
+    members: NamedMembers | None = None
+
+    def room_name_for(self, user_id: UserID) -> str | None:
+        """The room's name; where it has none, nor an alias, what it is called by who else is in it."""
+        if self.room_name or self.room_alias or self.members is None:
+            return self.room_name
+        return self.members.without(user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ def told_events(txn: Transaction, events: Sequence[TimelineEvent], times: dict[i
             people.get((event.room, event.sender)),
             named[event.room].is_space,
             times[event.position],
+            named[event.room].members,
         )
         for event in events
     ]

@@ -55,7 +55,7 @@ class Contents:
             said["user_is_target"] = told.event.key.state_key == pusher.user_id
         names = {
             "sender_display_name": told.sender_name,
-            "room_name": told.room_name,
+            "room_name": told.room_name_for(pusher.user_id),
             "room_alias": told.room_alias,
         }
         said |= {name: value for name, value in names.items() if value}

@@ -103,7 +103,7 @@ class NotificationMail:
         name = newest.room_name or newest.room_alias
         invites = [one for one in told if _is_invite(one, pusher.user_id)]
         return _Room(
-            name=name or _person(newest),
+            name=name or newest.room_name_for(pusher.user_id) or _person(newest),
             has_name=name is not None,
             link=self._room_link(newest.room_id),
             inviter=_person(invites[-1]) if invites else None,

@@ -1,11 +1,35 @@
-"""What rooms and people are called in notifications; reads room_description and room_member."""
+"""What rooms and people are called in notifications; reads room_description, room_summary and room_member."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import decode_json
+from homeserver.rooms.store.members import heroes, summary_counts
 from homeserver.storage.engine import Transaction
+
+_NOBODY = 0  # no user has this short id
+
+
+class NamedMembers(NamedTuple):
+    """The first members of a room, by user ID, with what they are called; and the number of all."""
+
+    names: Mapping[str, str]
+    number: int
+
+    def without(self, user_id: UserID) -> str | None:
+        """What a user may call the room. None where at most one other is in it, who is the sender of all.
+
+        https://spec.matrix.org/v1.19/client-server-api/#calculating-the-display-name-for-a-room
+        """
+        others = [name for member, name in self.names.items() if member != user_id]
+        unnamed = self.number - 1 - len(others)
+        if len(others) + unnamed < 2 or not others:
+            return None
+        if unnamed > 0:
+            others.append(f"{unnamed} other{'s' if unnamed > 1 else ''}")
+        *before, last = others
+        return f"{', '.join(before)} and {last}"
 
 
 class RoomNames(NamedTuple):
@@ -13,6 +37,8 @@ class RoomNames(NamedTuple):
     name: str | None
     alias: str | None
     is_space: bool
+    members: NamedMembers | None
+    """Of rooms with neither a name nor an alias."""
 
 
 def names_of_rooms(txn: Transaction, rooms: Collection[int]) -> dict[int, RoomNames]:
@@ -24,7 +50,23 @@ def names_of_rooms(txn: Transaction, rooms: Collection[int]) -> dict[int, RoomNa
         """,
         rooms=list(rooms),
     )
-    return {row[0]: RoomNames(RoomID(row[1]), row[2], row[3], bool(row[4])) for row in rows}
+    members = _named_members(txn, [row[0] for row in rows if not (row[2] or row[3])])
+    return {
+        nid: RoomNames(RoomID(room_id), name, alias, bool(is_space), members.get(nid))
+        for nid, room_id, name, alias, is_space in rows
+    }
+
+
+def _named_members(txn: Transaction, rooms: Sequence[int]) -> dict[int, NamedMembers]:
+    first = heroes(txn, rooms, except_user=_NOBODY)
+    names = display_names(txn, rooms, {user_id for found in first.values() for user_id in found})
+    counts = summary_counts(txn, rooms)
+    return {
+        room: NamedMembers(
+            {user_id: names.get((room, user_id), user_id) for user_id in found}, sum(counts.get(room, ()))
+        )
+        for room, found in first.items()
+    }
 
 
 def display_names(

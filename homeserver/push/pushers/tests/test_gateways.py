@@ -81,6 +81,25 @@ class ContentTests(PushTestCase):
         self.say(room_id=room_id)
         self.assertEqual(self.gateway.notifications[0]["room_alias"], "#hall:test")
 
+    def test_rooms_without_a_name(self) -> None:
+        """https://spec.matrix.org/v1.19/client-server-api/#calculating-the-display-name-for-a-room"""
+        self.carol.put(f"/profile/{self.carol.user_id}/displayname", {"displayname": "Carol"})
+        self.say()
+        self.assertEqual(self.gateway.notifications[-1]["room_name"], "bob and Carol")
+        for number in range(4):
+            self.register(f"user{number}").join(self.room_id)
+        self.say()
+        told = self.gateway.notifications[-1]["room_name"]
+        self.assertEqual(told, "bob, Carol, user0, user1 and 2 others")
+        self.bob.set_state(self.room_id, "m.room.name", {"name": "Square"})
+        self.say()
+        self.assertEqual(self.gateway.notifications[-1]["room_name"], "Square")
+
+    def test_who_is_alone_with_another_sees_who_it_is(self) -> None:
+        room_id = self.bob.create_room(members=[self.alice], preset="private_chat")
+        self.say(room_id=room_id)
+        self.assertNotIn("room_name", self.gateway.notifications[-1])
+
     def test_counts_are_of_rooms(self) -> None:
         other = self.bob.create_room(members=[self.alice], preset="public_chat")
         self.read(self.alice, self.say())
@@ -346,6 +365,8 @@ class SeveralDevicesTests(PushTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        # Otherwise each calls it by the names of the others.
+        self.bob.set_state(self.room_id, "m.room.name", {"name": "Square"})
         self.read(self.carol, self.say())
         self.advance(0)
         self.gateway.forget()
