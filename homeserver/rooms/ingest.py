@@ -25,6 +25,9 @@ from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
 from homeserver.streams.journal import Journal, Position
 
+# Some 10 ms of work.
+_ASIDES_AT_ONCE = 200
+
 
 @dataclass(slots=True)
 class NewRoom:
@@ -92,12 +95,10 @@ class Ingest:
         History before the join is missing. Raises UnknownEvents where what authorises an event is not there,
         ValueError where events authorise each other.
         """
-        ordered = in_auth_order((*auth_chain, *state))
-        await self._number([*ordered, join])
-        asides = [await self._aside(event) for event in ordered]
+        asides = await self._asides(in_auth_order((*auth_chain, *state)))
         head = Head(0, join.room_id, join.version, 0, 0, ())
         accepted = await self._accepted(head, join, None)
-        first = [await self._first_change(event) for event in state]
+        first = await self._first_changes(state)
         accepted.changes = (*first, *accepted.changes)
         accepted.servers = dict.fromkeys(servers, 1)
         accepted.replaces = next((event for event in state if event.slot == join.slot), None)
@@ -112,7 +113,9 @@ class Ingest:
 
     async def refuse(self, head: Head, event: Event, receipt: Receipt) -> None:
         """Stores an event that failed a check on its receipt, beside the timeline."""
-        await self._put_aside(head, [await self._aside(event, receipt)])
+        (aside,) = await self._asides([event])
+        aside.fork, aside.refusal = receipt.fork, receipt.refusal
+        await self._put_aside(head, [aside])
 
     async def set_aside(self, head: Head, events: Sequence[Event]) -> Sequence[Aside]:
         """Stores events beside the timeline; they are in an order in which what authorises an event comes before it.
@@ -122,9 +125,12 @@ class Ingest:
         cited = {event_id for event in events for event_id in auth_event_ids(event)}
         here = await self._db.read(event_nids, list(cited))
         ordered = in_auth_order(events, here)
-        await self._number(ordered)
-        asides = [await self._aside(event) for event in ordered]
-        await self._put_aside(head, asides)
+        asides: list[Aside] = []
+        # Between them others have their turn, on the way to the disk as well.
+        for start in range(0, len(ordered), _ASIDES_AT_ONCE):
+            some = await self._asides(ordered[start : start + _ASIDES_AT_ONCE])
+            await self._put_aside(head, some)
+            asides += some
         return asides
 
     async def slot_of(self, event: Event) -> int | None:
@@ -210,38 +216,47 @@ class Ingest:
         target = await self._users.nid_of(UserID(state_key)) if type_ == "m.room.member" else None
         return StateChange(change.slot, change.event, target, change.takes_place)
 
-    async def _first_change(self, event: Event) -> StateChange:
-        short_ids = await self._short_ids(event)
-        assert short_ids.slot is not None, "it is a state event"
-        return StateChange(short_ids.slot, event, short_ids.target, takes_place=False, from_line=EVER)
+    async def _first_changes(self, state: Sequence[Event]) -> list[StateChange]:
+        """What brings about the state that a room is entered with."""
+        return [
+            StateChange(short_ids.slot, event, short_ids.target, takes_place=False, from_line=EVER)
+            for event, short_ids in zip(state, await self._all_short_ids(state), strict=True)
+            if short_ids.slot is not None
+        ]
 
-    async def _aside(self, event: Event, receipt: Receipt | None = None) -> Aside:
-        client, federation = stored_forms(event)
-        return Aside(
-            event=event,
-            short_ids=await self._short_ids(event),
-            client=client,
-            federation=federation,
-            fork=None if receipt is None else receipt.fork,
-            refusal=None if receipt is None else receipt.refusal,
-        )
-
-    async def _number(self, events: Sequence[Event]) -> None:
-        """Gives many events' texts their short ids at once, which `_short_ids` then finds in memory."""
-        states = [event.slot for event in events if event.is_state]
-        users = {event.sender for event in events}
-        users |= {UserID(state_key) for type_, state_key in states if type_ == "m.room.member"}
-        await self._users.nids_of(users)
-        await self._slots.nids_of(states)
+    async def _asides(self, events: Sequence[Event]) -> list[Aside]:
+        asides = []
+        for event, short_ids in zip(events, await self._all_short_ids(events), strict=True):
+            client, federation = stored_forms(event)
+            asides.append(Aside(event=event, short_ids=short_ids, client=client, federation=federation))
+        return asides
 
     async def _short_ids(self, event: Event) -> ShortIds:
-        is_member = event.is_state and event.type == "m.room.member"
-        return ShortIds(
-            type=await self._types.nid_of(event.type),
-            slot=await self.slot_of(event),
-            sender=await self._users.nid_of(event.sender),
-            target=await self._users.nid_of(UserID(event.slot[1])) if is_member else None,
-        )
+        (short_ids,) = await self._all_short_ids([event])
+        return short_ids
+
+    async def _all_short_ids(self, events: Sequence[Event]) -> list[ShortIds]:
+        """Of each event; those that are missing are made together."""
+        users = {event.sender for event in events} | {
+            target for event in events if (target := _target(event))
+        }
+        user_nids = await self._users.nids_of(users)
+        slots = await self._slots.nids_of([event.slot for event in events if event.is_state])
+        types = await self._types.nids_of({event.type for event in events})
+        return [
+            ShortIds(
+                type=types[event.type],
+                slot=slots[event.slot] if event.is_state else None,
+                sender=user_nids[event.sender],
+                target=user_nids[target] if (target := _target(event)) else None,
+            )
+            for event in events
+        ]
+
+
+def _target(event: Event) -> UserID | None:
+    """The user whose membership it is."""
+    return UserID(event.slot[1]) if event.is_state and event.type == "m.room.member" else None
 
 
 def _arrived(outcome: Position | Failure, head: Head, event_id: EventID) -> Position | Failure:

@@ -22,8 +22,9 @@ class Dictionary(Generic[K]):
         self._columns = columns
         self._capacity = capacity
         self._known: OrderedDict[K, int] = OrderedDict()
-        matches = " AND ".join(f"{column} = %({column})s" for column in columns)
-        self._find = f"SELECT nid FROM {table} WHERE {matches}"
+        *first, last = columns
+        matches = "".join(f"{column} = %({column})s AND " for column in first)
+        self._find = f"SELECT {last}, nid FROM {table} WHERE {matches}{last} IN %(among)s"
         names, values = ", ".join(columns), ", ".join(f"%({column})s" for column in columns)
         self._insert = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
 
@@ -65,12 +66,17 @@ class Dictionary(Generic[K]):
             nid = found.get(key)
         return nid
 
-    def _look_up(self, txn: Transaction, keys: list[K]) -> dict[K, int]:
-        found = {}
+    def _look_up(self, txn: Transaction, keys: Iterable[K]) -> dict[K, int]:
+        """One statement for all keys that differ in their last text alone."""
+        alike: dict[tuple[str, ...], dict[str, K]] = {}
         for key in keys:
-            row = txn.row(self._find, **self._params(key))
-            if row is not None:
-                found[key] = int(row[0])
+            *first, last = self._params(key).values()
+            alike.setdefault(tuple(first), {})[last] = key
+        found = {}
+        for beginning, ends in alike.items():
+            named = dict(zip(self._columns, beginning, strict=False))
+            for end, nid in txn.rows(self._find, **named, among=list(ends)):
+                found[ends[end]] = int(nid)
         return found
 
     def _add(self, txn: Transaction, keys: list[K]) -> dict[K, int]:

@@ -27,7 +27,8 @@ class RemoteRoom:
         self._lay_foundation(creator)
         for number in range(1, members):
             server = servers[number % len(servers)]
-            self._admit(UserID(f"@member{number}:{server.server_name}"), server)
+            # Whom nobody has met in another room.
+            self._admit(UserID(f"@{localpart}-{number}:{server.server_name}"), server)
         # What joins are answered with, encoded before anybody measures it.
         self._encoded = [json.dumps(event.pdu()).encode() for event in self._state]
         self._encoded_auth_chain = self._encoded[: len(self._auth_chain)]
