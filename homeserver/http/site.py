@@ -32,6 +32,8 @@ _LARGEST_IN_MEMORY = 100 * 1000  # bytes of a body
 _LONG_PIECE = 256 * 1024
 _COMPRESS_FROM = 1400  # bytes; below, the answer fits one packet anyway
 _IDLE_SECONDS = 75
+# As much of a request has to come in that time, or all of it.
+_PROGRESS = 32 * 1024
 _NOT_ACCEPTED = re.compile(r"q=0(\.0*)?")
 
 
@@ -237,6 +239,26 @@ class Channel(http.HTTPChannel):
     def __init__(self, site: "Site") -> None:
         super().__init__()
         self.site = site
+        self._progress = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        self._progress += len(data)
+
+    def resetTimeout(self) -> None:
+        """Twisted calls it for each piece. A connection on which a byte comes now and then would be open for ever."""
+        if self._progress == 0 or self._progress >= _PROGRESS:
+            self._progress = 0
+            super().resetTimeout()
+
+    def allContentReceived(self) -> None:
+        super().allContentReceived()
+        self._progress = 0
+
+    def rawDataReceived(self, data: bytes) -> None:
+        # There is no decoder after a request whose length is none: it was refused, and the connection is closing.
+        if self._handlingRequest or self._transferDecoder is not None:
+            super().rawDataReceived(data)
 
     def connectionMade(self) -> None:
         super().connectionMade()

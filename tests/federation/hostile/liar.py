@@ -14,8 +14,9 @@ from homeserver.protocol.json import JsonObject, JsonValue, decode_json, encode_
 
 
 class Question(NamedTuple):
-    """What the liar is asked. The `path` is unquoted."""
+    """What a server is asked. The `path` is unquoted."""
 
+    server: str
     path: str
     query: dict[str, list[str]]
     content: JsonValue
@@ -33,6 +34,7 @@ class LiarTestCase(NeighbourTestCase):
     def setUp(self) -> None:
         self.lies: dict[str, Lie] = {}
         self.questions: list[Question] = []
+        self.there = {"remote.example"}
         patched = patch.object(Outbound, "request", self._asked)
         patched.start()
         self.addCleanup(patched.stop)
@@ -83,6 +85,13 @@ class LiarTestCase(NeighbourTestCase):
         for event in events:
             self.assertEqual(self.alice.get(f"/rooms/{self.room_id}/event/{event.event_id}").status, 404)
 
+    def bodies(self) -> list[str]:
+        """Some have none."""
+        chunk = self.alice.messages(self.room_id, limit=100)["chunk"]
+        return [
+            event["content"].get("body", "") for event in chunk[::-1] if event["type"] == "m.room.message"
+        ]
+
     def asked_for(self, part: str) -> list[Question]:
         """What the liar was asked with that in its path."""
         return [question for question in self.questions if part in question.path]
@@ -90,10 +99,11 @@ class LiarTestCase(NeighbourTestCase):
     async def _asked(self, method: str, url: str, **options: Any) -> Response:
         """In the place of `Outbound.request`."""
         parts = urlsplit(url)
-        if parts.netloc != self.remote.server_name or parts.path.startswith("/.well-known"):
+        if parts.netloc not in self.there or parts.path.startswith("/.well-known"):
             raise RequestFailed(f"{parts.netloc} is not there")
         body = options.get("body")
         question = Question(
+            parts.netloc,
             unquote(parts.path),
             parse_qs(parts.query),
             decode_json(body) if body else None,
