@@ -7,7 +7,7 @@ from fnmatch import translate
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from config.kinds import Kind, Network, Size
+from config.kinds import FilePath, Kind, Network, Size
 from config.option import option
 from config.outbound import PRIVATE_RANGES
 from config.reading import Place, Unfit
@@ -77,4 +77,14 @@ class Previews:
     max_spider_size: Size = option(10 * 1024**2, "The largest page or picture that is looked at.", minimum=1)
     accept_language: tuple[str, ...] = option(
         ("en",), "The languages that pages are asked for.", key="url_preview_accept_language"
+    )
+    disable_default_oembed_providers: bool = option(
+        False,
+        "Whether sites that tell more by oEmbed than in their pages, such as X, are looked at like all others.",
+        key="oembed.disable_default_providers",
+    )
+    oembed_providers: tuple[FilePath, ...] = option(
+        (),
+        "Files with more such sites, in the form of https://oembed.com/providers.json.",
+        key="oembed.additional_providers",
     )

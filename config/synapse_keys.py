@@ -107,7 +107,6 @@ UNUSED = frozenset(
         "no_redirect_stdio",
         "no_tls",
         "notify_appservices_from_worker",
-        "oembed",
         "oidc_config",
         "oidc_providers",
         "opentracing",

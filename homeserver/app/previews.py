@@ -18,6 +18,7 @@ def previews(core: Core, media: MediaParts) -> Contribution:
     # With them comes lxml, whose 5 MB those without previews need not have.
     from homeserver.media.previews.api import PreviewEndpoints  # noqa: PLC0415
     from homeserver.media.previews.previews import Previews  # noqa: PLC0415
+    from homeserver.media.previews.providers import configured_providers  # noqa: PLC0415
 
     outbound = Outbound(
         core.around.reactor,
@@ -37,7 +38,9 @@ def previews(core: Core, media: MediaParts) -> Contribution:
     )
     # One, because reading a page is work and no waiting.
     threads = core.around.make_threads("previews", 1)
-    pages = Previews(outbound, pictures, threads, settings, core.db, core.clock)
+    pages = Previews(
+        outbound, pictures, threads, configured_providers(settings), settings, core.db, core.clock
+    )
 
     async def stop() -> None:
         threads.stop()

@@ -10,6 +10,7 @@ from config.previews import Previews as PreviewSettings
 from homeserver.http.outbound import Bounds, Outbound, RequestFailed, Response
 from homeserver.media.previews.pages import Page, read_page, text_of
 from homeserver.media.previews.pictures import PreviewPictures
+from homeserver.media.previews.providers import OembedProviders
 from homeserver.media.store.previews import delete_previews, preview_by_url, put_preview
 from homeserver.protocol.errors import Forbidden, InvalidParam, MatrixError, RemoteFailed
 from homeserver.protocol.json import JsonObject, encode_json
@@ -35,6 +36,7 @@ class Previews:
         outbound: Outbound,
         pictures: PreviewPictures,
         threads: Threads,
+        providers: OembedProviders,
         settings: PreviewSettings,
         db: Database,
         clock: Clock,
@@ -43,6 +45,7 @@ class Previews:
         self._outbound = outbound
         self._pictures = pictures
         self._threads = threads
+        self._providers = providers
         self._db = db
         self._clock = clock
         self._blocked = settings.url_blocklist
@@ -67,15 +70,28 @@ class Previews:
         await self._db.write(delete_previews, self._clock.now_ms() - _milliseconds(_KEPT_FOR))
 
     async def _look(self, key: bytes, url: str) -> bytes:
+        preview = encode_json(await self._by_provider(url) or await self._by_page(url))
+        await self._db.write(put_preview, key, preview, self._clock.now_ms())
+        return preview
+
+    async def _by_provider(self, url: str) -> JsonObject:
+        """Nothing, unless somebody is known who can tell of the page."""
+        question = self._providers.question(url)
+        if question is None:
+            return {}
+        oembed = await self._oembed(url, question)
+        tags: JsonObject = await self._threads.run(_tags_of_oembed, oembed)
+        image = _image_of_oembed(oembed)
+        return tags if image is None else {**tags, **await self._picture(url, image)}
+
+    async def _by_page(self, url: str) -> JsonObject:
         try:
             response = await self._get(url, "text/html, image/*;q=0.9, */*;q=0.1", self._bounds)
         except RequestFailed as error:
             raise RemoteFailed(f"The page cannot be looked at: {error}") from error
         if response.status != 200:
             raise RemoteFailed(f"The page cannot be looked at: its server says {response.status}")
-        preview = encode_json(await self._told(response))
-        await self._db.write(put_preview, key, preview, self._clock.now_ms())
-        return preview
+        return await self._told(response)
 
     async def _told(self, response: Response) -> JsonObject:
         content_type = response.headers.get("content-type", "")
