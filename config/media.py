@@ -76,6 +76,16 @@ class Media:
     upload_limits: tuple[UploadLimit, ...] = option(
         (), "How much a user may upload; each of these must be kept.", key="media_upload_limits"
     )
+    remote_per_second: Size = option(
+        87 * 1024,
+        "How much is fetched per second from other servers for the clients of one address, in the long run.",
+        key="remote_media_download_per_second",
+    )
+    remote_burst: Size = option(
+        500 * 1024**2,
+        "How much of that may come at once.",
+        key="remote_media_download_burst_count",
+    )
     prevent_downloads_from: tuple[str, ...] = option(
         (), "Servers whose files are given to nobody.", key="prevent_media_downloads_from"
     )

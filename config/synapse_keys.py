@@ -123,8 +123,6 @@ UNUSED = frozenset(
         "recaptcha_public_key_path",
         "redaction_allowed_period",
         "redis",
-        "remote_media_download_burst_count",
-        "remote_media_download_per_second",
         "replication_torture_level",
         "report_stats_endpoint",
         "restrict_public_rooms_to_local_users",

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 from config.media_storage import StorageProvider
+from config.rate_limits import RateLimit
 from config.root import Config
 from federation.api.media import FederationMediaEndpoints
 from homeserver.app.core import Contribution, Core
 from homeserver.media.accesses import Accesses
+from homeserver.media.allowance import RemoteAllowance
 from homeserver.media.api import (
     LIMIT_PAGE,
     DownloadEndpoints,
@@ -63,6 +65,9 @@ class MediaParts:
             servers,
             self.contents,
             inspection,
+            RemoteAllowance(
+                core.limiter, RateLimit(per_second=settings.remote_per_second, burst=settings.remote_burst)
+            ),
             db,
             clock,
             settings.max_upload_size,

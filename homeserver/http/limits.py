@@ -18,8 +18,10 @@ class RateLimiter:
         # (limit's name, key) -> the time at which the bucket will be full again.
         self._full_at: OrderedDict[tuple[str, Hashable], float] = OrderedDict()
 
-    def check(self, name: str, limit: RateLimit, key: Hashable, *, count: bool = True) -> None:
-        """Takes one token from the bucket `(name, key)`, or raises LimitExceeded with `retry_after_ms`.
+    def check(
+        self, name: str, limit: RateLimit, key: Hashable, *, tokens: int = 1, count: bool = True
+    ) -> None:
+        """Takes tokens from the bucket `(name, key)`, or raises LimitExceeded with `retry_after_ms`.
 
         With `count=False` it only looks: for limits on failures, which count when the failure is known.
         """
@@ -28,16 +30,26 @@ class RateLimiter:
         full_at = max(self._full_at.get(bucket, now), now)
         if limit.per_second <= 0:
             raise LimitExceeded("This is switched off", retry_after_ms=3_600_000)
-        after = full_at + 1 / limit.per_second
+        after = full_at + tokens / limit.per_second
         wait = after - now - limit.burst / limit.per_second
         # The microsecond absorbs rounding, so that a client that waits as told is let in.
         if wait > 1e-6:
             raise LimitExceeded("Too many requests", retry_after_ms=int(wait * 1000) + 1)
         if count:
-            self._full_at[bucket] = after
-            self._full_at.move_to_end(bucket)
-            if len(self._full_at) > _MOST_KEYS:
-                self._forget_full(now)
+            self._put(bucket, after, now)
+
+    def spend(self, name: str, limit: RateLimit, key: Hashable, tokens: int) -> None:
+        """Takes tokens from the bucket, even if there are not so many: the next have to wait the longer."""
+        if limit.per_second > 0:
+            now = self._clock.seconds()
+            full_at = max(self._full_at.get((name, key), now), now)
+            self._put((name, key), full_at + tokens / limit.per_second, now)
+
+    def _put(self, bucket: tuple[str, Hashable], full_at: float, now: float) -> None:
+        self._full_at[bucket] = full_at
+        self._full_at.move_to_end(bucket)
+        if len(self._full_at) > _MOST_KEYS:
+            self._forget_full(now)
 
     def _forget_full(self, now: float) -> None:
         for bucket in [bucket for bucket, full_at in self._full_at.items() if full_at <= now]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from homeserver.http.endpoint import Answer, Auth, FileAnswer, Limit, Upload, endpoint
+from homeserver.http.endpoint import Answer, Auth, Caller, FileAnswer, Limit, Upload, endpoint
 from homeserver.http.requester import Requester
 from homeserver.media.downloads import Downloads
 from homeserver.media.lookup import Wanted
@@ -140,33 +140,39 @@ class DownloadEndpoints:
         self._frozen = frozen
 
     @endpoint("GET", _DOWNLOAD, auth=Auth.GUEST, limit=Limit.NONE, waits=True)
-    async def download(self, server_name: str, media_id: str, query: DownloadQuery) -> FileAnswer:
+    async def download(
+        self, caller: Caller, server_name: str, media_id: str, query: DownloadQuery
+    ) -> FileAnswer:
         """A file."""
-        return await self._downloads.file(_wanted(server_name, media_id, query))
+        return await self._downloads.file(_wanted(caller, server_name, media_id, query))
 
     @endpoint("GET", _DOWNLOAD + "/{file_name}", auth=Auth.GUEST, limit=Limit.NONE, waits=True)
     async def download_as(
-        self, server_name: str, media_id: str, file_name: str, query: DownloadQuery
+        self, caller: Caller, server_name: str, media_id: str, file_name: str, query: DownloadQuery
     ) -> FileAnswer:
         """A file, under the name that the client gives it."""
-        return await self._downloads.file(_wanted(server_name, media_id, query), file_name)
+        return await self._downloads.file(_wanted(caller, server_name, media_id, query), file_name)
 
     @endpoint("GET", _FROZEN_DOWNLOAD, auth=Auth.NONE, limit=Limit.NONE, waits=True)
     async def frozen_download(
-        self, server_name: str, media_id: str, query: FrozenDownloadQuery
+        self, caller: Caller, server_name: str, media_id: str, query: FrozenDownloadQuery
     ) -> FileAnswer:
         """A file, for clients that send no token."""
-        return await self._downloads.file(self._frozen_wanted(server_name, media_id, query))
+        return await self._downloads.file(self._frozen_wanted(caller, server_name, media_id, query))
 
     @endpoint("GET", _FROZEN_DOWNLOAD + "/{file_name}", auth=Auth.NONE, limit=Limit.NONE, waits=True)
     async def frozen_download_as(
-        self, server_name: str, media_id: str, file_name: str, query: FrozenDownloadQuery
+        self, caller: Caller, server_name: str, media_id: str, file_name: str, query: FrozenDownloadQuery
     ) -> FileAnswer:
         """A file under the name that the client gives it, for clients that send no token."""
-        return await self._downloads.file(self._frozen_wanted(server_name, media_id, query), file_name)
+        return await self._downloads.file(
+            self._frozen_wanted(caller, server_name, media_id, query), file_name
+        )
 
-    def _frozen_wanted(self, server_name: str, media_id: str, query: FrozenDownloadQuery) -> Wanted:
-        wanted = _wanted(server_name, media_id, query)
+    def _frozen_wanted(
+        self, caller: Caller, server_name: str, media_id: str, query: FrozenDownloadQuery
+    ) -> Wanted:
+        wanted = _wanted(caller, server_name, media_id, query)
         return replace(wanted, frozen=self._frozen, allow_remote=query.allow_remote)
 
 
@@ -183,9 +189,11 @@ class ThumbnailEndpoints:
         limit=Limit.NONE,
         waits=True,
     )
-    async def thumbnail(self, server_name: str, media_id: str, query: ThumbnailQuery) -> FileAnswer:
+    async def thumbnail(
+        self, caller: Caller, server_name: str, media_id: str, query: ThumbnailQuery
+    ) -> FileAnswer:
         """A smaller picture."""
-        return await self._thumbnails.file(_wanted(server_name, media_id, query), query.job)
+        return await self._thumbnails.file(_wanted(caller, server_name, media_id, query), query.job)
 
     @endpoint(
         "GET",
@@ -195,13 +203,15 @@ class ThumbnailEndpoints:
         waits=True,
     )
     async def frozen_thumbnail(
-        self, server_name: str, media_id: str, query: FrozenThumbnailQuery
+        self, caller: Caller, server_name: str, media_id: str, query: FrozenThumbnailQuery
     ) -> FileAnswer:
         """A smaller picture, for clients that send no token."""
-        wanted = _wanted(server_name, media_id, query)
+        wanted = _wanted(caller, server_name, media_id, query)
         wanted = replace(wanted, frozen=self._frozen, allow_remote=query.allow_remote)
         return await self._thumbnails.file(wanted, query.job)
 
 
-def _wanted(server_name: str, media_id: str, query: DownloadQuery) -> Wanted:
-    return Wanted(server_name=server_name, media_id=media_id, timeout_ms=query.timeout_ms)
+def _wanted(caller: Caller, server_name: str, media_id: str, query: DownloadQuery) -> Wanted:
+    return Wanted(
+        server_name=server_name, media_id=media_id, timeout_ms=query.timeout_ms, address=caller.address
+    )

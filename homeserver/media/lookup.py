@@ -28,7 +28,8 @@ class Wanted:
     """A file that is asked for.
 
     `timeout_ms` is how long whoever asks waits for its upload. Where it is `frozen`, they get only what came here
-    before media took authentication. Other servers are asked for it only with `allow_remote`.
+    before media took authentication. Other servers are asked for it only with `allow_remote`, and as much as is
+    left for `address`, the client's.
     """
 
     server_name: str
@@ -36,6 +37,7 @@ class Wanted:
     timeout_ms: int = 20_000
     frozen: bool = False
     allow_remote: bool = True
+    address: str = ""
 
 
 class MediaLookup:
@@ -103,7 +105,7 @@ class MediaLookup:
         if media is None:
             if wanted.frozen:
                 raise NotFound("This content takes authentication: GET /_matrix/client/v1/media/download")
-            media = await self._remote.fetch(key, min(wanted.timeout_ms, _LONGEST_WAIT_MS))
+            media = await self._remote.fetch(key, min(wanted.timeout_ms, _LONGEST_WAIT_MS), wanted.address)
         _check_frozen(media, wanted)
         return media
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from email.message import Message
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
+from homeserver.media.allowance import RemoteAllowance
 from homeserver.media.contents import Contents
 from homeserver.media.headers import content_type_of
 from homeserver.media.inspection import Inspection
@@ -50,6 +51,7 @@ class RemoteFiles:
         servers: OtherServers,
         contents: Contents,
         inspection: Inspection,
+        allowance: RemoteAllowance,
         db: Database,
         clock: Clock,
         most_bytes: int,
@@ -60,22 +62,25 @@ class RemoteFiles:
         self._servers = servers
         self._contents = contents
         self._inspection = inspection
+        self._allowance = allowance
         self._db = db
         self._clock = clock
         self._most_bytes = most_bytes
         self._is_authenticated = is_authenticated
         self._under_way: SharedCalls[MediaKey, Media] = SharedCalls()
 
-    async def fetch(self, key: MediaKey, timeout_ms: int) -> Media:
+    async def fetch(self, key: MediaKey, timeout_ms: int, address: str) -> Media:
         """A file that is not here yet; the other server may wait `timeout_ms` for its upload.
 
-        Raises NotFound, NotYetUploaded, RemoteTooLarge, RemoteFailed, Forbidden.
+        `address` is that of the client. Raises NotFound, NotYetUploaded, RemoteTooLarge, RemoteFailed, Forbidden,
+        LimitExceeded.
         """
-        return await self._under_way.run(key, partial(self._fetch, key, timeout_ms))
+        return await self._under_way.run(key, partial(self._fetch, key, timeout_ms, address))
 
-    async def _fetch(self, key: MediaKey, timeout_ms: int) -> Media:
+    async def _fetch(self, key: MediaKey, timeout_ms: int, address: str) -> Media:
+        self._allowance.check(address)
         with await self._contents.incoming_file() as file:
-            described = await self._download(key, file, timeout_ms)
+            described = await self._download(key, self._allowance.counting(address, file.write), timeout_ms)
             description = Description(
                 content_type_of(described.content_type), file_name_of(described.content_disposition)
             )
@@ -88,12 +93,12 @@ class RemoteFiles:
             raise NotFound("The content has just been removed")
         return media
 
-    async def _download(self, key: MediaKey, file: BinaryIO, timeout_ms: int) -> Described:
+    async def _download(self, key: MediaKey, write: Callable[[bytes], object], timeout_ms: int) -> Described:
         try:
             return await self._servers.download(
                 ServerName(key.server),
                 key.media_id,
-                file.write,
+                write,
                 most_bytes=self._most_bytes,
                 timeout_ms=timeout_ms,
             )

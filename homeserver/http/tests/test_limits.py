@@ -149,3 +149,22 @@ def test_when_none_is_full_the_one_unused_for_longest_leaves() -> None:
     assert len(kept) == MOST_KEYS
     assert "0" in kept
     assert "1" not in kept
+
+
+def test_several_tokens_at_once() -> None:
+    bucket = Bucket(per_second=10, burst=100)
+    bucket.limiter.check("bytes", bucket.limit, "a", tokens=60)
+    with pytest.raises(LimitExceeded) as refused:
+        bucket.limiter.check("bytes", bucket.limit, "a", tokens=60)
+    assert refused.value.fields["retry_after_ms"] == 2001
+    bucket.limiter.check("bytes", bucket.limit, "a", tokens=40)
+
+
+def test_what_was_spent_beforehand_is_waited_for() -> None:
+    bucket = Bucket(per_second=10, burst=100)
+    bucket.limiter.spend("messages", bucket.limit, "a", 300)
+    assert bucket.take() in (20_100, 20_101)  # rounded
+    bucket.reactor.advance(20.101)
+    assert bucket.take() is None
+    off = Bucket(per_second=0, burst=0)
+    off.limiter.spend("messages", off.limit, "a", 300)

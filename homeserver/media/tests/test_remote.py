@@ -1,5 +1,8 @@
+from typing import Any
+
 from twisted.internet.defer import Deferred
 
+from federation.client.media import MediaCalls
 from homeserver.media.remote import file_name_of
 from homeserver.media.tests.media import CONTENT, DOWNLOAD, FROZEN_DOWNLOAD
 from homeserver.protocol.errors import NotYetUploaded, RemoteFailed
@@ -8,7 +11,12 @@ from tests.wire import each
 
 
 class RemoteDownloadTests(RemoteMediaTestCase):
-    settings = ("max_upload_size=100K", "prevent_media_downloads_from=[bad.example]")
+    settings = (
+        "max_upload_size=100K",
+        "prevent_media_downloads_from=[bad.example]",
+        "remote_media_download_per_second=100K",
+        "remote_media_download_burst_count=3M",
+    )
 
     def test_fetched_once(self) -> None:
         content = bytes(range(256)) * 300
@@ -50,6 +58,29 @@ class RemoteDownloadTests(RemoteMediaTestCase):
     def test_too_large(self) -> None:
         self.assertEqual(self.download(self.serve(b"x" * 102_401)).error, (502, "M_TOO_LARGE"))
         self.assertEqual(self.stored_files(), [])
+
+    def test_no_more_than_is_allowed_for_an_address(self) -> None:
+        for number in range(21):
+            self.assertEqual(
+                self.download(self.serve(b"x" * 100_000, path=f"/a.example/{number}")).status, 200
+            )
+        answer = self.download(self.serve(CONTENT, path="/a.example/next"))
+        self.assertEqual(answer.error, (429, "M_LIMIT_EXCEEDED"))
+        # What is here is given out.
+        self.assertEqual(self.download("/a.example/1").status, 200)
+        self.advance(answer.json["retry_after_ms"] / 1000)
+        self.assertEqual(self.download("/a.example/next").status, 200)
+
+    def test_what_was_fetched_in_vain_counts(self) -> None:
+        async def download(_: MediaCalls, *of: object, **bounds: object) -> None:
+            write: Any = of[-1]
+            for _piece in range(30):
+                write(b"x" * 100_000)
+            raise RemoteFailed("gone midway")
+
+        self.patch(MediaCalls, "download", download)
+        self.assertEqual(self.download(REMOTE).error, (502, "M_UNKNOWN"))
+        self.assertEqual(self.download(REMOTE).error, (429, "M_LIMIT_EXCEEDED"))
 
     def test_errors_of_the_other_server(self) -> None:
         self.files["remote.example", "abc"] = NotYetUploaded("wait")
