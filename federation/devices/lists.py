@@ -18,6 +18,9 @@ from homeserver.rooms.store.inhabitants import is_inhabited
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
 
+# Of more a list is not kept, as each change writes it anew.
+_MOST_DEVICES = 100
+
 
 class DeviceUpdate(msgspec.Struct):
     """https://spec.matrix.org/v1.19/server-server-api/#mdevice_list_update"""
@@ -42,6 +45,9 @@ class DeviceUpdate(msgspec.Struct):
             return False
         device = RemoteDevice(self.device_id, {} if self.deleted else self.keys, self.device_display_name)
         known.keys.put_device(UserID(self.user_id), device)
+        if len(known.keys.devices) > _MOST_DEVICES:
+            delete_lists(txn, [user_nid])
+            return True
         replace_list(txn, user_nid, self.stream_id, known.keys)
         return True
 

@@ -27,6 +27,8 @@ from homeserver.runtime.clock import Clock
 
 # Other servers do not say for how long; they repeat it while it goes on, Synapse after 40 s.
 _TYPING_SECONDS = 60.0
+# A user reads up to one place; where the room has branches, up to the ends of some.
+_MOST_EVENTS_READ = 20
 
 
 class _TypingContent(msgspec.Struct):
@@ -78,15 +80,19 @@ class ReceiptEdus:
             except MatrixError:
                 # The other rooms of the EDU are none of this one's business.
                 continue
-            for user_id, receipt in read.items():
-                await self._move(origin, RoomID(room_id), room, user_id, receipt)
+            for user_id in await self._senders.met(origin, read):
+                await self._move(origin, RoomID(room_id), room, user_id, read[user_id])
 
     async def _move(
         self, origin: ServerName, room_id: RoomID, room: int, user_id: str, receipt: _Receipt
     ) -> None:
-        user_nid = await self._senders.in_room(origin, user_id, room)
+        try:
+            user_nid = await self._senders.in_room(origin, user_id, room)
+        except MatrixError:
+            # That one is not in the room says nothing about the others.
+            return
         key = ReceiptKey(room, user_nid, READ, receipt.data.thread_id)
-        for event_id in receipt.event_ids:
+        for event_id in receipt.event_ids[:_MOST_EVENTS_READ]:
             place = await self._events.position_of(room_id, parse_event_id(event_id))
             await self._receipts.move(key, EventID(event_id), place or 0, receipt.data.ts)
 
@@ -110,7 +116,9 @@ class PresenceEdus:
         self._clock = clock
 
     async def receive(self, origin: ServerName, content: JsonObject) -> None:
-        for told in msgspec.convert(content, _PresenceContent).push:
+        push = {told.user_id: told for told in msgspec.convert(content, _PresenceContent).push}
+        for user_id in await self._senders.met(origin, push):
+            told = push[user_id]
             try:
                 user_nid = await self._senders.in_any_room(origin, told.user_id)
             except MatrixError:

@@ -1,6 +1,8 @@
 """Whose EDUs another server may send: those of its own users, as far as they share something with users here."""
 
-from homeserver.protocol.errors import Forbidden
+from collections.abc import Iterable
+
+from homeserver.protocol.errors import Forbidden, MatrixError
 from homeserver.protocol.identifiers import ServerName, UserID, parse_user_id, server_of
 from homeserver.rooms.members import Members
 from homeserver.storage.dictionary import Dictionary
@@ -10,6 +12,11 @@ class EduSenders:
     def __init__(self, users: Dictionary[UserID], members: Members) -> None:
         self._users = users
         self._members = members
+
+    async def met(self, origin: ServerName, user_ids: Iterable[str]) -> list[str]:
+        """Those who are users of that server and known here: asked at once for an EDU that tells of many."""
+        own = [UserID(user_id) for user_id in user_ids if _is_of(origin, user_id)]
+        return list(await self._users.find_all(own))
 
     async def in_room(self, origin: ServerName, user_id: str, room: int) -> int:
         """The short id of a user of that server who is joined to the room (short id). Raises Forbidden."""
@@ -40,3 +47,11 @@ def check_is_of(origin: ServerName, user_id: str) -> None:
     """Raises Forbidden unless the user is of that server, InvalidParam where it is no user."""
     if server_of(parse_user_id(user_id)) != origin:
         raise Forbidden(f"{user_id} is not of {origin}")
+
+
+def _is_of(origin: ServerName, user_id: str) -> bool:
+    try:
+        check_is_of(origin, user_id)
+    except MatrixError:
+        return False
+    return True

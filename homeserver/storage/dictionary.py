@@ -59,12 +59,15 @@ class Dictionary(Generic[K]):
 
     async def find(self, key: K) -> int | None:
         """The short id if there is one; makes none."""
-        nid = self.known(key)
-        if nid is None:
-            found = await self._db.read(self._look_up, [key])
-            self._remember(found)
-            nid = found.get(key)
-        return nid
+        return (await self.find_all([key])).get(key)
+
+    async def find_all(self, keys: Iterable[K]) -> Mapping[K, int]:
+        """The short ids that there are, read in one statement; makes none."""
+        wanted = {key: self.known(key) for key in keys}
+        missing = [key for key, nid in wanted.items() if nid is None]
+        found = await self._db.read(self._look_up, missing) if missing else {}
+        self._remember(found)
+        return {key: nid for key, nid in wanted.items() if nid is not None} | found
 
     def _look_up(self, txn: Transaction, keys: Iterable[K]) -> dict[K, int]:
         """One statement for all keys that differ in their last text alone."""
