@@ -44,7 +44,7 @@ class MediaParts:
         self._core = core
         self._threads = core.around.make_threads("media", _THREADS)
         self.storage = _storage(core.config)
-        self.contents = Contents(db, self.storage, self._threads, clock)
+        self.contents = Contents(db, self.storage, self._threads, clock, core.around.randomness)
         self._accesses = Accesses(db, clock)
         self.inspection = inspection = Inspection(
             self._threads, settings.scanner_command, settings.scanner_timeout.total_seconds()
@@ -101,6 +101,7 @@ class MediaParts:
             ],
             [
                 Every("unused media URIs", timedelta(hours=1), self._uploads.forget_unused),
+                Every("content that nobody knows of", timedelta(hours=1), self.contents.find_unknown),
                 Every("content that nothing refers to", timedelta(hours=1), self.contents.remove_unused),
                 Every("how long files are kept", timedelta(hours=1), self._retention.apply),
                 Every("thumbnails that failed", timedelta(hours=1), self._thumbnails.forget_failures),

@@ -6,9 +6,17 @@ from datetime import timedelta
 from typing import BinaryIO, TypeVar
 
 from homeserver.media.storage import Storage
-from homeserver.media.store.contents import BeingRemoved, Content, begin_removal, end_removal, mark_unused
+from homeserver.media.store.contents import (
+    BeingRemoved,
+    Content,
+    begin_removal,
+    end_removal,
+    mark_unknown,
+    mark_unused,
+)
 from homeserver.protocol.errors import NotFound
 from homeserver.runtime.clock import Clock
+from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.threads import Threads
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -22,17 +30,22 @@ _REMOVED_AT_ONCE = 100
 _KEPT_UNUSED_MS = 3600 * 1000
 _ABANDONED_AFTER = timedelta(days=1)  # no upload takes so long
 _NEXT_LOOK = 1.0
+_LOOKED_AT_ONCE, _LOOKS_IN_A_RUN = 500, 10
 
 
 class Contents:
     """What files consist of. No content is without something in the database that knows of it, but for crashes."""
 
-    def __init__(self, db: Database, storage: Storage, threads: Threads, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, storage: Storage, threads: Threads, clock: Clock, randomness: Randomness
+    ) -> None:
         """`threads` are those in which `storage` may block."""
         self._db = db
         self._storage = storage
         self._threads = threads
         self._clock = clock
+        # Anywhere, so that servers that are often started anew do not always look at the same.
+        self._looked_upto = randomness.bytes(32)
 
     async def incoming_file(self) -> BinaryIO:
         """For a content as it comes, one piece after the other. It is gone when it is closed."""
@@ -65,6 +78,19 @@ class Contents:
         except FileNotFoundError as error:
             log.error("the media store has lost the content %s", content.sha256.hex())
             raise NotFound("The content is not there any more") from error
+
+    async def find_unknown(self) -> None:
+        """For a task: goes on through the store, for contents that a crash kept from being written down."""
+        for _ in range(_LOOKS_IN_A_RUN):
+            digests = await self._threads.run(self._storage.digests, self._looked_upto, _LOOKED_AT_ONCE)
+            if not digests:
+                self._looked_upto = b""
+                return
+            # Should one of them be on its way into the database just now, that takes it back.
+            unknown = await self._db.write(mark_unknown, digests, self._clock.now_ms())
+            if unknown:
+                log.warning("%d contents of the media store are unknown and will be removed", unknown)
+            self._looked_upto = digests[-1]
 
     async def remove_unused(self) -> None:
         """For a task: contents to which nothing refers, and the remains of uploads that were cut off."""

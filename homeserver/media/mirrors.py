@@ -32,6 +32,11 @@ class Mirrors:
         for place in self._places:
             place.delete(digest)
 
+    def digests(self, after: bytes, limit: int) -> Sequence[bytes]:
+        found = {digest for place in self._places for digest in place.digests(after, limit)}
+        # One of them may have come no further than this.
+        return sorted(found)[:limit]
+
     def incoming_file(self) -> BinaryIO:
         return self._places[0].incoming_file()
 

@@ -1,7 +1,8 @@
 """Keeping files where S3 is spoken: https://docs.aws.amazon.com/AmazonS3/latest/API/"""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, TypeVar, cast
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PIECE = 256 * 1024
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NOT_THERE = frozenset({"404", "NoSuchKey", "NotFound"})
 # The thread that asks does the work; boto3 would start ten more for each file.
 _TRANSFER = TransferConfig(use_threads=False)
@@ -68,6 +70,16 @@ class S3Storage:
 
     def delete(self, digest: bytes) -> None:
         self._ask(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._key(digest)))
+
+    def digests(self, after: bytes, limit: int) -> Sequence[bytes]:
+        prefix = self._key(b"")
+        listed = self._ask(
+            lambda: self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=prefix, StartAfter=self._key(after), MaxKeys=limit
+            )
+        )
+        names = [each["Key"].removeprefix(prefix) for each in listed.get("Contents", ())]
+        return [bytes.fromhex(name) for name in names if _DIGEST.fullmatch(name)]
 
     def incoming_file(self) -> BinaryIO:
         return self.temporary_file()

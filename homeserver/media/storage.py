@@ -1,7 +1,10 @@
 """Where the bytes of files are kept, found by their SHA-256: the same bytes are there once."""
 
 import os
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
@@ -11,6 +14,7 @@ from homeserver.media.incoming import IncomingFile
 from homeserver.media.store.contents import Content
 
 _PIECE = 256 * 1024
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Storage(Protocol):
@@ -27,6 +31,9 @@ class Storage(Protocol):
 
     def delete(self, digest: bytes) -> None:
         """What is not there is not missed."""
+
+    def digests(self, after: bytes, limit: int) -> Sequence[bytes]:
+        """What is there beyond a digest, in order, at most `limit` of them. None where there is nothing more."""
 
     def incoming_file(self) -> BinaryIO:
         """For bytes as they come, one after the other, from which `store` then has the least to do.
@@ -84,6 +91,17 @@ class LocalStorage:
         with suppress(FileNotFoundError):
             self._path(digest).unlink()
 
+    def digests(self, after: bytes, limit: int) -> Sequence[bytes]:
+        return list(islice(self._names(after.hex()), limit))
+
+    def _names(self, after: str) -> Iterator[bytes]:
+        for directory in _listed(self._content):
+            if directory >= after[: len(directory)]:
+                for rest in _listed(self._content / directory):
+                    name = directory + rest
+                    if name > after and _DIGEST.fullmatch(name):
+                        yield bytes.fromhex(name)
+
     def incoming_file(self) -> BinaryIO:
         return cast(BinaryIO, self._incoming_file())
 
@@ -114,6 +132,14 @@ class LocalStorage:
         name = digest.hex()
         # Directories of millions of files are slow to list.
         return self._content / name[:2] / name[2:]
+
+
+def _listed(directory: Path) -> list[str]:
+    """Nothing, where there is no such directory."""
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _sync_directory(path: Path) -> None:

@@ -1,6 +1,6 @@
 """Table media_unused_content: what becomes of the bytes in the media store."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from homeserver.storage.engine import Transaction
@@ -39,6 +39,25 @@ def mark_unused(txn: Transaction, sha256: bytes, now_ms: int) -> None:
         """,
         sha256=sha256, now=now_ms,
     )  # fmt: skip
+
+
+def mark_unknown(txn: Transaction, contents: Sequence[bytes], now_ms: int) -> int:
+    """Of contents in the store, marks as unused those that nothing knows of; returns how many."""
+    known = {
+        bytes(sha256)
+        for (sha256,) in txn.rows(
+            """
+            SELECT sha256 FROM media WHERE sha256 IN %(contents)s
+            UNION SELECT sha256 FROM media_thumbnail WHERE sha256 IN %(contents)s
+            UNION SELECT sha256 FROM media_unused_content WHERE sha256 IN %(contents)s
+            """,
+            contents=list(contents),
+        )
+    }
+    unknown = [sha256 for sha256 in contents if sha256 not in known]
+    for sha256 in unknown:
+        mark_unused(txn, sha256, now_ms)
+    return len(unknown)
 
 
 def begin_removal(txn: Transaction, unused_before: int, now_ms: int, limit: int) -> list[bytes]:

@@ -1,8 +1,11 @@
 import os
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 from homeserver.media.quarantine import Quarantine
 from homeserver.media.retention import Retention
+from homeserver.media.storage import LocalStorage
 from homeserver.media.store.media import LOCAL, MediaKey
 from homeserver.media.tests.media import CONTENT, upload
 from homeserver.media.tests.pictures import picture
@@ -76,6 +79,20 @@ class RetentionTests(RemoteMediaTestCase):
         self.assertEqual(self.count("media"), 1)
         self.assertEqual(self.download(second).body, CONTENT)
         self.assertEqual(self.count("media_unused_content"), 0)
+
+    def test_what_a_crash_left_behind(self) -> None:
+        """It was stored, but nothing of that written down."""
+        self.uploaded(picture(300, 300))
+        known = self.stored_files()
+        content = b"unknown"
+        LocalStorage(self.media_store).store(BytesIO(content))
+        digest = sha256(content).hexdigest()
+        self.assertIn(f"content/{digest[:2]}/{digest[2:]}", self.stored_files())
+        with self.assertLogs("homeserver.media.contents", "WARNING"):
+            for _ in range(2):
+                self.advance(3600)
+        self.advance(3601)
+        self.assertEqual((self.stored_files(), self.count("media_unused_content")), (known, 0))
 
     def test_evidence_and_what_is_protected_stay(self) -> None:
         guilty, dear = self.uploaded(b"guilty"), self.uploaded(b"dear")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -70,6 +71,19 @@ class S3Tests(S3TestCase):
         self.assertEqual(len(self.objects()), 3)
         self.assertTrue(all(name.startswith("our/content/") for name in self.objects()))
         self.assertEqual(self.stored_files(), [])
+
+    def test_what_nobody_knows_of_ends(self) -> None:
+        path = self.uploaded()
+        (known,) = self.objects()
+        unknown = f"our/content/{sha256(b'unknown').hexdigest()}"
+        for name in (unknown, "our/content/others", f"other/{unknown}"):
+            self.s3.put_object(Bucket="files", Key=name, Body=b"unknown")
+        with self.assertLogs("homeserver.media.contents", "WARNING"):
+            for _ in range(2):
+                self.advance(3600)
+        self.advance(3601)
+        self.assertEqual(sorted(self.objects()), sorted([known, "our/content/others", f"other/{unknown}"]))
+        self.assertEqual(self.download(path).body, CONTENT)
 
     def test_the_same_bytes_once(self) -> None:
         self.uploaded()

@@ -67,6 +67,27 @@ class StorageTests(TestCase):
             self.assertEqual(places.store(file), CONTENT)
         self.assertEqual((self.stored(self.storage), self.stored(other)), (b"onetwo", b"onetwo"))
 
+    def test_what_is_there_in_order(self) -> None:
+        self.assertEqual(self.storage.digests(b"", 10), [])
+        digests = sorted(self.storage.store(BytesIO(bytes([number]))).sha256 for number in range(100))
+        (self.root / "content" / "ab" / "not a digest").touch()
+        (self.root / "content" / "not a directory").touch()
+        found: list[bytes] = []
+        after = b""
+        while page := self.storage.digests(after, 7):
+            self.assertLessEqual(len(page), 7)
+            found += page
+            after = page[-1]
+        self.assertEqual(found, digests)
+        self.assertEqual(self.storage.digests(digests[50], 100), digests[51:])
+
+    def test_what_is_in_any_place(self) -> None:
+        places = [self.storage, LocalStorage(self.root / "other")]
+        digests = sorted(places[number % 2].store(BytesIO(bytes([number]))).sha256 for number in range(20))
+        both = Mirrors(places)
+        self.assertEqual(both.digests(b"", 15), digests[:15])
+        self.assertEqual(both.digests(digests[14], 15), digests[15:])
+
     def test_a_file_of_another_place_is_copied(self) -> None:
         other = LocalStorage(self.root / "other")
         with other.incoming_file() as file:
