@@ -11,6 +11,7 @@ from homeserver.accounts.reserved_names import ReservedNames
 from homeserver.app import shares
 from homeserver.app.core import Contribution, Core
 from homeserver.app.memberships import MembershipParts
+from homeserver.app.read_models import read_models
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.rooms.alias_lookup import AliasLookup
@@ -59,6 +60,7 @@ from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.redactions import RedactionMarks, Redactor
 from homeserver.rooms.related_redactions import RelatedRedactions
+from homeserver.rooms.rejudging import Rejudging
 from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.relations import Relations
 from homeserver.rooms.remote import OtherServers
@@ -141,7 +143,17 @@ class RoomParts:
             self._member_lists,
             *member_projections,
         ]
-        self.partial = PartialRooms(self.heads, core.users, slots, locks, core.waiting, db, of_members)
+        self.partial = PartialRooms(
+            self.heads,
+            core.users,
+            slots,
+            locks,
+            core.waiting,
+            db,
+            core.journal,
+            of_members,
+            Rejudging(read_models(core.config), clock),
+        )
         ingest = Ingest(
             core.journal,
             db,

@@ -3,8 +3,9 @@
 https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_joinroomideventid (`omit_members`)
 """
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homeserver.protocol.errors import ServerUnavailable
 from homeserver.protocol.event import Event, Slot
@@ -15,6 +16,8 @@ from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.graph.newcomer import GivenState
 from homeserver.rooms.graph.vertices import ShortIds
 from homeserver.rooms.head import Head, Heads
+from homeserver.rooms.rejudging import Rejudging
+from homeserver.rooms.store.early_redactions import early_in
 from homeserver.rooms.store.events import correct_replaced, event_nids, stored_pdus
 from homeserver.rooms.store.partial import (
     PartialRow,
@@ -23,12 +26,16 @@ from homeserver.rooms.store.partial import (
     partial_rooms,
 )
 from homeserver.rooms.store.spans import EVER, OPEN, Span, correct_first_spans, first_spans, insert_spans
+from homeserver.rooms.store.taking_back import has_refused_after
+from homeserver.rooms.verification.stored import Unreadable
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
 from homeserver.storage.engine import Transaction
-from homeserver.streams.journal import Topic
+from homeserver.streams.journal import Journal, Topic
 from homeserver.streams.waiting import Waiting
+
+log = logging.getLogger(__name__)
 
 _MEMBER = "m.room.member"
 _PATIENCE_SECONDS = 25.0
@@ -57,7 +64,9 @@ class PartialRooms:
         locks: KeyedLocks[RoomID],
         waiting: Waiting,
         db: Database,
+        journal: Journal,
         projections: Sequence[Projection],
+        rejudging: Rejudging,
     ) -> None:
         """`projections` are those that know who is where; no other is told of members that were always there."""
         self._heads = heads
@@ -66,7 +75,9 @@ class PartialRooms:
         self._locks = locks
         self._waiting = waiting
         self._db = db
+        self._journal = journal
         self._projections = projections
+        self._rejudging = rejudging
         # Perhaps more than there are, never fewer.
         self._rooms: set[int] | None = None
 
@@ -124,8 +135,16 @@ class PartialRooms:
             if await self._row(row.room) is not None:
                 wanted = [event_id for slot, event_id in given.items() if slot[0] == _MEMBER]
                 events = await self._events(wanted, head)
-                await self._fill(head, row, {one.slot: one for one in events.values()}, is_end=True)
+                await self._finish(head, row, {one.slot: one for one in events.values()})
         self._waiting.wake([_topic(row.room)])
+
+    async def _finish(self, head: Head, row: PartialRow, members: Mapping[Slot, Event]) -> None:
+        try:
+            await self._fill(head, row, members, is_end=True)
+        except (UnknownEvents, Unreadable) as error:
+            # Better than a room that never is whole; `folkmoot verify` names what is wrong with it.
+            log.warning("Not judged again: what came to %s without its members: %s", row.room_id, error)
+            await self._fill(head, row, members, is_end=True, judges=False)
 
     async def _is_whole_soon(self, room: int) -> bool:
         await self._waiting.until([_topic(room)], _PATIENCE_SECONDS)
@@ -157,22 +176,40 @@ class PartialRooms:
         return len(known) < len(nids)
 
     async def _fill(
-        self, head: Head, row: PartialRow, members: Mapping[Slot, Event], *, is_end: bool
+        self,
+        head: Head,
+        row: PartialRow,
+        members: Mapping[Slot, Event],
+        *,
+        is_end: bool,
+        judges: bool = True,
     ) -> None:
         targets = await self._users.nids_of(UserID(state_key) for _, state_key in members)
         slots = await self._slots.nids_of(members)
         told = {slots[slot]: (event, targets[UserID(slot[1])]) for slot, event in members.items()}
         cause = _cause(row, await self.join_of(row), row.servers if is_end else ())
-        await self._db.write(self._write, cause, told, is_end)
+        again = await self._db.write(self._write, row, cause, told, is_end, judges)
         # It knows these slots to be empty.
         self._heads.discard(row.room_id)
         for projection in self._projections:
             projection.projected([cause])
+        if again:
+            # What is in memory may be of events that have another place now, or none.
+            self._journal.forget()
 
     def _write(
-        self, txn: Transaction, cause: Accepted, told: Mapping[int, tuple[Event, int]], is_end: bool
-    ) -> None:
-        """`told` has the member events, with the short ids of their users, by slot."""
+        self,
+        txn: Transaction,
+        row: PartialRow,
+        cause: Accepted,
+        told: Mapping[int, tuple[Event, int]],
+        is_end: bool,
+        judges: bool,
+    ) -> bool:
+        """Whether the room's events were judged again.
+
+        `told` has the member events, with the short ids of their users, by slot.
+        """
         nids = event_nids(txn, [event.event_id for event, _ in told.values()])
         members = {slot: nids[event.event_id] for slot, (event, _) in told.items()}
         known = first_spans(txn, cause.room, list(members))
@@ -187,10 +224,23 @@ class PartialRooms:
             from_line = None if slot in known else EVER
             changes.append(StateChange(slot, event, target, slot in known, from_line, members[slot]))
         cause.changes = changes
+        self._project(txn, cause)
+        if not is_end:
+            return False
+        delete_partial(txn, row.room)
+        was_right = all(
+            span.event == members[slot] and span.from_line == EVER for slot, span in known.items()
+        )
+        if not judges or (was_right and not _has_doubtful_events(txn, row)):
+            return False
+        changes = self._rejudging.judge_again(txn, row)
+        self._project(txn, replace(cause, changes=changes, servers={}))
+        self._rejudging.derive_again(txn, row.room)
+        return True
+
+    def _project(self, txn: Transaction, cause: Accepted) -> None:
         for projection in self._projections:
             projection.project(txn, [cause])
-        if is_end:
-            delete_partial(txn, cause.room)
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         """Notes rooms that are entered without their members."""
@@ -216,6 +266,12 @@ def _correct(
     believed = [(one.slot, None) for one in late] + [(one.slot, one.event) for one in wrong]
     correct_replaced(txn, room, cause.position, [(slot, event, members[slot]) for slot, event in believed])
     return [one.slot for one in wrong if one.to_line == OPEN]
+
+
+def _has_doubtful_events(txn: Transaction, row: PartialRow) -> bool:
+    """Whether events were refused meanwhile, or could not redact what was not here."""
+    early = event_nids(txn, [target for target, _ in early_in(txn, row.room)])
+    return bool(early) or has_refused_after(txn, row.room, row.position)
 
 
 def _cause(row: PartialRow, join: Event, servers: Sequence[ServerName]) -> Accepted:

@@ -122,6 +122,20 @@ def redactions_among(events: Sequence[Accepted]) -> list[tuple[Accepted, EventID
     ]
 
 
+def mark_beside(txn: Transaction, room: RoomKey, nid: int, redaction: Event, before: State) -> None:
+    """Marks what a redaction names if it is here beside the timeline.
+
+    `nid` is the redaction's number, `before` the state before it.
+    """
+    if redaction.redacts is None:
+        return
+    place = place_of(txn, redaction.redacts)
+    if place is None or place.room != room.nid or place.position is not None:
+        return
+    if _applies(txn, _Redaction(room, nid, redaction, redaction.redacts, before)):
+        mark_redacted(txn, [(place.nid, nid)])
+
+
 def _stored_place(txn: Transaction, event_id: EventID) -> tuple[int, int] | None:
     place = place_of(txn, event_id)
     return None if place is None else (place.nid, place.room)

@@ -94,6 +94,12 @@ class Journal:
         self._forgetting = forgetting
         self._forget(await self._db.read(current_position))
 
+    def forget(self) -> None:
+        """To be called when entries were changed that were stored before: nothing is known of any of them."""
+        for forget in self._forgetting:
+            forget(self._position)
+        self._waiting.wake_all()
+
     def append(self, kind: EntryKind[E], entry: E) -> Deferred[Position]:
         """Stores `entry`; fires with its last position after the commit, or fails with why it was refused."""
         done: Deferred[Position] = Deferred()

@@ -32,6 +32,7 @@ from homeserver.rooms.new_rooms import NewRooms
 from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.redactions import RedactionMarks, Redactor
+from homeserver.rooms.rejudging import Rejudging
 from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.remote_memberships import RemoteMemberships
 from homeserver.rooms.replays import Replays
@@ -40,6 +41,7 @@ from homeserver.rooms.send import EventBuilder, EventSender, RoomLocks
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.tails import Tails
 from homeserver.rooms.tying import BranchTying
+from homeserver.rooms.verification.rebuilding import Rebuildable
 from homeserver.runtime.clock import Clock, ReactorTime
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.runtime.randomness import Randomness
@@ -77,6 +79,7 @@ class Process:
         projections: Sequence[Projection] = (),
         before_members: Sequence[Projection] = (),
         remembering: Sequence[Projection] = (),
+        rebuildables: Sequence[Rebuildable] = (),
     ) -> None:
         """`remembering` are projections that history is told to as well."""
         self._randomness = Randomness()
@@ -99,7 +102,15 @@ class Process:
         self.locks: RoomLocks = KeyedLocks()
         slots = Dictionary[Slot](self.db, "room_slot", ("type", "state_key"), 20_000)
         self.partial = PartialRooms(
-            self.heads, self.users, slots, self.locks, waiting, self.db, [*before_members, self.members]
+            self.heads,
+            self.users,
+            slots,
+            self.locks,
+            waiting,
+            self.db,
+            self.journal,
+            [*before_members, self.members],
+            Rejudging(rebuildables, self.clock),
         )
         self.ingest = Ingest(
             self.journal,
@@ -124,8 +135,7 @@ class Process:
         self.redactor = Redactor(self.sender, self.heads, self.db, self.users)
 
     async def start(self) -> None:
-        await self.journal.start()
-        self.tails.start_at(self.journal.position)
+        await self.journal.start([self.tails.start_at, self.members.start_at, self.partial.start_at])
 
     async def create_room(self, **wish: Any) -> RoomID:
         """Alice's."""

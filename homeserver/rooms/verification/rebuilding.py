@@ -52,9 +52,14 @@ def rebuild(
     for room in rooms:
         try:
             with connection.writing(ordered=True) as txn:
-                _Rebuilding(txn, heads_by_nid(txn, [room])[room], now_ms).run(rebuildables)
+                rebuild_room(txn, room, rebuildables, now_ms)
         except Unreadable as error:
             say(f"Not rebuilt: {error}")
+
+
+def rebuild_room(txn: Transaction, room: int, rebuildables: Sequence[Rebuildable], now_ms: int) -> None:
+    """Derives one room anew, whose places and states off the line are right. Raises Unreadable."""
+    _Rebuilding(txn, heads_by_nid(txn, [room])[room], now_ms).run(rebuildables)
 
 
 class _Rebuilding:
@@ -159,9 +164,9 @@ class _Rebuilding:
             accepted = []
             for known in page:
                 step = self._advanced(replay, known)
-                if not known.row.is_history:
-                    accepted.append(_accepted(events, known, step, first))
-                    first = {}
+                is_history = bool(known.row.is_history)
+                accepted.append(_accepted(events, known, step, {} if is_history else first))
+                first = first if is_history else {}
             for each in rebuildables:
                 each.project(self._txn, accepted)
 

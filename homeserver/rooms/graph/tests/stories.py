@@ -33,6 +33,8 @@ class Story:
         self.before: dict[EventID, StateIDs] = {}
         self.after: dict[EventID, StateIDs] = {}
         self.rejected: set[EventID] = set()
+        self.lies = 0.05
+        """How often somebody cites what is true on another branch, or was once."""
         self._rng = rng
         self._version = first[0].version
         for event in first:
@@ -89,7 +91,7 @@ class Story:
             event = self._made(behind)
             before = self._after_all(event.prev_events)
             if self._is_rejected(event, before):
-                if self._rng.random() < 0.9:
+                if self._rng.random() < 1 - 2 * self.lies:
                     continue
                 self.rejected.add(event.event_id)
             self._add(event, before)
@@ -134,8 +136,7 @@ class Story:
         slots = auth_slots(
             type=type_, sender=sender, state_key=state_key, content=content, version=self._version
         )
-        # Now and then somebody on another branch is the source of what is cited.
-        source = state if rng.random() < 0.95 else rng.choice(list(self.after.values()))
+        source = state if rng.random() < 1 - self.lies else rng.choice(list(self.after.values()))
         first = next(iter(self.events.values()))
         hashed = self._version.room_id_is_create_hash
         number = len(self.events) * _ALTERNATIVES + rng.randrange(_ALTERNATIVES)

@@ -1,6 +1,7 @@
 """Rooms that were entered without their members: once these have come, nothing tells them from rooms entered whole."""
 
 from random import Random
+from unittest.mock import patch
 
 import pytest
 
@@ -9,15 +10,32 @@ from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, ServerName
 from homeserver.rooms.graph.tests.arrivals import LENGTH, Arrivals
 from homeserver.rooms.graph.tests.stories import Story
+from homeserver.rooms.rejudging import Rejudging
+from homeserver.rooms.relations import Relations
 from homeserver.rooms.store.members import summary_counts
+from homeserver.rooms.tests.process import Process
+from homeserver.rooms.verification.stored import Unreadable
 from homeserver.rooms.verification.tests.test_stories import STORIES, StoryVerificationTestCase
+from homeserver.runtime.threads import InlineThreads
 from homeserver.storage.engine import Transaction
+from tests.databases import fresh_engine
 
 SERVERS = (ServerName("resident.example"), ServerName("other.example"))
 
 
 class PartialTests(StoryVerificationTestCase):
     pytestmark = pytest.mark.wire  # it depends on the database
+
+    def new_process(self) -> Process:
+        process = Process(
+            fresh_engine(),
+            lambda name, size: InlineThreads(),
+            projections=[Relations()],
+            rebuildables=[Relations()],
+        )
+        self.result_of(process.start())
+        self.addCleanup(lambda: self.result_of(process.db.close()))
+        return process
 
     def entered_partially(self, story: Story, join: Event) -> Arrivals:
         """As a server tells that leaves out what members it can."""
@@ -67,11 +85,37 @@ class PartialTests(StoryVerificationTestCase):
         """All that can be seen of a room: its timeline, the states around each event, its members."""
         timeline = arrivals.timeline()
         states = [arrivals.states_around(event_id) for event_id in timeline]
-        return timeline, states, self.members(arrivals)
+        extremities = set(self.result_of(arrivals.process.heads.get(arrivals.room_id)).extremities)
+        return timeline, states, self.members(arrivals), extremities, self.said(arrivals)
 
-    def check(self, seed: int) -> None:
+    def said(self, arrivals: Arrivals) -> tuple[object, ...]:
+        """What relates to what, which threads end with what, what is redacted by what, and what was refused."""
+
+        def read(txn: Transaction) -> tuple[object, ...]:
+            related = """
+                SELECT e.event_id, r.parent, r.rel_type FROM room_relation r
+                JOIN room_event e ON e.nid = r.child ORDER BY e.event_id
+            """
+            redacted = """
+                SELECT e.event_id, r.event_id FROM room_event e JOIN room_event r ON r.nid = e.redacted_by
+                ORDER BY e.event_id
+            """
+            refused = """
+                SELECT e.event_id, f.soft FROM room_event e JOIN room_refused_event f ON f.event = e.nid
+                ORDER BY e.event_id
+            """
+            threads = """
+                SELECT t.root, e.event_id FROM room_thread t JOIN room_event e ON e.position = t.latest
+                ORDER BY t.root
+            """
+            return tuple(txn.rows(statement) for statement in (related, redacted, refused, threads))
+
+        return self.result_of(arrivals.process.db.read(read))
+
+    def check(self, seed: int, lies: float) -> None:
         rng = Random(f"partial {seed}")
         story, join = self.story_with_join(rng)
+        story.lies = lies
         whole = self.entered(story, join)
         received = []
         for _ in range(LENGTH):
@@ -91,4 +135,31 @@ class PartialTests(StoryVerificationTestCase):
 
     def test_random_rooms(self) -> None:
         for seed in range(3 * STORIES):
-            self.check(seed)
+            self.check(seed, lies=0.05)
+
+    def test_a_room_that_cannot_be_judged_again(self) -> None:
+        """It is whole all the same, with what was believed."""
+        rng = Random("partial and damaged")
+        story, join = self.story_with_join(rng)
+        story.lies = 0.5
+        arrivals = self.entered_partially(story, join)
+        while not self.refused(arrivals):
+            later = story.make(behind=join.event_id)
+            if arrivals.knows(set(later.prev_events)):
+                self.receive(arrivals, story, later)
+        timeline = arrivals.timeline()
+        with patch.object(Rejudging, "derive_again", side_effect=Unreadable("is damaged")) as derived:
+            self.complete(arrivals, story, join)
+        derived.assert_called_once()
+        assert arrivals.timeline() == timeline
+
+    def refused(self, arrivals: Arrivals) -> int:
+        rows = self.result_of(
+            arrivals.process.db.read(lambda txn: txn.rows("SELECT 1 FROM room_refused_event"))
+        )
+        return len(rows)
+
+    def test_random_rooms_with_liars(self) -> None:
+        """Who was banned cites the join from before, and is believed for a while."""
+        for seed in range(3 * STORIES):
+            self.check(seed, lies=0.5)
