@@ -3,10 +3,12 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from appservices.registration import AppService
 from appservices.store.list_changes import changed_users
 from appservices.store.messages import OutgoingMessage, outgoing_messages
-from appservices.store.outbox import outgoing
+from appservices.store.outbox import ELSEWHERE, outgoing
 from appservices.store.rooms import entered_rooms
 from homeserver.e2ee.key_stock import stocks_of
 from homeserver.e2ee.store.device_keys import local_devices
@@ -14,11 +16,13 @@ from homeserver.e2ee.store.device_lists import joined_users
 from homeserver.ephemeral.edus import edus_by_room
 from homeserver.ephemeral.store import READ_PRIVATE, receipt_changes
 from homeserver.protocol.identifiers import UserID
-from homeserver.protocol.json import JsonObject, JsonValue
+from homeserver.protocol.json import JsonObject, JsonValue, decode_json, encode_json
 from homeserver.rooms.reading import timeline_events
+from homeserver.rooms.store.elsewhere import elsewhere_at
 from homeserver.rooms.store.events import events_by_nid
 from homeserver.rooms.store.heads import room_ids_of
-from homeserver.rooms.timeline_event import Viewer, show
+from homeserver.rooms.stripped import stripped_room
+from homeserver.rooms.timeline_event import TimelineEvent, Viewer, event_key, show
 from homeserver.storage.engine import Transaction
 
 
@@ -38,10 +42,54 @@ class KeyNews(NamedTuple):
 
 
 def events(txn: Transaction, service: AppService, interval: Interval, now_ms: int) -> Sequence[JsonValue]:
-    found = timeline_events(txn, events_by_nid(txn, outgoing(txn, service.id, interval.upto)))
-    room_ids = room_ids_of(txn, {one.room for one in found})
+    """In order; of a membership elsewhere that is another by now nothing is told."""
     viewer = Viewer(None, now_ms)
-    return [show(event, viewer, room_id=room_ids[event.room]) for event in found]
+    rows = outgoing(txn, service.id, interval.upto)
+    here = _here(txn, service, [event for _, event in rows if event != ELSEWHERE], viewer)
+    elsewhere = _elsewhere(txn, [position for position, event in rows if event == ELSEWHERE], viewer)
+    shown = (elsewhere.get(position) if event == ELSEWHERE else here.get(event) for position, event in rows)
+    return [event for event in shown if event is not None]
+
+
+def _here(
+    txn: Transaction, service: AppService, nids: Sequence[int], viewer: Viewer
+) -> dict[int, msgspec.Raw]:
+    """By short id."""
+    found = timeline_events(txn, events_by_nid(txn, nids))
+    room_ids = room_ids_of(txn, {one.room for one in found})
+    return {
+        event.nid: show(event, viewer, room_id=room_ids[event.room], more=_stripped(txn, service, event))
+        for event in found
+    }
+
+
+def _stripped(txn: Transaction, service: AppService, event: TimelineEvent) -> bytes:
+    """COMPAT(synapse): with an invitation of one of its users the service is told what the room is."""
+    user_id = event.key.state_key
+    is_invite = event.type == "m.room.member" and event.content.get("membership") == "invite"
+    if not is_invite or user_id is None or not service.may_be(user_id):
+        return b""
+    return b',"invite_room_state":' + encode_json(stripped_room(txn, event.room, [event.key.sender]))
+
+
+def _elsewhere(txn: Transaction, positions: Sequence[int], viewer: Viewer) -> dict[int, msgspec.Raw]:
+    """By position."""
+    shown: dict[int, msgspec.Raw] = {}
+    for row in elsewhere_at(txn, positions):
+        event = TimelineEvent(
+            room=0,
+            nid=ELSEWHERE,
+            position=row.position,
+            client=row.event,
+            key=event_key(row.event),
+            origin_server_ts=decode_json(row.event)["origin_server_ts"],
+            state_before=0,
+            state_after=0,
+        )
+        stripped = b',"%b_room_state":%b' % (row.membership.encode(), row.stripped)
+        more = b"" if row.membership == "leave" else stripped
+        shown[row.position] = show(event, viewer, room_id=row.room_id, more=more)
+    return shown
 
 
 def receipts(

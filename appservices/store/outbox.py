@@ -14,6 +14,10 @@ _TABLES = (
 )
 
 
+ELSEWHERE = 0
+"""In place of an event's short id: what a user is, since the position, to a room in which nobody of this server is."""
+
+
 class Progress(NamedTuple):
     """The service has everything up to `told`. The transaction under way reaches up to `upto`; None between them."""
 
@@ -72,7 +76,7 @@ def progress(txn: Transaction, service: str) -> Progress | None:
 
 
 def insert_outgoing(txn: Transaction, rows: Iterable[tuple[str, int, int]], now_ms: int) -> None:
-    """Each is (service, position, the event's short id)."""
+    """Each is (service, position, the event's short id or ELSEWHERE)."""
     txn.execute_many(
         """
         INSERT INTO appservice_event (service, position, event, added_at)
@@ -98,16 +102,16 @@ def oldest_outgoing(txn: Transaction, service: str, upto: int, limit: int) -> li
     return [position for (position,) in rows]
 
 
-def outgoing(txn: Transaction, service: str, upto: int) -> list[int]:
-    """The events (short ids) for a service up to a position, oldest first."""
+def outgoing(txn: Transaction, service: str, upto: int) -> list[tuple[int, int]]:
+    """(position, event) of those for a service up to a position, oldest first; the event may be ELSEWHERE."""
     rows = txn.rows(
         """
-        SELECT event FROM appservice_event WHERE service = %(service)s AND position <= %(upto)s
+        SELECT position, event FROM appservice_event WHERE service = %(service)s AND position <= %(upto)s
         ORDER BY position
         """,
         service=service, upto=upto,
     )  # fmt: skip
-    return [event for (event,) in rows]
+    return [(position, event) for position, event in rows]
 
 
 def begin_transaction(txn: Transaction, service: str, upto: int) -> None:

@@ -77,6 +77,20 @@ class EventTests(ListeningTestCase):
         self.assertEqual(told[event_id]["content"], {})
 
 
+class InvitationTests(ListeningTestCase):
+    def test_what_the_room_is(self) -> None:
+        alice, bob, carol = self.register("alice"), self.ghost("bob"), self.register("carol")
+        room_id = alice.create_room(name="Tea", members=[self.bot])
+        self.listener.transactions.clear()
+        alice.invite(room_id, bob)
+        alice.invite(room_id, carol)
+        to_bob, to_carol = self.listener.events
+        told = {one["type"]: one["content"] for one in to_bob["unsigned"]["invite_room_state"]}
+        self.assertEqual(told["m.room.name"], {"name": "Tea"})
+        self.assertEqual(told["m.room.member"]["membership"], "join")
+        self.assertNotIn("invite_room_state", to_carol["unsigned"])
+
+
 class FailureTests(ListeningTestCase):
     def setUp(self) -> None:
         super().setUp()

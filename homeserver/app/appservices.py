@@ -6,6 +6,7 @@ from appservices.api import ServiceEndpoints
 from appservices.authentication import ServiceAuthenticator
 from appservices.calls import ServiceCalls
 from appservices.device_lists import ServiceDeviceLists
+from appservices.elsewhere import ServiceElsewhere
 from appservices.ephemeral import ServiceEphemeral
 from appservices.files import ServiceFiles
 from appservices.interest import ServiceEvents
@@ -63,6 +64,7 @@ class AppServiceParts:
         self.ephemeral = ServiceEphemeral(self.services, self.queues.has_news, core.db, core.clock)
         self.device_lists = ServiceDeviceLists(self.services, self.queues.has_news, core.clock)
         self.messages = ServiceMessages(self.services, self.queues.has_news, core.clock)
+        self.elsewhere = ServiceElsewhere(self.services, self.queues.has_news, core.clock)
         self.events = ServiceEvents(self.services, domains, self.queues.has_news, core.clock)
 
     def queries(self, accounts: AccountParts) -> ServiceQueries:

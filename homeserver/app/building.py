@@ -91,7 +91,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         [push.rules],
         message_index,
         binding,
-        pushers.news,
+        [pushers.news, services.elsewhere],
     )
     notices = NoticeParts(core, accounts, rooms, account_data, binding)
     talk = TalkParts(core, rooms, presence, account_data, receipts, push, pushers, encryption, ephemeral)

@@ -34,7 +34,7 @@ from homeserver.rooms.context import Contexts
 from homeserver.rooms.create import RoomCreator
 from homeserver.rooms.descriptions import Descriptions
 from homeserver.rooms.directory import Directory
-from homeserver.rooms.elsewhere import InvitationListener, RoomsElsewhere
+from homeserver.rooms.elsewhere import ElsewhereListener, RoomsElsewhere
 from homeserver.rooms.event_lookup import EventLookup
 from homeserver.rooms.expiry import ExpiredMessages, Expiry, Forgetting
 from homeserver.rooms.following import Following, RoomSettings
@@ -110,7 +110,7 @@ class RoomParts:
         room_settings: Sequence[RoomSettings],
         forgetting: Sequence[Forgetting],
         binding: BindingRooms,
-        invitations: InvitationListener,
+        elsewhere: Sequence[ElsewhereListener],
     ) -> None:
         """`projections` are those of other parts, as are `room_settings` and what is `forgetting`.
 
@@ -123,7 +123,7 @@ class RoomParts:
         self._member_lists = MemberLists(db, core.budget(shares.MEMBER_LISTS))
         self._space_contents = SpaceContents(db, core.budget(shares.SPACE_CONTENTS))
         self.lookup = EventLookup(self.heads, db)
-        self.elsewhere = RoomsElsewhere(core.users, core.domains, invitations, core.journal, db, clock)
+        self.elsewhere = RoomsElsewhere(core.users, core.domains, elsewhere, core.journal, db, clock)
         redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
         self._redacted_content = redacted
         self.expiry = Expiry(core.config.retention, clock)

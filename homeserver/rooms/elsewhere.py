@@ -29,19 +29,24 @@ from homeserver.streams.last_changed import LastChanged
 _LEFT_MS = 30 * 24 * 3600 * 1000
 
 
-class InvitationListener(Protocol):
-    """Whoever tells users of their invitations, other than by /sync."""
+class ElsewhereListener(Protocol):
+    """Whoever tells users of what they are to rooms elsewhere, other than by /sync."""
 
-    def invited(self) -> None:
-        """Somebody is invited to a room elsewhere; it is stored."""
+    def changing(self, txn: Transaction, rows: Sequence[ElsewhereRow]) -> None:
+        """In the transaction that stores them, and perhaps twice."""
+
+    def changed(self, rows: Sequence[ElsewhereRow]) -> None:
+        """After the commit, in the reactor's thread."""
 
 
 class _Changes:
     """How a change is stored (an EntryKind)."""
 
-    def __init__(self, changed: LastChanged[int], listener: InvitationListener, clock: Clock) -> None:
+    def __init__(
+        self, changed: LastChanged[int], listeners: Sequence[ElsewhereListener], clock: Clock
+    ) -> None:
         self._changed = changed
-        self._listener = listener
+        self._listeners = listeners
         self._clock = clock
 
     def count(self, entry: ElsewhereRow) -> int:
@@ -49,18 +54,21 @@ class _Changes:
 
     def store(self, txn: Transaction, batch: Sequence[Placed[ElsewhereRow]]) -> None:
         # The last one for each key, because one statement cannot write a row twice on PostgreSQL.
-        rows = {
-            (one.entry.user_nid, one.entry.room_id): one.entry._replace(position=one.position)
-            for one in batch
-        }
-        upsert_elsewhere(txn, list(rows.values()), self._clock.now_ms())
+        rows = list({(row.user_nid, row.room_id): row for row in _numbered(batch)}.values())
+        upsert_elsewhere(txn, rows, self._clock.now_ms())
+        for listener in self._listeners:
+            listener.changing(txn, rows)
 
     def stored(self, batch: Sequence[Placed[ElsewhereRow]]) -> Iterable[Topic]:
         for one in batch:
             self._changed.record(one.entry.user_nid, one.position)
-        if any(one.entry.membership == "invite" for one in batch):
-            self._listener.invited()
+        for listener in self._listeners:
+            listener.changed(_numbered(batch))
         return {("user", one.entry.user_nid) for one in batch}
+
+
+def _numbered(batch: Sequence[Placed[ElsewhereRow]]) -> list[ElsewhereRow]:
+    return [one.entry._replace(position=one.position) for one in batch]
 
 
 class RoomsElsewhere:
@@ -73,7 +81,7 @@ class RoomsElsewhere:
         self,
         users: Dictionary[UserID],
         domains: LocalDomains,
-        listener: InvitationListener,
+        listeners: Sequence[ElsewhereListener],
         journal: Journal,
         db: Database,
         clock: Clock,
@@ -84,7 +92,7 @@ class RoomsElsewhere:
         self._db = db
         self._clock = clock
         self._changed: LastChanged[int] = LastChanged()
-        self._changes = _Changes(self._changed, listener, clock)
+        self._changes = _Changes(self._changed, listeners, clock)
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: changes up to `position` are only in the database."""

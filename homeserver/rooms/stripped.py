@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import encode_json
 from homeserver.protocol.stripped import STRIPPED_SLOTS
 from homeserver.rooms.reading import state_events
@@ -34,10 +35,16 @@ _decode = msgspec.json.Decoder(_Stripped).decode
 def stripped_state(txn: Transaction, member: MemberRow) -> Sequence[msgspec.Raw]:
     """The room's stripped state, with the member events of the user and of who sent that one."""
     (own,) = state_events(txn, events_by_nid(txn, [member.event]))
-    events = state_events(txn, state_rows_of_slots(txn, member.room, CURRENT, _TYPES, [""]))
-    if own.key.sender != own.key.state_key:
-        events += members_at(txn, member.room, CURRENT, [own.key.sender])
-    return [stripped_event(event.client) for event in (*events, own)]
+    inviters = [own.key.sender] if own.key.sender != own.key.state_key else []
+    return [*stripped_room(txn, member.room, inviters), stripped_event(own.client)]
+
+
+def stripped_room(txn: Transaction, room: int, inviters: Sequence[UserID]) -> list[msgspec.Raw]:
+    """The room's stripped state, with the member events of those who invite."""
+    events = state_events(txn, state_rows_of_slots(txn, room, CURRENT, _TYPES, [""]))
+    if inviters:
+        events += members_at(txn, room, CURRENT, inviters)
+    return [stripped_event(event.client) for event in events]
 
 
 def stripped_event(client: bytes) -> msgspec.Raw:

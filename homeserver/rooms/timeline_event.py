@@ -95,10 +95,12 @@ def show(
     membership: str | None = None,
     room_id: RoomID | None = None,
     relations: bytes | None = None,
+    more: bytes = b"",
 ) -> msgspec.Raw:
     """The event's JSON for one viewer; with `room_id` for answers that are not grouped by room.
 
-    `relations` is the JSON of its bundled aggregations.
+    `relations` is the JSON of its bundled aggregations, `more` that of further members of `unsigned`, each after a
+    comma.
 
     https://spec.matrix.org/v1.19/client-server-api/#definition-clientevent
     """
@@ -115,7 +117,7 @@ def show(
         unsigned += b',"m.relations":' + relations
     if event.redacted_because is not None:
         unsigned += b',"redacted_because":' + event.redacted_because[:-1] + room + b"}"
-    return msgspec.Raw(event.client[:-1] + room + b',"unsigned":{' + unsigned + b"}}")
+    return msgspec.Raw(event.client[:-1] + room + b',"unsigned":{' + unsigned + more + b"}}")
 
 
 def _replaced(replaced: Replaced) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from homeserver.push.pushers.distribution import Distribution
 from homeserver.push.pushers.recipients import Recipients
 from homeserver.rooms.appends import Accepted
+from homeserver.rooms.store.elsewhere import ElsewhereRow
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
 
@@ -15,9 +16,12 @@ class PushNews:
         self._distribution = distribution
         self._is_on = is_on
 
-    def invited(self) -> None:
-        """Somebody is invited to a room elsewhere; it is stored."""
-        if self._is_on:
+    def changing(self, txn: Transaction, rows: Sequence[ElsewhereRow]) -> None:
+        """See `ElsewhereListener`: invitations are found where they are stored."""
+
+    def changed(self, rows: Sequence[ElsewhereRow]) -> None:
+        """See `ElsewhereListener`."""
+        if self._is_on and any(row.membership == "invite" for row in rows):
             self._distribution.news()
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:

@@ -60,6 +60,12 @@ def elsewhere_after(txn: Transaction, user_nid: int, after: int, upto: int) -> l
     return [_read(row) for row in rows]
 
 
+def elsewhere_at(txn: Transaction, positions: Collection[int]) -> list[ElsewhereRow]:
+    """Those that changed last at one of the positions."""
+    rows = txn.rows(_SELECT + " WHERE position IN %(positions)s", positions=list(positions))
+    return [_read(row) for row in rows]
+
+
 def delete_elsewhere(txn: Transaction, keys: Collection[tuple[int, RoomID]]) -> None:
     """Each is (user, room); the first a short id."""
     txn.execute_many(

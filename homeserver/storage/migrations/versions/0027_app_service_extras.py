@@ -42,6 +42,9 @@ def upgrade() -> None:
         CREATE INDEX appservice_list_change_order ON appservice_list_change (service, position);
         CREATE INDEX appservice_list_change_age ON appservice_list_change (changed_at);
 
+        -- In appservice_event, event is 0 for what a user is, since that position, to a room elsewhere.
+        CREATE INDEX room_elsewhere_order ON room_elsewhere (position);
+
         -- Each network of a service has a list of its own beside the main one, whose network is ''. Rows end with their
         -- room, when the room is taken off the list, and those of networks with their service.
         CREATE TABLE room_published_somewhere (
