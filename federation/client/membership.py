@@ -4,7 +4,7 @@ https://spec.matrix.org/v1.19/server-server-api/#joining-rooms and the sections 
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -34,6 +34,13 @@ class EventTemplate(msgspec.Struct):
         return room_version(self.room_version)
 
 
+# The largest rooms have some hundred thousand members.
+_MOST_EVENTS = 1_000_000
+# An event has a comma for each 50 bytes or so.
+_FEWEST_BYTES_PER_COMMA = 16
+_LONG = 4 * 1024 * 1024
+
+
 class JoinedRoom(msgspec.Struct):
     """The state before the join and its auth chain, as PDUs, each still encoded because there may be very many.
 
@@ -41,8 +48,8 @@ class JoinedRoom(msgspec.Struct):
     `event` is the join as the other server signed it, if it had to.
     """
 
-    state: list[msgspec.Raw]
-    auth_chain: list[msgspec.Raw]
+    state: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MOST_EVENTS)]
+    auth_chain: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MOST_EVENTS)]
     event: JsonObject | None = None
     members_omitted: bool = False
     servers_in_room: list[ServerName] | None = None
@@ -85,7 +92,9 @@ class MembershipCalls:
         query = {"omit_members": True} if partial else None
         call = Call(method="PUT", path=path, query=query, content=event, bounds=_JOIN_BOUNDS)
         try:
-            return await self._transport.ask(destination, call, JoinedRoom)
+            response = await self._transport.send(destination, call)
+            _check_density(destination, response.body)
+            return decoded(destination, response, JoinedRoom)
         except Unrecognized:
             path = path_of("/_matrix/federation/v1/send_join/{}/{}", room_id, event_id)
             call = Call(method="PUT", path=path, content=event, bounds=_JOIN_BOUNDS)
@@ -164,6 +173,7 @@ class MembershipCalls:
     async def _ask_v1(self, destination: ServerName, call: Call, kind: type[T]) -> T:
         """The first version of these operations answers with a list of the status and the answer."""
         response = await self._transport.send(destination, call)
+        _check_density(destination, response.body)
         answer = decoded(destination, response, list[msgspec.Raw])
         if len(answer) != 2:
             raise RemoteFailed(f"{destination} gave an answer of no use: a list of {len(answer)}")
@@ -171,3 +181,9 @@ class MembershipCalls:
             return msgspec.json.decode(answer[1], type=kind)
         except msgspec.MsgspecError as error:
             raise RemoteFailed(f"{destination} gave an answer of no use: {error}") from error
+
+
+def _check_density(server_name: ServerName, body: bytes) -> None:
+    """Raises RemoteFailed where so much is in a long answer that it would take many times its length once decoded."""
+    if len(body) > _LONG and body.count(b",") * _FEWEST_BYTES_PER_COMMA > len(body):
+        raise RemoteFailed(f"{server_name} gave an answer of no use: it is no list of events")

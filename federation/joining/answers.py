@@ -12,8 +12,10 @@ import msgspec
 from federation.client.membership import JoinedRoom
 from federation.incoming.outliers import authorised
 from federation.incoming.pdu_checks import PduChecks
+from federation.server_names import HostAndPort
+from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.auth_graph import auth_event_ids
-from homeserver.protocol.errors import RemoteFailed
+from homeserver.protocol.errors import InvalidParam, RemoteFailed
 from homeserver.protocol.event_auth import AuthRejected, check_auth, check_auth_events
 from homeserver.protocol.events import Event, Slot
 from homeserver.protocol.identifiers import EventID, ServerName
@@ -28,8 +30,9 @@ _VERSION_WITHOUT_A_WORD = "1"
 
 
 class JoinAnswers:
-    def __init__(self, checks: PduChecks, threads: Threads) -> None:
+    def __init__(self, checks: PduChecks, domains: LocalDomains, threads: Threads) -> None:
         self._checks = checks
+        self._domains = domains
         self._threads = threads
 
     async def checked(self, server: ServerName, join: Event, answer: JoinedRoom) -> JoinedElsewhere:
@@ -49,11 +52,12 @@ class JoinAnswers:
             if isinstance(event, Event):
                 (state if pdu in is_state else auth_chain).append(event)
             else:
-                log.info("%s told of an event of no use: %s", server, event.reason)
+                log.debug("%s told of an event of no use: %s", server, event.reason)
         joined = await self._threads.run(
             _checked_room, join, state, auth_chain, is_partial=answer.members_omitted
         )
-        others = [one for one in answer.servers_in_room or () if one != server]
+        told = answer.servers_in_room or ()
+        others = [one for one in told if one != server and _may_be_asked(one, self._domains)]
         return replace(joined, servers=(server, *others))
 
     async def _as_taken_in(self, join: Event, answer: JoinedRoom) -> Event:
@@ -68,6 +72,14 @@ class JoinAnswers:
         if signed.event_id != join.event_id:
             raise RemoteFailed("The other server signed another join")
         return signed
+
+
+def _may_be_asked(server_name: ServerName, domains: LocalDomains) -> bool:
+    try:
+        HostAndPort.of(server_name)
+    except InvalidParam:
+        return False
+    return not domains.speaks_for(server_name)
 
 
 def _checked_room(

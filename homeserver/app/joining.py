@@ -17,7 +17,7 @@ class JoiningParts:
 
     def __init__(self, core: Core, federation: FederationParts, signing_key: SigningKey) -> None:
         self._threads = threads = core.around.make_threads("rooms of others", 1)
-        answers = JoinAnswers(PduChecks(federation.keyring, threads), threads)
+        answers = JoinAnswers(PduChecks(federation.keyring, threads), core.domains, threads)
         signer = EventSigner(core.domains.default, signing_key)
         queries = QueryCalls(federation.transport)
         self.others = RoomsOfOthers(
