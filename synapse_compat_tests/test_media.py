@@ -3,11 +3,14 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from homeserver.media.remote import file_name_of
 from homeserver.media.tests.pictures import animation, decoded, picture
 from synapse_compat_tests.client import HttpClient, register
-from tests.client import Answer
+from tests.client import Answer, Request
+from tests.spec import operations
 
 _runs = itertools.count(1)
 UPLOAD = "/_matrix/media/v3/upload"
@@ -84,6 +87,14 @@ def refusals(alice: HttpClient, anonymous: HttpClient) -> Iterator[tuple[str, Fa
     yield "of somebody else", errors(alice.request("PUT", f"{UPLOAD}/localhost/nothing", b"x"))
     yield "config", alice.get(f"{MEDIA}/config").json
     yield "no previews", errors(alice.get(f"{MEDIA}/preview_url", url="https://a.example/"))
+    for frozen in ("/_matrix/media/v3", "/_matrix/media/r0"):
+        yield f"named below {frozen}", errors(anonymous.get(f"{frozen}/download{path}/cat.png"))
+        yield f"config below {frozen}", alice.get(f"{frozen}/config").json
+        yield f"no token for it below {frozen}", errors(anonymous.get(f"{frozen}/config"))
+        yield (
+            f"no previews below {frozen}",
+            errors(alice.get(f"{frozen}/preview_url", url="https://a.example/")),
+        )
 
 
 def thumbnails(alice: HttpClient) -> Iterator[tuple[str, Facts]]:
@@ -113,6 +124,26 @@ def test_thumbnails(servers: Mapping[str, str]) -> None:
     ours, theirs = _both(servers, lambda alice, _: dict(thumbnails(alice)))
     for case, facts in theirs.items():
         assert ours[case] == facts, case
+
+
+def test_every_operation_is_visited(servers: Mapping[str, str]) -> None:
+    asked: list[tuple[str, str]] = []
+    answer_to = HttpClient.answer_to
+
+    def noting(client: HttpClient, request: Request) -> Answer:
+        asked.append((request.method, urlsplit(request.target).path))
+        return answer_to(client, request)
+
+    anonymous = HttpClient(servers["folkmoot"])
+    alice = register(anonymous, f"media{next(_runs)}")
+    with patch.object(HttpClient, "answer_to", noting):
+        for scenario in (downloads(alice), refusals(alice, anonymous), thumbnails(alice)):
+            for _ in scenario:
+                """What comes of it is compared above."""
+    described = [one for one in operations() if one.file.stem in ("content-repo", "authed-content-repo")]
+    assert len(described) == 13
+    missing = [one for one in described if not any(one.fits(*request) for request in asked)]
+    assert missing == []
 
 
 def _both(servers: Mapping[str, str], scenario: Any) -> tuple[dict[str, Facts], dict[str, Facts]]:
