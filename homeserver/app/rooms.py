@@ -59,8 +59,8 @@ from homeserver.rooms.profile_news import ProfileNews
 from homeserver.rooms.public_rooms import PublishedRooms
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.redactions import RedactionMarks, Redactor
-from homeserver.rooms.related_redactions import RelatedRedactions
 from homeserver.rooms.rejudging import Rejudging
+from homeserver.rooms.related_redactions import RelatedRedactions
 from homeserver.rooms.relation_rules import RelationRules
 from homeserver.rooms.relations import Relations
 from homeserver.rooms.remote import OtherServers
