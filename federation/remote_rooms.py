@@ -7,7 +7,7 @@ import msgspec
 from federation.client.queries import QueryCalls, RoomHierarchy
 from federation.joining.attempts import first_answer
 from homeserver.protocol.errors import RemoteFailed
-from homeserver.protocol.identifiers import RoomID, ServerName
+from homeserver.protocol.identifiers import ROOM_ID, RoomID, ServerName
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.told_elsewhere import ListWish, ToldPage, ToldRoom, ToldSpace
 
@@ -55,7 +55,9 @@ def _rooms(told: Iterable[JsonObject]) -> list[ToldRoom]:
     rooms = []
     for each in told:
         try:
-            rooms.append(msgspec.convert(each, ToldRoom))
+            room = msgspec.convert(each, ToldRoom)
         except msgspec.ValidationError:
             continue
+        if ROOM_ID.fullmatch(room.room_id) is not None:
+            rooms.append(room)
     return rooms

@@ -11,7 +11,7 @@ import msgspec
 from federation.transport import Call, Transport, path_of
 from homeserver.protocol.errors import RemoteFailed
 from homeserver.protocol.identifiers import DeviceID, ServerName, UserID, server_of
-from homeserver.protocol.json import JsonObject
+from homeserver.protocol.json import JsonObject, JsonValue
 
 T = TypeVar("T")
 _V1 = "/_matrix/federation/v1"
@@ -81,7 +81,29 @@ class DeviceCalls:
         content = {"one_time_keys": {user_id: dict(asked) for user_id, asked in one_time_keys.items()}}
         call = Call(method="POST", path=_V1 + "/user/keys/claim", content=content)
         answer = await self._transport.ask(destination, call, _ClaimedKeys)
-        return _only(answer.one_time_keys, one_time_keys.keys())
+        return {
+            user_id: _claimed(devices, one_time_keys[user_id])
+            for user_id, devices in _only(answer.one_time_keys, one_time_keys.keys()).items()
+        }
+
+
+def _claimed(
+    devices: Mapping[DeviceID, JsonObject], asked: Mapping[DeviceID, str]
+) -> dict[DeviceID, JsonObject]:
+    """The keys that were asked for, and are such."""
+    return {
+        device_id: {
+            key_id: key
+            for key_id, key in keys.items()
+            if key_id.partition(":")[0] == asked[device_id] and _is_one_time_key(key)
+        }
+        for device_id, keys in devices.items()
+        if device_id in asked
+    }
+
+
+def _is_one_time_key(key: JsonValue) -> bool:
+    return isinstance(key, str) or (isinstance(key, dict) and isinstance(key.get("key"), str))
 
 
 def _only(answers: Mapping[UserID, T], asked: Collection[UserID]) -> dict[UserID, T]:

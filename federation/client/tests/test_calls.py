@@ -297,7 +297,10 @@ class DeviceTests(CallTestCase):
         )
 
     def test_claim_keys(self) -> None:
-        both: JsonObject = {USER: {DEVICE: {"signed_curve25519:A": {}}}, self.stranger: {DEVICE: {}}}
+        both: JsonObject = {
+            USER: {DEVICE: {"signed_curve25519:A": {"key": "A"}}},
+            self.stranger: {DEVICE: {}},
+        }
         asked = {USER: {DEVICE: "signed_curve25519"}}
         claimed = self.answered(self.calls.claim_keys(REMOTE, asked), good({"one_time_keys": both}))
         self.assertEqual(claimed, {USER: both[USER]})
