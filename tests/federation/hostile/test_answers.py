@@ -52,7 +52,7 @@ class AnswerTests(LiarTestCase):
             for one in told:
                 self.lies["/user/devices/"] = lambda _, one=one: one  # type: ignore[misc]  # bound now
                 self.lies["/user/keys/query"] = self.lies["/user/devices/"]
-                asked = {"device_keys": {ROB: [], EVE: []}}
+                asked: JsonObject = {"device_keys": {ROB: [], EVE: []}}
                 answer = self.alice.post("/keys/query", asked)
                 self.assertEqual(answer.status, 200)
                 self.assertLessEqual(answer["device_keys"].keys(), {ROB, EVE})
