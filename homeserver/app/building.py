@@ -111,7 +111,7 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
         ),
         rooms.part(incoming.history),
         push.part(),
-        pushers.part(),
+        pushers.part(accounts.accounts),
         notices.part(),
         encryption.part(accounts.reauthentication),
         talk.part(),

@@ -4,6 +4,7 @@ import hmac
 from datetime import timedelta
 from functools import partial
 
+from homeserver.accounts.accounts import Accounts
 from homeserver.app import shares
 from homeserver.app.core import Contribution, Core, outbound_to_anybody
 from homeserver.app.memberships import MembershipParts
@@ -13,7 +14,7 @@ from homeserver.email.smtp import SmtpSender
 from homeserver.protocol.signing import SigningKey
 from homeserver.push.notifications import Notifications
 from homeserver.push.pushers.alerts import OwedAlerts
-from homeserver.push.pushers.api import PusherEndpoints, UnsubscribeEndpoints
+from homeserver.push.pushers.api import PusherEndpoints, UnsubscribeEndpoints, UserPusherEndpoints
 from homeserver.push.pushers.badges import Badges
 from homeserver.push.pushers.carrier import Carrier, PusherKind
 from homeserver.push.pushers.contents import Contents
@@ -81,7 +82,7 @@ class PusherParts:
         if self._settings.enabled:
             self._distribution.start_at(position)
 
-    def part(self) -> Contribution:
+    def part(self, accounts: Accounts) -> Contribution:
         pages = Pages(self._templates, self._core.around.randomness)
         tasks = [
             Every("ended pushers", timedelta(hours=1), self.pushers.remove_ended),
@@ -91,7 +92,11 @@ class PusherParts:
             tasks.append(Every("numbers on apps", timedelta(seconds=1), self.reading.tell))
             tasks.append(Every("missed notifications", timedelta(minutes=1), self._distribution.look_again))
         return Contribution(
-            [PusherEndpoints(self.pushers), UnsubscribeEndpoints(self.pushers, self._links, pages)],
+            [
+                PusherEndpoints(self.pushers),
+                UserPusherEndpoints(self.pushers, accounts, self._core.domains),
+                UnsubscribeEndpoints(self.pushers, self._links, pages),
+            ],
             tasks,
             [self._distribution.stop, self._outbound.close],
         )

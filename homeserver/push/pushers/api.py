@@ -4,9 +4,11 @@ from typing import Annotated
 
 import msgspec
 
+from homeserver.accounts.accounts import Accounts
+from homeserver.accounts.domains import LocalDomains
 from homeserver.http.endpoint import Answer, Auth, Form, Limit, endpoint
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import InvalidParam, MissingParam
+from homeserver.protocol.errors import InvalidParam, MissingParam, NotFound
 from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.push.pushers.mail import UNSUBSCRIBE_PATH, UnsubscribeLinks
@@ -81,6 +83,31 @@ class PusherEndpoints:
         """Activates a pusher by the token that its client was sent (MSC4174)."""
         await self._pushers.activate(requester.user_nid, body.app_id, body.ack_token)
         return {}
+
+
+class UserPusherList(msgspec.Struct, frozen=True):
+    pushers: list[JsonObject]
+    total: int
+
+
+class UserPusherEndpoints:
+    """For administrators: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#list-all-pushers"""
+
+    def __init__(self, pushers: Pushers, accounts: Accounts, domains: LocalDomains) -> None:
+        self._pushers = pushers
+        self._accounts = accounts
+        self._domains = domains
+
+    @endpoint("GET", "/_synapse/admin/v1/users/{user_id}/pushers", auth=Auth.ADMIN, limit=Limit.NONE)
+    async def pushers_of_user(self, user_id: UserID) -> UserPusherList:
+        """The pushers of any user of this server."""
+        if not self._domains.is_local(user_id):
+            raise InvalidParam("This user does not belong to this server")
+        account = await self._accounts.find(user_id)
+        if account is None:
+            raise NotFound("There is no such user on this server")
+        found = [shown(pusher) for pusher in await self._pushers.of(account.user_nid)]
+        return UserPusherList(found, len(found))
 
 
 def shown(pusher: Pusher) -> JsonObject:

@@ -145,3 +145,26 @@ class SwitchTests(PushTestCase):
     def test_clients_can_know(self) -> None:
         features = self.anonymous.get("/_matrix/client/versions")["unstable_features"]
         self.assertTrue(features["org.matrix.msc3881"])
+
+
+class PushersForAdministratorsTests(PushTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.admin = self.register_admin("admin")
+
+    def path(self, user_id: str) -> str:
+        return f"/_synapse/admin/v1/users/{user_id}/pushers"
+
+    def test_those_of_a_user(self) -> None:
+        listed = self.admin.get(self.path(self.alice.user_id)).json
+        self.assertEqual(listed, {**self.alice.get("/pushers").json, "total": 1})
+        self.assertEqual(self.admin.get(self.path(self.bob.user_id)).json, {"pushers": [], "total": 0})
+
+    def test_who_may(self) -> None:
+        path = self.path(self.alice.user_id)
+        self.assertEqual(self.alice.get(path).error, (403, "M_FORBIDDEN"))
+        self.assertEqual(self.anonymous.get(path).error, (401, "M_MISSING_TOKEN"))
+
+    def test_users_that_there_are_not(self) -> None:
+        self.assertEqual(self.admin.get(self.path("@nobody:test")).error, (404, "M_NOT_FOUND"))
+        self.assertEqual(self.admin.get(self.path("@a:other.example")).error, (400, "M_INVALID_PARAM"))
