@@ -57,7 +57,6 @@ class ServiceAuthenticator:
             service=ServiceRights(
                 id=service.id,
                 is_limited=service.registration.rate_limited and user_id != service.sender,
-                manages_devices=service.registration.manages_devices,
             ),
         )
 

@@ -14,6 +14,8 @@ from homeserver.protocol.json import JsonObject, JsonValue, encode_json
 
 _V1 = "/_matrix/app/v1"
 _BOUNDS = Bounds(seconds=60, body=1024 * 1024)
+# Somebody waits for what all services say together.
+_BOUNDS_OF_LOOKUPS = Bounds(seconds=10, body=1024 * 1024)
 
 
 class ServiceFailed(Exception):
@@ -31,6 +33,7 @@ class _Asked:
     legacy_path: str | None
     query: Mapping[str, str]
     body: bytes | None
+    bounds: Bounds = _BOUNDS
 
 
 class ServiceCalls:
@@ -74,7 +77,8 @@ class ServiceCalls:
         """
         tail = f"thirdparty/{kind}" + ("" if name is None else f"/{quote(name, safe='')}")
         unstable = f"/_matrix/app/unstable/{tail}"
-        response = await self._ask(service, _Asked("GET", f"{_V1}/{tail}", unstable, query, None))
+        asked = _Asked("GET", f"{_V1}/{tail}", unstable, query, None, _BOUNDS_OF_LOOKUPS)
+        response = await self._ask(service, asked)
         if response.status == 404:
             return None
         return _json(service, _successful(service, response))
@@ -111,7 +115,7 @@ class ServiceCalls:
             headers["Content-Type"] = "application/json"
         try:
             return await self._outbound.request(
-                asked.method, url, purpose="appservice", headers=headers, body=asked.body, bounds=_BOUNDS
+                asked.method, url, purpose="appservice", headers=headers, body=asked.body, bounds=asked.bounds
             )
         except TookTooLong as error:
             raise ServiceTookTooLong(f"{service.id}: {error}") from error

@@ -48,7 +48,6 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     receive_ephemeral: bool = False
     receive_ephemeral_unstable: bool = msgspec.field(name="de.sorunome.msc2409.push_ephemeral", default=False)
     wants_keys: bool = msgspec.field(name="org.matrix.msc3202", default=False)
-    manages_devices: bool = msgspec.field(name="io.element.msc4190", default=False)
 
 
 def read_registrations(paths: Iterable[Path]) -> list[Registration]:

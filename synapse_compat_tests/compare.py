@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from synapse_compat_tests import client
 from synapse_compat_tests.client import HttpClient
 from synapse_compat_tests.normalise import Placeholders, in_order, leaves
-from tests.client import Answer, Request
+from tests.client import Answer, Json, Request
 
 _performances = itertools.count(1)
 
@@ -47,22 +48,28 @@ class Stage:
     """One of the servers, for one performance of a scenario. All that its clients are answered is recorded."""
 
     def __init__(self, url: str, number: int) -> None:
-        self._url = url
-        self._number = number
+        self.url = url
+        self.number = number
         self._exchanges: list[tuple[Request, Answer]] = []
 
     @property
     def anonymous(self) -> HttpClient:
-        return self._recorded(HttpClient(self._url))
+        return self.recorded(HttpClient(self.url))
 
     def register(self, username: str, *, admin: bool = False) -> HttpClient:
         """A new user, who is new in each performance; that it was registered is not recorded."""
-        user = client.register(HttpClient(self._url), f"{username}{self._number}", admin=admin)
-        return self._recorded(user)
+        user = client.register(HttpClient(self.url), f"{username}{self.number}", admin=admin)
+        return self.recorded(user)
 
     def log_in(self, user: HttpClient, device_id: str | None = None) -> HttpClient:
         """The user on one more device; this is not recorded either."""
-        return self._recorded(client.log_in(HttpClient(self._url), user, device_id))
+        return self.recorded(client.log_in(HttpClient(self.url), user, device_id))
+
+    def observed(self, what: str, value: Json) -> None:
+        """Records something that must be the same beside the answers."""
+        self._exchanges.append(
+            (Request("SEEN", f"/{what}", {}, b""), Answer(200, {}, json.dumps(value).encode()))
+        )
 
     def lines(self) -> Iterator[Line]:
         """The record, without what a server may choose as it likes."""
@@ -74,17 +81,22 @@ class Stage:
             for path, value in leaves(placeholders.in_json(in_order(answer.json))):
                 yield Line(f"{heading} {path}", json.dumps(value, ensure_ascii=False))
 
-    def _recorded(self, user: HttpClient) -> HttpClient:
+    def recorded(self, user: HttpClient) -> HttpClient:
+        """All that the client is answered is recorded."""
         return _Recorded(self._exchanges, user)
 
 
 class _Recorded(HttpClient):
     def __init__(self, exchanges: list[tuple[Request, Answer]], user: HttpClient) -> None:
         super().__init__(user.url, user.user_id, user.access_token, user.device_id)
+        self._user = user
         self._exchanges = exchanges
 
+    def compose(self, method: str, path: str, body: Json = None, **options: Any) -> Request:
+        return self._user.compose(method, path, body, **options)
+
     def answer_to(self, request: Request) -> Answer:
-        answer = super().answer_to(request)
+        answer = self._user.answer_to(request)
         self._exchanges.append((request, answer))
         return answer
 

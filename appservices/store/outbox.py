@@ -29,14 +29,20 @@ class Progress(NamedTuple):
 
 
 class ServiceState(NamedTuple):
-    """How many events wait for a service, and since when, in ms, it has not taken them."""
+    """How many events and messages wait for a service, and since when, in ms, it has not taken them."""
 
     waiting: int
     failing_since: int | None
 
 
 def state_of(txn: Transaction, service: str) -> ServiceState:
-    row = txn.row("SELECT count(*) FROM appservice_event WHERE service = %(service)s", service=service)
+    row = txn.row(
+        """
+        SELECT (SELECT count(*) FROM appservice_event WHERE service = %(service)s)
+            + (SELECT count(*) FROM appservice_message WHERE service = %(service)s)
+        """,
+        service=service,
+    )
     stored = progress(txn, service)
     return ServiceState(0 if row is None else int(row[0]), None if stored is None else stored.failing_since)
 

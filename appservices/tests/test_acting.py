@@ -1,7 +1,5 @@
 """Services and their users, at the wire."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
 from appservices.tests.serving import ServiceTestCase
 from tests.wire import PASSWORD, WireClient
@@ -138,9 +136,7 @@ class LimitTests(ServiceTestCase):
 
 
 class DeviceTests(ServiceTestCase):
-    """MSC4190"""
-
-    registration: ClassVar[Mapping[str, Any]] = {"io.element.msc4190": True}
+    """https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3devicesdeviceid"""
 
     def test_devices_without_sessions(self) -> None:
         ghost = self.ghost("bob")

@@ -13,7 +13,6 @@ class EncryptionTestCase(ListeningTestCase):
         "url": "http://bridge.example",
         "receive_ephemeral": True,
         "org.matrix.msc3202": True,
-        "io.element.msc4190": True,
     }
 
     def setUp(self) -> None:
@@ -187,7 +186,7 @@ class KeyCountTests(EncryptionTestCase):
 
 
 class NotAskedForTests(EncryptionTestCase):
-    registration: ClassVar[Mapping[str, Any]] = {"url": "http://bridge.example", "io.element.msc4190": True}
+    registration: ClassVar[Mapping[str, Any]] = {"url": "http://bridge.example"}
 
     def test_nothing_is_sent_or_kept(self) -> None:
         self.send("hello")

@@ -75,11 +75,9 @@ class TestFiles:
         more: dict[str, Any] = {
             "de.sorunome.msc2409.push_ephemeral": True,
             "org.matrix.msc3202": True,
-            "io.element.msc4190": True,
         }
         registration = read_registration(self.written(**more))
         assert registration.wants_keys
-        assert registration.manages_devices
         assert AppService(registration, ServerName("test")).wants_ephemeral
 
     def test_no_yaml(self) -> None:

@@ -41,7 +41,7 @@ class Reauthentication:
 
         Nobody is there whom a service could ask. Raises what `InteractiveAuth.require` does.
         """
-        if requester.service is not None and requester.service.manages_devices:
+        if requester.service is not None:
             return
         operation = Operation.of(name, body, requester.user_id)
         await self._interactive_auth.require(operation, self._flows, auth)

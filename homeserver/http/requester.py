@@ -17,14 +17,13 @@ class OwedConsent(msgspec.Struct, frozen=True):
 
 
 class ServiceRights(msgspec.Struct, frozen=True):
-    """That an application service acts for a user; with `manages_devices` also where users must show who they are.
+    """That an application service acts for a user, also where users must show who they are.
 
-    https://spec.matrix.org/v1.19/application-service-api/#identity-assertion, MSC4190
+    https://spec.matrix.org/v1.19/application-service-api/#identity-assertion
     """
 
     id: str
     is_limited: bool = True
-    manages_devices: bool = False
 
 
 class ActingAs(msgspec.Struct, frozen=True):
