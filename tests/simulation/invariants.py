@@ -1,0 +1,94 @@
+"""What holds once all servers are up again and have told each other everything."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import quote
+
+from homeserver.protocol.identifiers import ServerName
+from homeserver.protocol.signing import SigningKey
+from homeserver.rooms.verification.database import verify
+from homeserver.rooms.verification.stored import Identity
+from homeserver.storage.engine import Transaction
+from tests.simulation.server import SimulatedServer
+from tests.simulation.story import Person, Story
+
+_EMPTY = ("federation_staged_event",)
+
+
+def violations(story: Story) -> Iterator[str]:
+    """What is wrong, in words; nothing if all is well."""
+    yield from story.world.failures
+    yield from _states_differ(story)
+    yield from _events_are_missing(story)
+    yield from _messages_to_devices_are_wrong(story)
+    yield from _told_twice(story)
+    for server in story.world.servers.values():
+        yield from _is_unsound(server)
+
+
+def _states_differ(story: Story) -> Iterator[str]:
+    first, *others = story.anchors
+    room_id = story.rooms[0]
+    expected = _state(first, room_id)
+    for anchor in others:
+        state = _state(anchor, room_id)
+        for slot in sorted(expected.keys() | state.keys()):
+            if expected.get(slot) != state.get(slot):
+                yield (
+                    f"{slot} is {expected.get(slot)} for {first.server}, {state.get(slot)} for {anchor.server}"
+                )
+
+
+def _state(person: Person, room_id: str) -> dict[tuple[str, str], str]:
+    events = person.get(f"/rooms/{quote(room_id)}/state").json
+    return {(event["type"], event["state_key"]): event["event_id"] for event in events}
+
+
+def _events_are_missing(story: Story) -> Iterator[str]:
+    """All servers were in the first room all the time; it is known to all of them, though perhaps refused."""
+    room = story.rooms[0]
+    wanted = {said.event_id: said for said in story.said if said.room_id == room}
+    for name, server in story.world.servers.items():
+        here = _known(server)
+        for event_id, said in wanted.items():
+            if event_id not in here:
+                yield f"{event_id} of {said.server} is not at {name}"
+
+
+def _known(server: SimulatedServer) -> set[str]:
+    with closing(server.engine.connect()) as connection, connection.reading() as txn:
+        return {event_id for (event_id,) in txn.rows("SELECT event_id FROM room_event")}
+
+
+def _messages_to_devices_are_wrong(story: Story) -> Iterator[str]:
+    by_user = {person.user_id: person for person in story.everybody}
+    wanted = Counter(story.sent_to_devices)
+    for what, user_id in wanted:
+        times = by_user[user_id].received.count(what)
+        if times != 1:
+            yield f"{what} came to {user_id} {times} times"
+
+
+def _told_twice(story: Story) -> Iterator[str]:
+    for person in story.everybody:
+        for room_id, told in person.told.items():
+            for event_id, times in Counter(told).items():
+                if times > 1:
+                    yield f"{person.user_id} was told {event_id} of {room_id} {times} times"
+
+
+def _is_unsound(server: SimulatedServer) -> Iterator[str]:
+    with closing(server.engine.connect()) as connection:
+        identity = Identity(ServerName(server.name), SigningKey("test", b"\x01" * 32))
+        findings = verify(connection, identity, lambda findings, rooms: None)
+        yield from (f"{server.name}: {line}" for line in findings.lines())
+        with connection.reading() as txn:
+            yield from (f"{server.name}: {left}" for left in _left(txn))
+
+
+def _left(txn: Transaction) -> Iterator[str]:
+    for table in _EMPTY:
+        row = txn.row(f"SELECT count(*) FROM {table}")
+        if row is not None and row[0]:
+            yield f"{table} has {row[0]} rows"
