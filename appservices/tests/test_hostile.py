@@ -37,10 +37,12 @@ class HostileTests(ListeningTestCase):
     def request(self, others: Any) -> Any:
         async def request(method: str, url: str, *, headers: Mapping[str, str], **options: Any) -> Response:
             if not url.startswith(_OTHER):
-                return await others(method, url, headers=headers, **options)
+                told: Response = await others(method, url, headers=headers, **options)
+                return told
             if isinstance(self.answer, Exception):
                 raise self.answer
-            return await self.answer if isinstance(self.answer, Deferred) else self.answer
+            answer: Response = await self.answer if isinstance(self.answer, Deferred) else self.answer
+            return answer
 
         return request
 
