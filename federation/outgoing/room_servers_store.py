@@ -1,6 +1,6 @@
 """Table federation_room_server: which other servers were in a room, from when to when."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from homeserver.protocol.identifiers import ServerName
 from homeserver.storage.engine import Transaction
@@ -71,6 +71,21 @@ def servers_before(txn: Transaction, room: int, position: int) -> list[ServerNam
         room=room, position=position, still=STILL,
     )  # fmt: skip
     return [ServerName(server) for (server,) in rows]
+
+
+def came_at(txn: Transaction, came: Collection[tuple[int, ServerName, int]]) -> list[tuple[int, ServerName]]:
+    """Those that came into a room, each (room, server, position), with the first of their users at that position."""
+    rooms, positions = {room for room, _, _ in came}, {position for _, _, position in came}
+    if not rooms:
+        return []
+    rows = txn.rows(
+        """
+        SELECT room, server, first FROM federation_room_server
+        WHERE room IN %(rooms)s AND first IN %(positions)s AND last = %(still)s
+        """,
+        rooms=list(rooms), positions=list(positions), still=STILL,
+    )  # fmt: skip
+    return [(room, ServerName(server)) for room, server, first in rows if (room, server, first) in came]
 
 
 def add_joined(txn: Transaction, room: int, server: ServerName, by: int, position: int) -> None:

@@ -69,7 +69,13 @@ def build(config: Config, engine: Engine, signing_key: SigningKey, around: Surro
     member_index = MemberIndex(core.domains)
     user_index = UserIndex(core.db, member_index)
     message_index = [MessageIndex()] if config.search.enabled else []
-    of_members: list[Projection] = [member_index, presence.tracker, encryption.moves, federation.unshared]
+    of_members: list[Projection] = [
+        member_index,
+        presence.tracker,
+        encryption.moves,
+        federation.unshared,
+        *federation.newcomers,
+    ]
     joining = JoiningParts(core, federation, signing_key)
     binding = NoticeRooms(core.db, is_on=config.server_notices.localpart is not None)
     rooms = RoomParts(

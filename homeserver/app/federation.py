@@ -22,6 +22,7 @@ from federation.notary import Notary
 from federation.outgoing.device_lists import OutgoingDeviceLists
 from federation.outgoing.ephemeral import OutgoingEphemeral
 from federation.outgoing.events import OutgoingEvents
+from federation.outgoing.newcomers import PresenceForNewcomers
 from federation.outgoing.queues import Queues, TransactionSender
 from federation.outgoing.to_device import RemoteInboxes
 from federation.own_keys import OwnKeys
@@ -79,6 +80,8 @@ class FederationParts:
             DeviceCalls(self.transport), RemoteInboxes(self.queues), core.db, clock, randomness
         )
         self.ephemeral = OutgoingEphemeral(core.domains, self.queues.tell, core.db, clock)
+        newcomers = PresenceForNewcomers(core.domains, self.queues.tell, core.db, clock)
+        self.newcomers = [newcomers] if core.config.presence.enabled is True else []
         self.device_lists = OutgoingDeviceLists(
             core.domains, self.queues.edus_stored, clock, shows_names=config.allow_device_names
         )
@@ -114,6 +117,8 @@ class FederationParts:
     async def _close(self) -> None:
         self._threads.stop()
         self.ephemeral.stop()
+        for newcomers in self.newcomers:
+            newcomers.stop()
         await self.queues.stop()
         await self._outbound.close()
 

@@ -19,7 +19,9 @@ class EphemeralTestCase(NeighboursTestCase):
         self.room_id = self.room()
         self.join(self.room_id)
         self.event_id = self.alice.send(self.room_id, "hello")
-        self.settle()
+        # Whoever is new is told of presence, after a while.
+        for _ in range(3):
+            self.settle()
         self.since = self.bob.sync().next_batch
         self.before = len(self.network.requests)
 
@@ -152,6 +154,26 @@ class PresenceTests(EphemeralTestCase):
         self.assertEqual(self.presence(), {self.alice.user_id: "unavailable"})
         self.alice.put(f"/presence/{self.alice.user_id}/status", {"presence": "offline"})
         self.assertEqual(self.presence(), {self.alice.user_id: "offline"})
+
+    def test_who_comes_is_told_who_is_there(self) -> None:
+        """Nothing has changed about Carol, whom Bob has never met."""
+        carol = self.home.register("carol")
+        carol.put(f"/presence/{carol.user_id}/status", {"presence": "unavailable"})
+        room_id = carol.create_room(preset="public_chat")
+        for _ in range(3):
+            self.settle()
+        self.presence()
+        self.join(room_id)
+        self.assertEqual(self.presence(), {carol.user_id: "unavailable"})
+
+    def test_who_is_there_is_told_who_comes(self) -> None:
+        carol = self.home.register("carol")
+        carol.put(f"/presence/{carol.user_id}/status", {"presence": "unavailable"})
+        for _ in range(3):
+            self.settle()
+        self.presence()
+        carol.join(self.room_id)
+        self.assertEqual(self.presence(), {carol.user_id: "unavailable"})
 
 
 def receipt(event_id: str, thread: str = "") -> ReceiptNews:

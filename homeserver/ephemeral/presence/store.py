@@ -76,6 +76,22 @@ def presence_changes(txn: Transaction, rooms: Sequence[int], after: int) -> list
     return [_presence(row) for row in rows]
 
 
+def inhabitants_present(
+    txn: Transaction, room: int, limit: int, user_nid: int | None = None
+) -> list[UserPresence]:
+    """Users of this server in the room who are not offline; only that one, if one is named."""
+    rows = txn.rows(
+        _SELECT
+        + """
+        JOIN room_inhabitant i ON i.user_nid = p.user_nid
+        WHERE i.room = %(room)s AND p.state > 0 AND i.user_nid = coalesce(%(user_nid)s, i.user_nid)
+        LIMIT %(limit)s
+        """,
+        room=room, limit=limit, user_nid=user_nid,
+    )  # fmt: skip
+    return [_presence(row) for row in rows]
+
+
 def delete_stale_presence(txn: Transaction, before: int) -> None:
     """Of users who are offline and were active last before a time in milliseconds."""
     txn.execute("DELETE FROM presence WHERE state = 0 AND last_active_at < %(before)s", before=before)
