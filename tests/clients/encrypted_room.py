@@ -77,3 +77,22 @@ async def everybody_speaks(devices: Sequence[Talker], room_id: str, when: str) -
         await speaker.say(room_id, body)
         for listener in devices:
             await listener.hears([body])
+
+
+async def has_come(alice: Talker, room_id: str, user_id: str) -> None:
+    """To nio, who is invited is there already."""
+
+    def has_come() -> bool:
+        users = alice.client.rooms[room_id].users
+        return user_id in users and not users[user_id].invited
+
+    await alice.until(has_come)
+
+
+async def is_echoed(alice: Talker, room_id: str) -> None:
+    """A bot in the room says what it hears."""
+    said: list[str] = []
+    for number in range(3):
+        said.append(f"Is there anybody? {number}")
+        await alice.say(room_id, said[-1])
+        await alice.until(lambda: [notice.body for notice in alice.notices] == said)

@@ -14,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from scripts.loopback import free_port
-from tests.clients.encrypted_room import SETTINGS, Devices, encrypted_room, know_each_other
+from tests.clients.encrypted_room import (
+    SETTINGS,
+    Devices,
+    encrypted_room,
+    has_come,
+    is_echoed,
+    know_each_other,
+)
 from tests.clients.talker import PASSWORD, Talker, success
 from tests.processes import ServerProcess
 
@@ -87,8 +94,8 @@ async def _hears_an_echo(url: str) -> None:
     async with await Talker(url, "alice").register() as alice:
         room_id = str(success(await alice.client.room_create(invite=["@echo:localhost"])).room_id)
         await alice.until(lambda: room_id in alice.client.rooms)
-        await _has_come(alice, room_id, "@echo:localhost")
-        await _is_echoed(alice, room_id)
+        await has_come(alice, room_id, "@echo:localhost")
+        await is_echoed(alice, room_id)
 
 
 def test_an_encrypted_bot_decrypts_and_answers(server: ServerProcess, tmp_path: Path) -> None:
@@ -107,27 +114,9 @@ async def _hears_an_encrypted_echo(url: str, stores: Path) -> None:
         room_id = await encrypted_room([alice])
         success(await alice.client.room_invite(room_id, robot))
         await alice.until(lambda: room_id in alice.client.rooms)
-        await _has_come(alice, room_id, robot)
+        await has_come(alice, room_id, robot)
         await know_each_other([alice], room_id)
         await alice.until(lambda: list(alice.client.device_store.active_user_devices(robot)))
-        await _is_echoed(alice, room_id)
+        await is_echoed(alice, room_id)
         assert alice.client.rooms[room_id].encrypted
         assert not alice.unreadable
-
-
-async def _has_come(alice: Talker, room_id: str, user_id: str) -> None:
-    """To nio, who is invited is there already."""
-
-    def has_come() -> bool:
-        users = alice.client.rooms[room_id].users
-        return user_id in users and not users[user_id].invited
-
-    await alice.until(has_come)
-
-
-async def _is_echoed(alice: Talker, room_id: str) -> None:
-    said: list[str] = []
-    for number in range(3):
-        said.append(f"Is there anybody? {number}")
-        await alice.say(room_id, said[-1])
-        await alice.until(lambda: [notice.body for notice in alice.notices] == said)
