@@ -53,7 +53,7 @@ def upgrade() -> None:
         CREATE INDEX room_event_timeline ON room_event (room, position);
 
         -- What an event says; ends earlier than the skeleton where retention or a redaction says so.
-        -- client is the JSON that clients see, without room_id and unsigned; federation is the rest of the PDU.
+        -- client is the JSON that clients see, without room_id and unsigned; federation is the rest of the PDU, packed.
         CREATE TABLE room_event_body (
             nid BIGINT PRIMARY KEY,
             client BYTEA NOT NULL,
