@@ -87,9 +87,9 @@ class Queue:
 
     async def _take_up(self) -> bool:
         """As an earlier process left it; False where this server is stopping."""
-        self._took_up = True
         left = await self._db.read(progress, self._service)
         self._receipts.add(await self._db.read(rooms_of_service, self._service))
+        self._took_up = True
         wait_ms = 0 if left is None else (left.retry_at or 0) - self._clock.now_ms()
         return wait_ms <= 0 or await self._sending.pause(self._service, wait_ms / 1000)
 
@@ -104,12 +104,14 @@ class Queue:
         begun = await self._db.write(
             partial(go_on, has_fleeting=has_fleeting), service, None if had is None else had.upto, rooms
         )
+        transaction = None
+        if begun is not None:
+            now_ms = self._clock.now_ms()
+            fleeting = self._fleeting.take(now_ms)
+            transaction = await self._db.read(read_transaction, service, rooms, fleeting, now_ms)
         if begun is None or begun.has_all:
             self._receipts.sent(number)
-        if begun is None:
-            return None
-        now_ms = self._clock.now_ms()
-        return await self._db.read(read_transaction, service, rooms, self._fleeting.take(now_ms), now_ms)
+        return transaction
 
     async def _deliver(self, transaction: Transaction) -> bool:
         """Sends it until it is acknowledged; False where this server stops before."""
