@@ -115,7 +115,13 @@ class ServiceCalls:
             headers["Content-Type"] = "application/json"
         try:
             return await self._outbound.request(
-                asked.method, url, purpose="appservice", headers=headers, body=asked.body, bounds=asked.bounds
+                asked.method,
+                url,
+                purpose="appservice",
+                headers=headers,
+                body=asked.body,
+                bounds=asked.bounds,
+                is_brief=True,
             )
         except TookTooLong as error:
             raise ServiceTookTooLong(f"{service.id}: {error}") from error

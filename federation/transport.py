@@ -44,6 +44,8 @@ class Call:
     into: Write | None = None
     only_if_alive: bool = True
     """False asks a server that failed lately, too: for what cannot wait and is worth the time."""
+    is_brief: bool = False
+    """As of `Outbound.request`: the answer is short, and the call made often."""
 
     @property
     def uri(self) -> str:
@@ -138,6 +140,7 @@ class Transport:
             bounds=call.bounds or self._bounds,
             peer=route.peer,
             into=call.into,
+            is_brief=call.is_brief,
         )
 
     def _headers(self, destination: ServerName, call: Call, host: str) -> dict[str, str]:

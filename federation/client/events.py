@@ -82,7 +82,8 @@ class EventCalls:
             "pdus": list(pdus),
             "edus": list(edus),
         }
-        call = Call(method="PUT", path=path_of(_V1 + "/send/{}", transaction_id), content=content)
+        path = path_of(_V1 + "/send/{}", transaction_id)
+        call = Call(method="PUT", path=path, content=content, is_brief=True)
         answer = await self._transport.ask(destination, call, _TransactionAnswer)
         return {
             event_id: result.error for event_id, result in answer.pdus.items() if result.error is not None

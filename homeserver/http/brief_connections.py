@@ -160,7 +160,7 @@ def request_bytes(method: str, target: str, host: str, headers: Mapping[str, str
     """A request as it is sent. Raises ValueError where it would be none, or two."""
     if not _TARGET.fullmatch(target):
         raise ValueError("The URL has characters that no URL has")
-    lines = [f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [f"{name}: {value}" for name, value in ({"Host": host} | dict(headers)).items()]
     if not all(map(_LINE.fullmatch, lines)):
         raise ValueError("A header has characters that no header has")
     head = f"{method} {target} HTTP/1.1\r\n" + "\r\n".join(lines)

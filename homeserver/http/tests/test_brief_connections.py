@@ -69,6 +69,12 @@ class BriefConnectionTests(test_outbound.OutboundTestCase):
         self.assertTrue(head.startswith("POST /x?y=%20 HTTP/1.1\r\n"))
         self.assertIn(f"\r\nHost: 127.0.0.1:{server.port}\r\n", head)
 
+    async def test_another_host_than_the_url_names(self) -> None:
+        server = self.serve(says(b"x"))
+        await self.ask(server, headers={"Host": "matrix.example"})
+        self.assertEqual(server.requests[0].lower().count(b"\r\nhost:"), 1)
+        self.assertIn(b"\r\nHost: matrix.example\r\n", server.requests[0])
+
     async def test_no_more_than_should_be_are_kept(self) -> None:
         held: list[Script] = []
         server = self.serve(held.append)
