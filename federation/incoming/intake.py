@@ -14,6 +14,8 @@ from homeserver.protocol.identifiers import ServerName
 from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.head import Heads
 from homeserver.rooms.receive import EventReceiver, Received
+from homeserver.rooms.store.events import first_depth
+from homeserver.storage.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,9 @@ class EventIntake:
         calls: EventCalls,
         checks: PduChecks,
         heads: Heads,
+        db: Database,
     ) -> None:
+        self._db = db
         self._receiver = receiver
         self._states = states
         self._calls = calls
@@ -53,6 +57,8 @@ class EventIntake:
     async def _between(self, event: Event, origin: ServerName) -> list[Event]:
         """Events between what is here and the event, oldest first; none where `origin` does not tell."""
         head = await self._heads.get(event.room_id)
+        # What is older was before anybody here entered the room, and is history, not news.
+        oldest = await self._db.read(first_depth, head.nid)
         try:
             pdus = await self._calls.missing_events(
                 origin,
@@ -60,12 +66,17 @@ class EventIntake:
                 earliest=head.extremities,
                 latest=[event.event_id],
                 limit=MOST_MISSING,
+                min_depth=oldest,
             )
         except MatrixError as error:
             log.info("%s does not tell what came before %s: %s", origin, event.event_id, error)
             return []
         events = await self._checks.usable(pdus, event.version)
-        in_room = [one for one in events if one.room_id == event.room_id and one.event_id != event.event_id]
+        in_room = [
+            one
+            for one in events
+            if one.room_id == event.room_id and one.event_id != event.event_id and one.depth >= oldest
+        ]
         return sorted(in_room, key=lambda one: one.depth)[-MOST_MISSING:]
 
     async def _take_earlier(self, event: Event, origin: ServerName) -> None:

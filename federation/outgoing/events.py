@@ -32,7 +32,7 @@ class OutgoingEvents:
         self._domains = domains
         self._listener = listener
         self._clock = clock
-        self._decided: dict[EventID, bool] = {}
+        self._decided: dict[EventID, list[bool]] = {}
         # By position, from the writer's thread to the reactor's.
         self._reached: dict[int, list[ServerName]] = {}
 
@@ -50,11 +50,15 @@ class OutgoingEvents:
 
     @contextmanager
     def _deciding(self, event_id: EventID, *, is_sent: bool) -> Iterator[None]:
-        self._decided[event_id] = is_sent
+        # A peer that has no answer in time asks again, while the first request is still at work.
+        decisions = self._decided.setdefault(event_id, [])
+        decisions.append(is_sent)
         try:
             yield
         finally:
-            del self._decided[event_id]
+            decisions.pop()
+            if not decisions:
+                self._decided.pop(event_id, None)
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         self._move_servers(txn, events)
@@ -100,7 +104,8 @@ class OutgoingEvents:
     def _is_sent(self, event: Accepted) -> bool:
         if event.is_told_again:
             return False
-        return self._decided.get(event.event.event_id, self._domains.is_local(event.event.sender))
+        decisions = self._decided.get(event.event.event_id)
+        return decisions[-1] if decisions else self._domains.is_local(event.event.sender)
 
     def _move_servers(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         moves: dict[int, list[tuple[int, StateChange]]] = defaultdict(list)

@@ -59,7 +59,7 @@ class IncomingParts:
             calls, checks, states, rooms.history, rooms.heads, core.db, core.waiting
         )
         self._completing = Completing(rooms.partial, states)
-        intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads)
+        intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads, core.db)
         self._staged = StagedRooms(intake, rooms.receiver, rooms.heads, core.db)
         self.admission = Admission(rooms.heads, core.db)
         self._served = ServedKeys(

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
@@ -128,7 +129,7 @@ class World:
         for server in self.servers.values():
             incarnation = server.incarnation
             if incarnation is not None:
-                self._as(incarnation, lambda at=incarnation: at.pass_until(instant))
+                self._as(incarnation, partial(incarnation.pass_until, instant))
         self._look_for_answers()
 
     def _as(self, incarnation: Incarnation, act: Callable[[], Any]) -> Any:
@@ -169,8 +170,9 @@ class World:
         waiting: Deferred[Response] = Deferred()
         self._send(asking, parts.netloc, request, waiting)
         if self.random.random() < self.weather.doubled:
-            # Nobody waits for what becomes of it.
-            self._send(asking, parts.netloc, request, Deferred().addErrback(lambda _: None))
+            unheeded: Deferred[Response] = Deferred()
+            unheeded.addErrback(lambda _: None)
+            self._send(asking, parts.netloc, request, unheeded)
         return await waiting
 
     def _send(

@@ -30,7 +30,7 @@ class IntakeTests(StoryTestCase):
         checks = PduChecks(cast(Keyring, Trusting()), InlineThreads())
         outliers = Outliers(process.heads, arrivals.receiver, process.db, InlineThreads())
         states = RemoteStates(calls, checks, outliers, process.heads, process.db)
-        return EventIntake(arrivals.receiver, states, calls, checks, process.heads)
+        return EventIntake(arrivals.receiver, states, calls, checks, process.heads, process.db)
 
     def told(self, seed: int, gap: int) -> tuple[Arrivals, Story, Event, Teller]:
         """A server that missed the last `gap` events of a story, and the next one."""

@@ -96,14 +96,18 @@ class _Receiving:
         if self._newcomer.is_done:
             return None
         if not self._event.prev_events:
-            return Receipt(
-                None, Refusal("Only a room's create event follows nothing", soft=False), self._known
-            )
+            return self._of_beginning()
         before = self._state_before(given)
         refusal = self._refusal(before)
         if refusal is not None:
             return Receipt(Fork(before), refusal, self._known)
         return self._accepted(before)
+
+    def _of_beginning(self) -> Receipt | None:
+        if self._known is not None:
+            # The room's create event, which has been beside the timeline since the room was entered.
+            return None
+        return Receipt(None, Refusal("Only a room's create event follows nothing", soft=False))
 
     def _state_before(self, given: GivenState | None) -> State:
         """The state before the event; that of the end of the room's line, where it is the same."""

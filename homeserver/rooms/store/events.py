@@ -158,6 +158,15 @@ def line_at(txn: Transaction, room: int, position: int) -> int:
     return 0 if row is None else int(row[0])
 
 
+def first_depth(txn: Transaction, room: int) -> int:
+    """The depth of the event that the room's timeline begins with, here; history that was fetched is before it."""
+    row = txn.row(
+        "SELECT depth FROM room_event WHERE room = %(room)s AND position > 0 ORDER BY position LIMIT 1",
+        room=room,
+    )
+    return 0 if row is None else int(row[0])
+
+
 class TimelineRow(NamedTuple):
     """An event with its client JSON, as pages of a timeline need it.
 
