@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from synapse_compat_tests.appservices.service import PROTOCOL, Bridge, Service, path_of
+from synapse_compat_tests.appservices.service import PROTOCOL, Bridge, Ghost, Service, path_of
 from synapse_compat_tests.compare import Deliberate, Stage, compare
 
 Bridged = Mapping[str, tuple[str, Service]]
@@ -105,7 +105,14 @@ def events(bridge: Bridge) -> None:
     said = alice.send(room_id, "oh")
     bridge.service.has(said)
     alice.redact(room_id, said)
-    ghost.put("/profile/" + ghost.user_id + "/displayname", {"displayname": "Bob"})
+    ghost.put(f"/profile/{ghost.user_id}/displayname", {"displayname": "Bob"})
+    # Rooms may be told a moment later.
+    bridge.service.until(
+        "events",
+        lambda told: any(
+            one["room_id"] == room_id and one["content"].get("displayname") == "Bob" for one in told
+        ),
+    )
     ghost.leave(room_id)
     alice.send(room_id, "gone")
     other = alice.create_room(room_version="11", invite=[ghost.user_id])
@@ -191,12 +198,13 @@ def pings(bridge: Bridge) -> None:
     alice = bridge.stage.register("alice")
     path = "/_matrix/client/v1/appservice/{}/ping"
     asked = len(bridge.service.asked)
-    answer = bridge.bot.post(path.format("bridge"), {"transaction_id": "t"})
-    assert answer["duration_ms"] >= 0, "it is a time"
+    # How long it took is not recorded.
+    service = Ghost(bridge.stage.url, bridge.bot.user_id)
+    assert service.post(path.format("bridge"), {"transaction_id": "t"})["duration_ms"] >= 0, "it is a time"
     bridge.stage.observed("asked", bridge.service.asked[asked:])
     alice.post(path.format("bridge"), {})
     bridge.bot.post(path.format("other"), {})
 
 
 def test_pings(bridged: Bridged) -> None:
-    compare_bridged(pings, bridged, [Deliberate("it is how long it took", "* .duration_ms")])
+    compare_bridged(pings, bridged)
