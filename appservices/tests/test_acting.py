@@ -1,6 +1,5 @@
 """Services and their users, at the wire."""
 
-
 from appservices.tests.serving import ServiceTestCase
 from tests.wire import PASSWORD, WireClient
 
