@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 
 from federation.client.media import MediaCalls, RemoteMedia
 from homeserver.media.tests.media import MediaTestCase
-from homeserver.protocol.errors import MatrixError, NotFound, TooLarge
+from homeserver.protocol.errors import MatrixError, NotFound, RemoteFailed, TooLarge
 
 REMOTE = "/remote.example/abc"
 
@@ -20,6 +20,7 @@ class RemoteMediaTestCase(MediaTestCase):
         self.files: dict[tuple[str, str], tuple[bytes, RemoteMedia] | MatrixError] = {}
         self.asked: list[tuple[str, str]] = []
         self.slow: Deferred[None] | None = None
+        self.breaks = False
 
         async def download(
             _: MediaCalls, server: str, media_id: str, write: Callable[[bytes], object], **bounds: Any
@@ -35,6 +36,8 @@ class RemoteMediaTestCase(MediaTestCase):
                 raise TooLarge("too large")
             for start in range(0, len(content), 1000):
                 write(content[start : start + 1000])
+            if self.breaks:
+                raise RemoteFailed("the end never came")
             return described
 
         self.patch(MediaCalls, "download", download)
