@@ -165,7 +165,8 @@ def _query_parameters(described: Endpoint, schemas: _Schemas) -> Iterator[JsonOb
     if query is None:
         return
     if get_origin(query) is dict:
-        yield {"name": "fields", "in": "query", "style": "form", "explode": True, "schema": schemas.of(query)}
+        # Each of its fields is a parameter of the query, which is what OpenAPI means where nothing else is said.
+        yield {"name": "fields", "in": "query", "schema": schemas.of(query)}
         return
     fields = schemas.named(query)
     for name, schema in fields["properties"].items():
