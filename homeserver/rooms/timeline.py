@@ -112,14 +112,14 @@ class Timelines:
         room_id = await self._db.read(room_of_event, event_id)
         if room_id is None:
             raise NotFound(_NO_EVENT)
-        try:
-            return await self.event(requester, room_id, event_id)
-        except Forbidden:
-            raise NotFound(_NO_EVENT) from None
+        return await self.event(requester, room_id, event_id)
 
     async def event(self, requester: Requester, room_id: RoomID, event_id: EventID) -> tuple[RoomView, Seen]:
         """Raises NotFound also for an event that exists but may not be seen, as the specification asks."""
-        view = await self._views.of(requester, room_id)
+        try:
+            view = await self._views.of(requester, room_id)
+        except Forbidden:
+            raise NotFound(_NO_EVENT) from None
         seen = await self._db.read(seen_event, requester, view, event_id)
         if seen is None:
             raise NotFound(_NO_EVENT)
