@@ -1,6 +1,6 @@
 """What the events of a timeline, one after the other, do to their room's line and head."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from homeserver.protocol.event import Slot
@@ -50,7 +50,8 @@ class Line:
         self._states = states
         self._state = dict(first)
         self._since = dict.fromkeys(first, EVER)
-        self._numbers = {name: slot for slot, name in slot_names(txn, first).items()}
+        self._numbers: dict[Slot, int] = {}
+        self._name(first)
         self._tips: dict[EventID, _Tip] = {}
         self.number = 0
         self.depth = 0
@@ -83,10 +84,13 @@ class Line:
                 self.depth = max(self.depth, row.depth)
                 return Step(Place(self.number, self.number, replaces), is_decided=is_decided)
             changes = self._changes(known, rest)
+            # What a branch brings may be of slots that no event of the timeline was in.
+            self._name(changes.keys() - {row.slot})
         except Undecided:
             rest, is_decided = {}, False
             moved = row.state_after != row.state_before
             changes = values_changed_at(self._txn, self._room, row.state_after) if moved else {}
+            self._name(changes)
         place = Place(self.number, self.number + bool(changes), replaces)
         earlier = {slot: self._state[slot] for slot in changes if slot in self._state}
         ended = self._change(place.state_after, changes)
@@ -95,6 +99,10 @@ class Line:
         self._tips = {**rest, row.event_id: _Tip(after, row.depth)}
         self.depth = max(self.depth, row.depth)
         return Step(place, changes, earlier, ended, is_decided)
+
+    def _name(self, slots: Collection[int]) -> None:
+        if slots:
+            self._numbers.update({name: slot for slot, name in slot_names(self._txn, slots).items()})
 
     def _replaces(self, known: Known) -> tuple[int | None, bool]:
         row = known.row
