@@ -19,6 +19,7 @@ from homeserver.protocol.events import Event
 from homeserver.rooms.graph.tests.arrivals import Arrivals, StoryTestCase
 from homeserver.rooms.graph.tests.stories import Story
 from homeserver.runtime.threads import InlineThreads
+from homeserver.storage.engine import Transaction
 
 pytestmark = pytest.mark.wire
 
@@ -87,3 +88,20 @@ class IntakeTests(StoryTestCase):
         received = self.result_of(self.intake(arrivals, teller).take(event, ORIGIN))
         assert received.refusal is None or received.refusal.soft, received
         assert arrivals.knows({event.event_id, *story.before[event.event_id].values()})
+
+    def test_what_was_before_the_join_is_no_news(self) -> None:
+        for seed in range(3):
+            story, join = self.story_with_join(Random(f"old news {seed}"))
+            arrivals = self.entered(story, join)
+            missed = [story.make(behind=join.event_id) for _ in range(7)]
+            event = next(one for one in reversed(missed) if one.event_id not in story.rejected)
+            self.result_of(self.intake(arrivals, Teller(story, event.room_id)).take(event, ORIGIN))
+            assert arrivals.knows({event.event_id})
+            query = "SELECT count(*) FROM room_event WHERE position > 0 AND depth < %(depth)s"
+            assert self.result_of(arrivals.process.db.read(_number, query, join.depth)) == 0
+
+
+def _number(txn: Transaction, query: str, depth: int) -> int:
+    row = txn.row(query, depth=depth)
+    assert row is not None, "a count is one row"
+    return int(row[0])

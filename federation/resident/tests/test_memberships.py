@@ -10,7 +10,7 @@ from homeserver.protocol.identifiers import EventID, RoomID, UserID
 from homeserver.protocol.room_versions import ROOM_VERSIONS, EventIDForm, room_version
 from homeserver.protocol.signing import EventSigner
 from tests.client import Answer, Json
-from tests.wire import WireServer
+from tests.wire import Exchange, WireServer
 
 V1, V2 = "/_matrix/federation/v1", "/_matrix/federation/v2"
 VERSIONS = [("ver", version) for version in ROOM_VERSIONS]
@@ -95,6 +95,16 @@ class JoinTests(HandshakeTestCase):
                 self.assertEqual(self.hand_in("join", join).status, 200)
                 member = self.alice.state(room_id, "m.room.member", ROB)
                 self.assertEqual(member["membership"], "join")
+
+    def test_asked_twice_at_once(self) -> None:
+        """As by a server to which an answer takes too long."""
+        join = self.made("join")
+        path = f"{V2}/send_join/{quote(self.room_id)}/{quote(join.event_id)}"
+        self.threads.halt()
+        asked = [Exchange(self.site, self.remote.compose("PUT", path, join.pdu())) for _ in range(2)]
+        self.threads.go_on()
+        self.assertEqual([one.answer.status for one in asked if one.answer], [200, 200])
+        self.assertEqual(self.membership(), "join")
 
     def test_an_id_that_an_event_of_another_room_has(self) -> None:
         taken = self.alice.create_room(preset="public_chat", room_version="1")

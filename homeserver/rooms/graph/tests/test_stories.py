@@ -14,6 +14,7 @@ from homeserver.protocol.room_versions import ROOM_VERSIONS
 from homeserver.rooms.draft import Draft
 from homeserver.rooms.graph.tests.arrivals import LENGTH, StoryTestCase, other_order
 from homeserver.rooms.graph.tests.stories import USERS, Story
+from homeserver.rooms.receive import Received
 
 _STORIES = int(os.environ.get("FOLKMOOT_TEST_STORIES", "6"))
 
@@ -80,6 +81,21 @@ class StoryTests(StoryTestCase):
                 # What it cites from another branch must be here.
                 if arrivals.knows({*later.prev_events, *later.auth_events}):
                     arrivals.take(story, later)
+
+    def test_a_create_event_that_is_told_again(self) -> None:
+        """It has no place in the timeline of who joined, and everything rests on it."""
+        story, join = self.story_with_join(Random("create"))
+        arrivals = self.entered(story, join)
+        (create,) = [event for event in story.events.values() if event.type == "m.room.create"]
+        received = self.result_of(arrivals.receiver.receive(create))
+        assert received == Received()
+        # What cites it is allowed as before.
+        later = story.make(behind=join.event_id)
+        while later.event_id in story.rejected or not arrivals.knows(
+            {*later.prev_events, *later.auth_events}
+        ):
+            later = story.make(behind=join.event_id)
+        arrivals.take(story, later)
 
     def test_history_before_the_join(self) -> None:
         for seed in range(_STORIES):
