@@ -58,7 +58,7 @@ class IncomingParts:
         self.history = HistoryFetcher(
             calls, checks, states, rooms.history, rooms.heads, core.db, core.waiting
         )
-        self._completing = Completing(rooms.partial, states)
+        self._completing = Completing(rooms.partial, states, core.clock)
         intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads, core.db)
         self._staged = StagedRooms(intake, rooms.receiver, rooms.heads, core.db)
         self.admission = Admission(rooms.heads, core.db)
@@ -88,7 +88,7 @@ class IncomingParts:
         return Contribution(
             [TransactionEndpoints(self._transactions), DeviceEndpoints(self._served)],
             [
-                Every("members of rooms that were just joined", timedelta(seconds=2), self._completing.run),
+                Every("members of rooms that were joined", timedelta(seconds=2), self._completing.run),
                 Every("staged events", timedelta(minutes=1), self._staged.wake_all),
                 Every("old transactions", timedelta(hours=1), self._transactions.forget_old),
             ],

@@ -4,7 +4,7 @@ https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_join
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from homeserver.protocol.errors import ServerUnavailable
@@ -80,6 +80,7 @@ class PartialRooms:
         self._rejudging = rejudging
         # Perhaps more than there are, never fewer.
         self._rooms: set[int] | None = None
+        self._entered: Callable[[], None] = lambda: None
 
     def start_at(self, _: int) -> None:
         """Nothing is known, whatever was known before."""
@@ -87,7 +88,8 @@ class PartialRooms:
 
     async def all(self) -> Sequence[PartialRow]:
         """The rooms that are not whole."""
-        return await self._db.read(partial_rooms)
+        # It is asked for often, and there rarely are any.
+        return () if self._rooms == set() else await self._db.read(partial_rooms)
 
     async def whole(self, room: int) -> WholeRoom:
         """The room (short id), once it is whole. Raises ServerUnavailable where that takes too long."""
@@ -101,6 +103,10 @@ class PartialRooms:
         for room in perhaps.intersection(rooms) if perhaps else ():
             if await self._row(room) is not None:
                 await self._is_whole_soon(room)
+
+    def listen(self, entered: Callable[[], None]) -> None:
+        """Who fetches the members; told when a room was entered without them."""
+        self._entered = entered
 
     async def learn(self, head: Head, event: Event) -> bool:
         """Believes what an event of a partial room cites of members who are not known; whether that was news.
@@ -251,6 +257,7 @@ class PartialRooms:
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         if any(event.servers for event in events):
             self._rooms = None
+            self._entered()
         return ()
 
 
