@@ -33,7 +33,13 @@ def play(seed: str, deeds: int = DEEDS) -> list[str]:
 
 @contextmanager
 def _ending_quietly() -> Iterator[None]:
-    """Servers that crashed leave coroutines in the middle of their work, which is no news when they are thrown away."""
+    """Servers that crashed leave coroutines in the middle of their work, which is no news when they are thrown away.
+
+    That is only after the story: what they do at their end draws from the same chance, and when Python finds them
+    depends on what ran before.
+    """
+    gc.collect()
+    gc.disable()
     try:
         yield
     finally:
@@ -43,3 +49,4 @@ def _ending_quietly() -> Iterator[None]:
         gc.collect()
         logging.disable(logging.NOTSET)
         sys.unraisablehook = hook
+        gc.enable()
