@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from config.federation import Federation
-from homeserver.protocol.errors import RemoteFailed
+from homeserver.protocol.errors import RemoteUnreachable
 from homeserver.protocol.identifiers import ServerName
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
@@ -40,7 +40,7 @@ class Backoff:
     def check(self, server_name: ServerName) -> None:
         """Raises RemoteFailed while the server is left alone."""
         if self.seconds_left(server_name) > 0:
-            raise RemoteFailed(f"{server_name} could not be reached and is not asked again yet")
+            raise RemoteUnreachable(f"{server_name} could not be reached and is not asked again yet")
 
     def seconds_left(self, server_name: ServerName) -> float:
         """Until the server may be asked again; 0 where it may be asked now."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from twisted.names import client, dns
 from twisted.names.error import DNSNameError, DomainError, ResolverError
 
-from homeserver.protocol.errors import RemoteFailed
+from homeserver.protocol.errors import RemoteFailed, RemoteUnreachable
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
 from homeserver.runtime.shared_calls import SharedCalls
@@ -104,7 +104,7 @@ class ServiceRecords:
         except LookupFailed as error:
             stale = self._known.get(name)
             if stale is None:
-                raise RemoteFailed(f"Cannot look up {error}") from error
+                raise RemoteUnreachable(f"Cannot look up {error}") from error
             return stale[0]
         ttl = min((float(record.ttl) for record in records), default=_ABSENT_SECONDS)
         until = self._clock.seconds() + min(max(ttl, _SHORTEST_SECONDS), _LONGEST_SECONDS)

@@ -14,7 +14,7 @@ from federation.remote_errors import remote_error
 from federation.server_names import AllowedServers
 from federation.x_matrix import authorization
 from homeserver.http.outbound import AnswerTooLarge, Bounds, HungUp, Outbound, RequestFailed, Response, Write
-from homeserver.protocol.errors import RemoteFailed, TooLarge
+from homeserver.protocol.errors import RemoteFailed, RemoteUnreachable, TooLarge
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import JsonValue, encode_json
 from homeserver.protocol.signing import EventSigner
@@ -95,7 +95,7 @@ class Transport:
             raise TooLarge(f"{destination}: {error}") from error
         except RequestFailed as error:
             self._backoff.failed(destination)
-            raise RemoteFailed(f"{destination}: {error}") from error
+            raise RemoteUnreachable(f"{destination}: {error}") from error
         except RemoteFailed:
             self._backoff.failed(destination)
             raise

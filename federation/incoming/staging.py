@@ -8,13 +8,14 @@ from twisted.python.failure import Failure
 
 from federation.incoming.intake import EventIntake
 from federation.incoming.store import StagedEvent, delete_staged, first_staged, rooms_with_staged
-from homeserver.protocol.errors import MatrixError
+from homeserver.protocol.errors import MatrixError, RemoteUnreachable
 from homeserver.protocol.events import Event, parse_pdu
-from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.protocol.json import decode_json
 from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.head import Heads
 from homeserver.rooms.receive import EventReceiver
+from homeserver.runtime.clock import Clock
 from homeserver.runtime.log_context import log_context
 from homeserver.storage.database import Database
 from homeserver.storage.engine import DatabaseUnavailable
@@ -23,16 +24,22 @@ from homeserver.streams.journal import Position
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 50
+# For as long an event waits for servers that can tell what it builds on. It is tried again every minute.
+_PATIENCE_MS = 3600 * 1000
+_MOST_WAITING = 100
 
 
 class StagedRooms:
     """One worker for each room in which something is staged. A stop or a crash loses nothing."""
 
-    def __init__(self, intake: EventIntake, receiver: EventReceiver, heads: Heads, db: Database) -> None:
+    def __init__(
+        self, intake: EventIntake, receiver: EventReceiver, heads: Heads, db: Database, clock: Clock
+    ) -> None:
         self._intake = intake
         self._receiver = receiver
         self._heads = heads
         self._db = db
+        self._clock = clock
         self._workers: dict[RoomID, Deferred[None]] = {}
         self._again: set[RoomID] = set()
         self._is_over = False
@@ -70,26 +77,35 @@ class StagedRooms:
     async def _work(self, room_id: RoomID) -> None:
         with log_context(task="staged events", room=room_id):
             try:
-                while staged := await self._db.read(first_staged, room_id, _AT_ONCE):
-                    await self._take_all(staged)
-                    await self._db.write(delete_staged, room_id, [one.event_id for one in staged])
+                later: set[EventID] = set()
+                while staged := await self._db.read(first_staged, room_id, _AT_ONCE, later):
+                    waiting = await self._take_all(staged)
+                    # More are not kept for a server that may never tell what they build on.
+                    later |= set(waiting[: max(0, _MOST_WAITING - len(later))])
+                    done = [one.event_id for one in staged if one.event_id not in later]
+                    await self._db.write(delete_staged, room_id, done)
             except CancelledError:
                 log.debug("the rest waits for the next start")
             except DatabaseUnavailable as error:
                 log.error("events stay staged: %s", error)
 
-    async def _take_all(self, staged: Sequence[StagedEvent]) -> None:
-        """In this order. Those that follow each other, as nearly all do, go to the disk together."""
+    async def _take_all(self, staged: Sequence[StagedEvent]) -> list[EventID]:
+        """In this order. Those that follow each other, as nearly all do, go to the disk together.
+
+        Gives those that cannot be taken now, and are to be tried again.
+        """
         queued: list[tuple[StagedEvent, Deferred[Position]]] = []
+        later: list[StagedEvent] = []
         for one in staged:
             stored = await self._queue(one)
             if stored is not None:
                 queued.append((one, stored))
                 continue
-            await self._arrived(queued)
+            later += await self._arrived(queued)
             queued = []
-            await self._take(one)
-        await self._arrived(queued)
+            later += await self._take(one)
+        later += await self._arrived(queued)
+        return [one.event_id for one in later]
 
     async def _queue(self, staged: StagedEvent) -> Deferred[Position] | None:
         """None where there is more to be done for it."""
@@ -101,8 +117,11 @@ class StagedRooms:
             # It is met again, and told about, when the event is taken.
             return None
 
-    async def _arrived(self, queued: Sequence[tuple[StagedEvent, Deferred[Position]]]) -> None:
-        """Waits for what is on its way to the disk."""
+    async def _arrived(
+        self, queued: Sequence[tuple[StagedEvent, Deferred[Position]]]
+    ) -> Sequence[StagedEvent]:
+        """Waits for what is on its way to the disk; as `_take` for what does not arrive."""
+        later: list[StagedEvent] = []
         outcomes = await DeferredList([stored for _, stored in queued], consumeErrors=True)
         for (one, _), (_, result) in zip(queued, outcomes, strict=True):
             outcome: object = result
@@ -110,14 +129,21 @@ class StagedRooms:
                 if outcome.check(CancelledError, DatabaseUnavailable):
                     outcome.raiseException()
                 # The room has moved under it.
-                await self._take(one)
+                later += await self._take(one)
+        return later
 
-    async def _take(self, staged: StagedEvent) -> None:
-        """Whatever is wrong with one event, those after it have their turn."""
+    async def _take(self, staged: StagedEvent) -> Sequence[StagedEvent]:
+        """Whatever is wrong with one event, those after it have their turn. Gives the event if it must wait."""
         try:
             received = await self._intake.take(await self._event(staged), staged.origin)
         except (CancelledError, DatabaseUnavailable):
             raise
+        except RemoteUnreachable as error:
+            # What it builds on cannot be had at the moment.
+            if self._clock.now_ms() < staged.received_at + _PATIENCE_MS:
+                log.info("event %s of %s waits: %s", staged.event_id, staged.origin, error)
+                return [staged]
+            log.info("event %s of %s is given up: %s", staged.event_id, staged.origin, error)
         except (MatrixError, UnknownEvents) as error:
             log.info("event %s of %s is given up: %s", staged.event_id, staged.origin, error)
         except Exception:
@@ -125,6 +151,7 @@ class StagedRooms:
         else:
             if received.refusal is not None:
                 log.info("event %s is refused: %s", staged.event_id, received.refusal.reason)
+        return ()
 
     async def _event(self, staged: StagedEvent) -> Event:
         """What was staged had passed the checks on its own, and was redacted if it had to be."""

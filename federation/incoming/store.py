@@ -61,16 +61,19 @@ def delete_transactions_before(txn: Transaction, ts: int) -> None:
     txn.execute("DELETE FROM federation_transaction WHERE received_at < %(ts)s", ts=ts)
 
 
-def first_staged(txn: Transaction, room_id: RoomID, limit: int) -> list[StagedEvent]:
-    """The events of a room that have waited longest."""
+def first_staged(
+    txn: Transaction, room_id: RoomID, limit: int, but: Collection[EventID] = ()
+) -> list[StagedEvent]:
+    """The events of a room that have waited longest, without some."""
     rows = txn.rows(
         """
         SELECT s.room_id, s.event_id, s.origin, s.received_at, s.place, s.pdu,
             EXISTS (SELECT 1 FROM room_event e WHERE e.event_id = s.event_id)
         FROM federation_staged_event s
-        WHERE s.room_id = %(room_id)s ORDER BY s.received_at, s.place LIMIT %(limit)s
+        WHERE s.room_id = %(room_id)s AND NOT (s.event_id IN %(but)s)
+        ORDER BY s.received_at, s.place LIMIT %(limit)s
         """,
-        room_id=room_id, limit=limit,
+        room_id=room_id, limit=limit, but=list(but),
     )  # fmt: skip
     return [StagedEvent(*row) for row in rows]
 

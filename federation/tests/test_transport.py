@@ -12,7 +12,14 @@ from federation.tests.web import OWN, REMOTE, Web
 from federation.transport import Call, path_of
 from federation.x_matrix import parse_authorization, request_json
 from homeserver.http.outbound import AnswerTooLarge, HungUp, RequestFailed, Response
-from homeserver.protocol.errors import Forbidden, LimitExceeded, NotFound, RemoteFailed, TooLarge
+from homeserver.protocol.errors import (
+    Forbidden,
+    LimitExceeded,
+    NotFound,
+    RemoteFailed,
+    RemoteUnreachable,
+    TooLarge,
+)
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import JsonValue
 from homeserver.protocol.signing import verify_json
@@ -88,8 +95,8 @@ class SignatureTests(TransportTestCase):
 class FailureTests(TransportTestCase):
     def test_a_server_that_cannot_be_reached(self) -> None:
         self.web.answers = [RequestFailed("down")]
-        self.assertIn("down", self.fails(RemoteFailed))
-        self.assertIn("not asked again yet", self.fails(RemoteFailed))
+        self.assertIn("down", self.fails(RemoteUnreachable))
+        self.assertIn("not asked again yet", self.fails(RemoteUnreachable))
         self.assertEqual(len(self.web.sent), 1)
         self.web.reactor.advance(60)
         self.web.says({})
@@ -98,11 +105,11 @@ class FailureTests(TransportTestCase):
     def test_a_server_that_cannot_be_found(self) -> None:
         lost = ServerName("lost.example")
         self.assertIn("no such", self.fails(RemoteFailed, to=lost))
-        self.assertIn("not asked again yet", self.fails(RemoteFailed, to=lost))
+        self.assertIn("not asked again yet", self.fails(RemoteUnreachable, to=lost))
 
     def test_what_cannot_wait(self) -> None:
         self.web.answers = [RequestFailed("down")]
-        self.fails(RemoteFailed)
+        self.fails(RemoteUnreachable)
         self.web.says({})
         self.send(Call(method="GET", path=GET.path, only_if_alive=False))
         self.send()
@@ -132,7 +139,7 @@ class FailureTests(TransportTestCase):
         self.send(Call(method="PUT", path=GET.path, content={}))
         self.assertEqual(len(self.web.sent), 2)
         self.web.answers = [HungUp("gone"), Response(200)]
-        self.fails(RemoteFailed, Call(method="POST", path=GET.path, content={}))
+        self.fails(RemoteUnreachable, Call(method="POST", path=GET.path, content={}))
         self.assertEqual(len(self.web.sent), 3)
 
     def test_answers_of_another_shape(self) -> None:

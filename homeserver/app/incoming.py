@@ -60,7 +60,7 @@ class IncomingParts:
         )
         self._completing = Completing(rooms.partial, states, core.clock)
         intake = EventIntake(rooms.receiver, states, calls, checks, rooms.heads, core.db)
-        self._staged = StagedRooms(intake, rooms.receiver, rooms.heads, core.db)
+        self._staged = StagedRooms(intake, rooms.receiver, rooms.heads, core.db, core.clock)
         self.admission = Admission(rooms.heads, core.db)
         self._served = ServedKeys(
             encryption.lookup,

@@ -312,6 +312,10 @@ class RemoteFailed(MatrixError):
     errcode, status = "M_UNKNOWN", 502
 
 
+class RemoteUnreachable(RemoteFailed):
+    """Another server cannot be reached at the moment."""
+
+
 class UrlNotSet(MatrixError):
     """https://spec.matrix.org/v1.19/application-service-api/#pinging, as the next three."""
 

@@ -1,10 +1,13 @@
+from typing import Any
+
 import msgspec
 
 from federation.incoming import staging
 from federation.incoming.store import StagedEvent, first_staged, insert_transaction
 from federation.incoming.tests.neighbour import ROB, NeighbourTestCase
+from homeserver.http.outbound import Outbound, RequestFailed, Response
 from homeserver.protocol.events import Event
-from homeserver.protocol.identifiers import RoomID, UserID
+from homeserver.protocol.identifiers import UserID
 from homeserver.protocol.json import encode_json
 from homeserver.storage.engine import Transaction
 
@@ -57,8 +60,8 @@ class TransactionTests(NeighbourTestCase):
         messages = self.chain(joined, 3)
         self.send(messages[0])
 
-        def as_if_new(txn: Transaction, room_id: RoomID, limit: int) -> list[StagedEvent]:
-            return [one._replace(is_here=False) for one in first_staged(txn, room_id, limit)]
+        def as_if_new(txn: Transaction, *asked: Any) -> list[StagedEvent]:
+            return [one._replace(is_here=False) for one in first_staged(txn, *asked)]
 
         self.patch(staging, "first_staged", as_if_new)
         # Only what follows the head is taken without a second look.
@@ -182,3 +185,40 @@ class RestartTests(NeighbourTestCase):
         self.assertEqual(self.bodies(), [])
         self.advance(60)
         self.assertEqual((self.bodies(), self.staged()), (["hello"], 0))
+
+
+class WaitingTests(NeighbourTestCase):
+    """Events that build on what nobody tells at the moment."""
+
+    def setUp(self) -> None:
+        super().setUp()
+
+        async def nobody_answers(*_: object, **__: object) -> Response:
+            raise RequestFailed("nobody answers")
+
+        self.patch(Outbound, "request", nobody_answers)
+        joined = self.join()
+        self.missed = self.event(after=(joined,), citing=(joined,))
+        content = {"body": "late"}
+        self.late = self.event(content=content, after=(self.missed,), citing=(joined,))
+        self.send(self.late)
+
+    def test_they_are_not_lost(self) -> None:
+        self.assertEqual((self.bodies(), self.staged()), ([], 1))
+        self.send(self.missed)
+        self.advance(61)
+        self.assertEqual((self.bodies(), self.staged()), (["hello", "late"], 0))
+
+    def test_others_have_their_turn(self) -> None:
+        self.send(self.event(content={"body": "meanwhile"}))
+        self.assertEqual((self.bodies(), self.staged()), (["meanwhile"], 1))
+
+    def test_they_wait_over_a_restart(self) -> None:
+        self.restart()
+        self.send(self.missed)
+        self.advance(61)
+        self.assertEqual((self.bodies(), self.staged()), (["hello", "late"], 0))
+
+    def test_not_for_ever(self) -> None:
+        self.reactor.pump([60.0] * 62)
+        self.assertEqual((self.bodies(), self.staged()), ([], 0))

@@ -22,7 +22,8 @@ class PartialResidentTests(HandshakeTestCase):
         def begin(txn: Transaction) -> None:
             row = txn.row("SELECT room, nid FROM room_event WHERE event_id = %(id)s", id=self.said)
             assert row is not None
-            insert_partial(txn, *row, [])
+            room, event = row
+            insert_partial(txn, room, event, [])
 
         self.successResultOf(self.server.db.write(begin))
 

@@ -13,13 +13,13 @@ def upgrade() -> None:
         ALTER TABLE appservice ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
         UPDATE appservice SET told = (SELECT position FROM stream_position);
 
-        -- The position at which the first of the service's users came into the room; 0 where they were there when it was
-        -- registered.
+        -- The position at which the first of the service's users came into the room; 0 where they were there when it
+        -- was registered.
         ALTER TABLE appservice_room ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
         CREATE INDEX appservice_room_since ON appservice_room (service, since);
 
-        -- A message to a device that a service is to be sent; what it says is in e2ee_to_device, and ends with it. A row
-        -- ends when the service has the message, after a month (task), or with the service.
+        -- A message to a device that a service is to be sent; what it says is in e2ee_to_device, and ends with it. A
+        -- row ends when the service has the message, after a month (task), or with the service.
         CREATE TABLE appservice_message (
             service TEXT NOT NULL,
             position BIGINT NOT NULL,
