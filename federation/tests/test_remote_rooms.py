@@ -137,3 +137,60 @@ class HierarchyTests(RemoteRoomsTestCase):
     def test_one_that_is_closed(self) -> None:
         self.space = self.room(preset="private_chat", room_version="11")
         self.assertEqual(self.page().error, (403, "M_FORBIDDEN"))
+
+
+class LocalSpaceTests(RemoteRoomsTestCase):
+    """A space that is here, and rooms in it that are not."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.space = self.bob.create_room(preset="public_chat", creation_content={"type": "m.space"})
+        self.mine = self.bob.create_room(preset="public_chat", name="Mine")
+        inner = {"creation_content": {"type": "m.space"}}
+        self.cats, self.inner = self.public(name="Cats"), self.public(name="Inner", **inner)
+        self.alice.set_state(self.inner, "m.space.child", {"via": [HOME]}, self.cats)
+        self.closed = self.room(preset="private_chat")
+        for order, room_id in enumerate((self.cats, self.mine, self.inner, self.closed)):
+            self.put(room_id, order=str(order))
+
+    def put(self, room_id: str, **content: Json) -> None:
+        self.bob.set_state(self.space, "m.space.child", {"via": ["?", HOME], **content}, room_id)
+
+    def page(self, **query: Json) -> Answer:
+        return self.bob.get(f"/_matrix/client/v1/rooms/{quote(self.space)}/hierarchy", **query)
+
+    def shown(self, **query: Json) -> list[str]:
+        return [room["room_id"] for room in self.page(**query)["rooms"]]
+
+    def test_they_are_told_of(self) -> None:
+        self.assertEqual(self.shown(), [self.space, self.cats, self.mine, self.inner])
+        inner = self.page()["rooms"][3]
+        self.assertEqual((inner["name"], inner["room_type"]), ("Inner", "m.space"))
+        self.assertEqual([child["state_key"] for child in inner["children_state"]], [self.cats])
+
+    def test_pages(self) -> None:
+        found, end = [], None
+        for _ in range(6):
+            page = self.page(limit=2, **({"from": end} if end else {}))
+            found += [room["room_id"] for room in page["rooms"]]
+            end = page.json.get("next_batch")
+            if end is None:
+                break
+        self.assertEqual((found, end), ([self.space, self.cats, self.mine, self.inner], None))
+
+    def test_they_are_not_asked_for_each_time(self) -> None:
+        self.page()
+        asked = len(self.network.requests)
+        self.page()
+        self.assertEqual(len(self.network.requests), asked)
+        self.advance(301)
+        self.page()
+        self.assertGreater(len(self.network.requests), asked)
+
+    def test_nobody_tells(self) -> None:
+        self.network.down.add(HOME)
+        self.assertEqual(self.shown(), [self.space, self.mine])
+
+    def test_without_servers(self) -> None:
+        self.bob.set_state(self.space, "m.space.child", {"via": ["test", 1]}, self.cats)
+        self.assertEqual(self.shown(), [self.space, self.mine, self.inner])

@@ -259,23 +259,29 @@ class RoomParts:
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
         self.views = views = RoomViews(self.heads, self.members, self.expiry, db)
-        previews = Previews(self.heads, self.members, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
             MembershipEndpoints(self.changes, self.third_party_invites, lookup),
             SendEndpoints(sender, states, redactor, RelatedRedactions(redactor, self.heads, db)),
             DirectoryEndpoints(aliases, directory, lookup, views),
             UpgradeEndpoints(RoomUpgrade(new_rooms, sender, self.heads, profiles, directory, following, db)),
-            PreviewEndpoints(
-                previews,
-                Hierarchies(self.heads, previews, self._space_contents, db),
-                RemotePreviews(told, previews, self.elsewhere, remote.is_here, core.domains),
-                lookup,
-            ),
+            self._previews(told, remote, lookup),
             PublicRoomsEndpoints(published, told, core.domains, core.config.room_directory),
             RelationEndpoints(RelatedEvents(views, db), clock),
             ContextEndpoints(Contexts(views, core.journal, db), clock),
         ]
+
+    def _previews(
+        self, told: RemoteRooms, remote: RemoteMemberships, lookup: AliasLookup
+    ) -> PreviewEndpoints:
+        core = self._core
+        budget = core.budget(shares.ROOMS_TOLD_OF)
+        previews = Previews(self.heads, self.members, core.db)
+        elsewhere = RemotePreviews(
+            told, previews, self.elsewhere, remote.is_here, core.domains, core.clock, budget
+        )
+        hierarchies = Hierarchies(self.heads, previews, self._space_contents, elsewhere, core.db)
+        return PreviewEndpoints(previews, hierarchies, elsewhere, lookup)
 
     def start_at(self, position: int) -> None:
         self.tails.start_at(position)

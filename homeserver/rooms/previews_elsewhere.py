@@ -3,19 +3,29 @@
 https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1room_summaryroomidoralias and #spaces
 """
 
+import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
+
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 
 from homeserver.accounts.domains import LocalDomains
 from homeserver.http.requester import Requester
-from homeserver.protocol.errors import Forbidden, InvalidParam, NotFound
+from homeserver.protocol.errors import Forbidden, InvalidParam, MatrixError, NotFound
 from homeserver.protocol.identifiers import RoomID, ServerName, server_of
 from homeserver.rooms.elsewhere import RoomsElsewhere
 from homeserver.rooms.previews import Previews, Visitor
 from homeserver.rooms.told_elsewhere import RemoteRooms, ToldRoom, ToldSpace
+from homeserver.runtime.clock import Clock
+from homeserver.storage.cache import ByteBudgetCache
 
 _TOKEN = re.compile(r"r([0-9]{1,4})")
+_PATIENCE_SECONDS = 5
+_REMEMBERED_SECONDS = 300
+_TOLD_BYTES = 2_000
+
+log = logging.getLogger(__name__)
 
 IsHere = Callable[[RoomID], Awaitable[bool]]
 """Whether this server knows what the room is like."""
@@ -24,6 +34,13 @@ IsHere = Callable[[RoomID], Awaitable[bool]]
 class RemoteSummary(NamedTuple):
     room: ToldRoom
     membership: str | None
+
+
+class _Remembered(NamedTuple):
+    """What was told of a room, None where nobody told; `until` is in seconds."""
+
+    room: ToldRoom | None
+    until: float
 
 
 class RemotePage(NamedTuple):
@@ -41,7 +58,12 @@ class RemotePreviews:
         elsewhere: RoomsElsewhere,
         is_here: IsHere,
         domains: LocalDomains,
+        clock: Clock,
+        budget: int,
     ) -> None:
+        """`budget` is in bytes, for what is told of rooms in spaces."""
+        self._clock = clock
+        self._children: ByteBudgetCache[tuple[RoomID, bool], _Remembered] = ByteBudgetCache(budget)
         self._told = told
         self._previews = previews
         self._elsewhere = elsewhere
@@ -75,6 +97,39 @@ class RemotePreviews:
         rooms = [told.room, *(child for child in told.children if _may_preview(visitor, child))]
         upto = passed + limit
         return RemotePage(rooms[passed:upto], f"r{upto}" if upto < len(rooms) else None)
+
+    async def children(
+        self, visitor: Visitor, via: Mapping[RoomID, Sequence[ServerName]], *, suggested_only: bool
+    ) -> dict[RoomID, ToldRoom]:
+        """Of rooms in a space those of which other servers tell in time, and the visitor may know."""
+        told = await gatherResults(
+            [
+                Deferred.fromCoroutine(
+                    self._child(room_id, self._servers(room_id, servers), suggested_only=suggested_only)
+                )
+                for room_id, servers in via.items()
+            ]
+        )
+        return {room.room_id: room for room in told if room is not None and _may_preview(visitor, room)}
+
+    async def _child(
+        self, room_id: RoomID, servers: Sequence[ServerName], *, suggested_only: bool
+    ) -> ToldRoom | None:
+        """None where nobody tells in time; for a while that is not tried again."""
+        key = (room_id, suggested_only)
+        known = self._children.get(key)
+        if known is not None and known.until > self._clock.seconds():
+            return known.room
+        room = None
+        try:
+            asked = Deferred.fromCoroutine(self._told.space(room_id, servers, suggested_only=suggested_only))
+            asked.addTimeout(_PATIENCE_SECONDS, self._clock.reactor)  # type: ignore[arg-type]  # only its time is used
+            room = (await asked).room
+        except (MatrixError, TimeoutError) as error:
+            log.info("nobody tells of the room %s in a space: %s", room_id, error)
+        remembered = _Remembered(room, self._clock.seconds() + _REMEMBERED_SECONDS)
+        self._children.put(key, remembered, _TOLD_BYTES)
+        return room
 
     async def _seen(
         self, requester: Requester, room_id: RoomID, via: Sequence[ServerName], *, suggested_only: bool

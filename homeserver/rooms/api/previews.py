@@ -111,7 +111,13 @@ class PreviewEndpoints:
             return HierarchyAnswer([_told_in_hierarchy(room) for room in told.rooms], told.end)
         wish = HierarchyWish(min(query.max_depth, DEEPEST), query.suggested_only, limit, query.from_)
         page = await self._hierarchies.page(requester, room_id, wish)
-        return HierarchyAnswer([_in_hierarchy(room) for room in page.rooms], page.end)
+        return HierarchyAnswer(
+            [
+                _in_hierarchy(room) if isinstance(room, HierarchyRoom) else _told_in_hierarchy(room)
+                for room in page.rooms
+            ],
+            page.end,
+        )
 
 
 def room_summary(

@@ -21,7 +21,12 @@ class HierarchyTestCase(WireTestCase):
         self.assertEqual(answer.status, 200)
 
     def hierarchy(self, client: WireClient, space: str, **query: Any) -> Answer:
-        return client.get(f"/_matrix/client/v1/rooms/{space}/hierarchy", **query)
+        asked = client.start("GET", f"/_matrix/client/v1/rooms/{space}/hierarchy", query=query)
+        if asked.answer is None:
+            # Other servers are asked of the rooms that are not here, and nobody answers.
+            self.advance(6)
+        assert asked.answer is not None
+        return asked.answer
 
     def rooms(self, space: str, **query: Any) -> list[str]:
         return [room["room_id"] for room in self.hierarchy(self.bob, space, **query)["rooms"]]
