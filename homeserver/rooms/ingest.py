@@ -125,6 +125,8 @@ class Ingest:
         cited = {event_id for event in events for event_id in auth_event_ids(event)}
         here = await self._db.read(event_nids, list(cited))
         ordered = in_auth_order(events, here)
+        # One question for all: it costs as much for a few.
+        await self._all_short_ids(ordered)
         asides: list[Aside] = []
         # Between them others have their turn, on the way to the disk as well.
         for start in range(0, len(ordered), _ASIDES_AT_ONCE):
