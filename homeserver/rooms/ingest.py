@@ -125,12 +125,12 @@ class Ingest:
         cited = {event_id for event in events for event_id in auth_event_ids(event)}
         here = await self._db.read(event_nids, list(cited))
         ordered = in_auth_order(events, here)
-        # One question for all: it costs as much for a few.
-        await self._all_short_ids(ordered)
+        short_ids = await self._all_short_ids(ordered)
         asides: list[Aside] = []
         # Between them others have their turn, on the way to the disk as well.
         for start in range(0, len(ordered), _ASIDES_AT_ONCE):
-            some = await self._asides(ordered[start : start + _ASIDES_AT_ONCE])
+            part = slice(start, start + _ASIDES_AT_ONCE)
+            some = [_aside(*one) for one in zip(ordered[part], short_ids[part], strict=True)]
             await self._put_aside(head, some)
             asides += some
         return asides
@@ -227,11 +227,7 @@ class Ingest:
         ]
 
     async def _asides(self, events: Sequence[Event]) -> list[Aside]:
-        asides = []
-        for event, short_ids in zip(events, await self._all_short_ids(events), strict=True):
-            client, federation = stored_forms(event)
-            asides.append(Aside(event=event, short_ids=short_ids, client=client, federation=federation))
-        return asides
+        return [_aside(*one) for one in zip(events, await self._all_short_ids(events), strict=True)]
 
     async def _short_ids(self, event: Event) -> ShortIds:
         (short_ids,) = await self._all_short_ids([event])
@@ -254,6 +250,11 @@ class Ingest:
             )
             for event in events
         ]
+
+
+def _aside(event: Event, short_ids: ShortIds) -> Aside:
+    client, federation = stored_forms(event)
+    return Aside(event=event, short_ids=short_ids, client=client, federation=federation)
 
 
 def _target(event: Event) -> UserID | None:

@@ -89,6 +89,20 @@ async def has_come(alice: Talker, room_id: str, user_id: str) -> None:
     await alice.until(has_come)
 
 
+async def speaks_with(alice: Talker, robot: str) -> str:
+    """Invites a bot, which says what it hears, into an encrypted room; the room. Nothing is sent in the clear."""
+    room_id = await encrypted_room([alice])
+    success(await alice.client.room_invite(room_id, robot))
+    await alice.until(lambda: room_id in alice.client.rooms)
+    await has_come(alice, room_id, robot)
+    await know_each_other([alice], room_id)
+    await alice.until(lambda: list(alice.client.device_store.active_user_devices(robot)))
+    await is_echoed(alice, room_id)
+    assert alice.client.rooms[room_id].encrypted
+    assert not alice.unreadable
+    return room_id
+
+
 async def is_echoed(alice: Talker, room_id: str) -> None:
     """A bot in the room says what it hears."""
     said: list[str] = []

@@ -29,10 +29,7 @@ from scripts.loopback import free_port
 from tests.clients.encrypted_room import (
     SETTINGS,
     Devices,
-    encrypted_room,
-    has_come,
-    is_echoed,
-    know_each_other,
+    speaks_with,
 )
 from tests.clients.talker import success
 from tests.processes import ServerProcess
@@ -151,14 +148,6 @@ async def _answers(server: ServerProcess, registration: Path, stores: Path) -> N
     stores.mkdir()
     async with running(server, registration) as service, Devices(server.url, stores) as devices:
         alice = await devices.of_new_user("alice")
-        room_id = await encrypted_room([alice])
-        success(await alice.client.room_invite(room_id, _ROBOT))
-        await alice.until(lambda: room_id in alice.client.rooms)
-        await has_come(alice, room_id, _ROBOT)
-        await know_each_other([alice], room_id)
-        await alice.until(lambda: list(alice.client.device_store.active_user_devices(_ROBOT)))
-        await is_echoed(alice, room_id)
-        assert alice.client.rooms[room_id].encrypted
-        assert not alice.unreadable
+        room_id = await speaks_with(alice, _ROBOT)
         success(await alice.client.room_typing(room_id))
         await alice.until(lambda: [alice.user_id] in service.typing)

@@ -17,10 +17,9 @@ from scripts.loopback import free_port
 from tests.clients.encrypted_room import (
     SETTINGS,
     Devices,
-    encrypted_room,
     has_come,
     is_echoed,
-    know_each_other,
+    speaks_with,
 )
 from tests.clients.talker import PASSWORD, Talker, success
 from tests.processes import ServerProcess
@@ -110,13 +109,4 @@ async def _hears_an_encrypted_echo(url: str, stores: Path) -> None:
     stores.mkdir()
     async with Devices(url, stores) as devices:
         alice = await devices.of_new_user("alice")
-        robot = "@robot:localhost"
-        room_id = await encrypted_room([alice])
-        success(await alice.client.room_invite(room_id, robot))
-        await alice.until(lambda: room_id in alice.client.rooms)
-        await has_come(alice, room_id, robot)
-        await know_each_other([alice], room_id)
-        await alice.until(lambda: list(alice.client.device_store.active_user_devices(robot)))
-        await is_echoed(alice, room_id)
-        assert alice.client.rooms[room_id].encrypted
-        assert not alice.unreadable
+        await speaks_with(alice, "@robot:localhost")
