@@ -38,7 +38,7 @@ class _SignedKey(msgspec.Struct):
     signatures: dict[str, dict[str, str]]
 
 
-_one_time_key: msgspec.json.Decoder[str | _SignedKey] = msgspec.json.Decoder(str | _SignedKey)
+_one_time_keys: msgspec.json.Decoder[list[str | _SignedKey]] = msgspec.json.Decoder(list[str | _SignedKey])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +113,19 @@ def _check_device_keys(given: JsonObject, user_id: UserID, device_id: DeviceID) 
 
 def parse_keys(named: NamedKeys) -> list[UploadedKey]:
     """One-time or fallback keys. Raises BadJson, InvalidParam."""
-    return [_parse_key(name, bytes(key)) for name, key in named.items()]
+    keys = [_named_key(name, bytes(key)) for name, key in named.items()]
+    try:
+        # All at once, which takes a third of the time.
+        _one_time_keys.decode(b"[%b]" % b",".join([key.key for key in keys]))
+    except msgspec.ValidationError as error:
+        raise BadJson(f"One-time or fallback keys, in their order: {error}") from error
+    return keys
 
 
-def _parse_key(name: str, key: bytes) -> UploadedKey:
-    algorithm, separator, key_id = name.partition(":")
-    if not (algorithm and separator and key_id) or "\0" in name:
+def _named_key(name: str, key: bytes) -> UploadedKey:
+    algorithm, _, key_id = name.partition(":")
+    if not (algorithm and key_id) or "\0" in name:
         raise InvalidParam("Keys are named algorithm:key_id")
     if exceeds_bytes(name):
         raise InvalidParam(f"The name of a key may have {MAX_IDENTIFIER_BYTES} bytes")
-    try:
-        _one_time_key.decode(key)
-    except msgspec.ValidationError as error:
-        raise BadJson(f"{name}: {error}") from error
     return UploadedKey(algorithm, key_id, key)

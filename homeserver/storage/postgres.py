@@ -34,6 +34,28 @@ _BYTES = psycopg2.extensions.new_type(
 )
 
 
+class _Bytes:
+    """Bytes in the text of a statement. Most of ours are JSON, which goes as it is where nothing in it means anything
+    to PostgreSQL; psycopg2 would always write two digits for each byte.
+
+    https://www.postgresql.org/docs/current/datatype-binary.html#id-1.5.7.12.10
+    """
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def getquoted(self) -> bytes:
+        value = self._value
+        if value.isascii() and not (b"\\" in value or b"'" in value or b"\0" in value):
+            return b"'" + value + b"'::bytea"
+        quoted: bytes = psycopg2.Binary(value).getquoted()
+        return quoted
+
+
+# psycopg2 knows adapters for the whole process only.
+psycopg2.extensions.register_adapter(bytes, _Bytes)
+
+
 @lru_cache(maxsize=2000)
 def _translate(statement: str) -> str:
     """`IN` with a parameter also takes an empty list when written as `= ANY`."""

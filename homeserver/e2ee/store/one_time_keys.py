@@ -67,8 +67,7 @@ class ClaimedKey(NamedTuple):
 
 def device_stocks(txn: Transaction, device_nids: Sequence[int]) -> dict[int, DeviceStock]:
     """Of each of these devices."""
-    # No join, as PostgreSQL would read whole tables for it while they are small. The keys themselves are not read: both
-    # engines keep long values apart from the rest of their row.
+    # No join, as PostgreSQL would read whole tables for it while they are small. The keys themselves are not read.
     rows = txn.rows(
         """
         SELECT device_nid, algorithm, next_place, last_place, NULL, NULL FROM e2ee_one_time_stock

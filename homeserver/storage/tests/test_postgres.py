@@ -221,3 +221,35 @@ def test_preparing_is_not_blamed_for_what_waited(connection: PostgresConnection)
         write()
     use(connection, USES_BEFORE_PREPARING)
     assert any("FROM t" in text for text in prepared(connection))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b'{"a":"b"}',
+        b"it's",
+        b"back\\slash",
+        b"a\0b",
+        bytes(range(256)),
+        "zwölf".encode(),
+        b"100 % (sure)s",
+        b"\n\t",
+    ],
+)
+def test_bytes_come_back_as_they_went(connection: PostgresConnection, value: bytes) -> None:
+    with connection.writing(ordered=True) as txn:
+        for _ in range(4):
+            # The fourth time, the statement is a prepared one.
+            assert txn.row(
+                "SELECT b, length(b) FROM (SELECT CAST(%(value)s AS BYTEA) AS b) x", value=value
+            ) == (value, len(value))
+            assert txn.rows(
+                "SELECT 1 WHERE %(value)s IN %(values)s", value=value, values=[b"other", value]
+            ) == [(1,)]
+
+
+def test_json_is_sent_as_it_is(recording: PostgresConnection) -> None:
+    with recording.reading() as txn:
+        txn.row("SELECT %(value)s", value=b'{"a":"b"}')
+    assert b"""'{"a":"b"}'::bytea""" in RecordingCursor.ways[0]
