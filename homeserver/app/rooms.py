@@ -41,6 +41,7 @@ from homeserver.rooms.following import Following, RoomSettings
 from homeserver.rooms.guests import GuestDepartures
 from homeserver.rooms.hierarchy import Hierarchies
 from homeserver.rooms.history import History
+from homeserver.rooms.ignored import IgnoredUsers
 from homeserver.rooms.ingest import Ingest
 from homeserver.rooms.inhabitants import Inhabitants
 from homeserver.rooms.invited_addresses import InvitedAddresses
@@ -258,7 +259,8 @@ class RoomParts:
         )
         self.auto_joiner = AutoJoiner(core.config.auto_join, self.changes, creator, directory, core.domains)
         states = StateSetter(sender, self.changes, aliases)
-        self.views = views = RoomViews(self.heads, self.members, self.expiry, db)
+        self.ignored = IgnoredUsers(db, core.journal, account_data)
+        self.views = views = RoomViews(self.heads, self.members, self.expiry, self.ignored, db)
         self._endpoints = [
             RoomCreationEndpoints(creator, self.members),
             MembershipEndpoints(self.changes, self.third_party_invites, lookup),

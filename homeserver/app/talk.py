@@ -22,7 +22,6 @@ from homeserver.runtime.tasks import Every
 from homeserver.sync.api import SyncEndpoints
 from homeserver.sync.changes import ChangeFinder
 from homeserver.sync.elsewhere import ElsewhereNews
-from homeserver.sync.ignoring import IgnoredUsers
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.sync import LazyMembers, Syncer
 from homeserver.sync.unread import UnreadNews
@@ -75,7 +74,7 @@ class TalkParts:
             push.rules,
             unread,
             presence_news,
-            IgnoredUsers(core.db, core.journal, account_data),
+            rooms.ignored,
             UnwantedInvites(account_data),
             encryption.news,
             ElsewhereNews(rooms.elsewhere, core.db),

@@ -45,9 +45,18 @@ class Viewing(Protocol):
     def device_nid(self) -> int | None: ...
 
 
-def bundled(txn: Transaction, viewing: Viewing, view: RoomView, page: Sequence[Seen]) -> list[Seen]:
-    """The page, of one room, with what is known of its events' children."""
-    return bundled_in_rooms(txn, viewing, {view.room: view.member}, page, view.upto)
+def bundled(
+    txn: Transaction,
+    viewing: Viewing,
+    view: RoomView,
+    page: Sequence[Seen],
+    parents: Collection[int] | None = None,
+) -> list[Seen]:
+    """The page, of one room, with what is known of its events' children.
+
+    `parents` are the short ids of those that have children, where that is known.
+    """
+    return bundled_in_rooms(txn, viewing, {view.room: view.member}, page, view.upto, parents)
 
 
 def bundled_in_rooms(
@@ -56,13 +65,15 @@ def bundled_in_rooms(
     members: Mapping[int, MemberRow | None],
     page: Sequence[Seen],
     upto: int = CURRENT,
+    parents: Collection[int] | None = None,
 ) -> list[Seen]:
     """The page with what is known of its events' children up to a position.
 
     `members` are the user's memberships in the rooms of the page, by room. A page without parents costs one
-    statement; none if it has state events only.
+    statement; none if it has state events only, or if that is known.
     """
-    bundles = _Aggregation(txn, viewing, members, upto).of(page)
+    asked = page if parents is None else [one for one in page if one.event.nid in parents]
+    bundles = _Aggregation(txn, viewing, members, upto).of(asked)
     return [one._replace(bundle=bundles.get(one.event.key.event_id)) for one in page] if bundles else [*page]
 
 

@@ -36,6 +36,18 @@ def timeline_events(
     return events
 
 
+def page_events(
+    txn: Transaction, rows: Sequence[TimelineRow], transactions: Mapping[int, str], device: int | None
+) -> list[TimelineEvent]:
+    """The same, where the transaction IDs by which `device` made some of them are known already, by short ids."""
+    events = timeline_events(txn, rows)
+    for event in events if device is not None and transactions else ():
+        txn_id = transactions.get(event.nid)
+        if txn_id is not None and device is not None:
+            event.transaction = (device, txn_id)
+    return events
+
+
 def state_events(txn: Transaction, rows: Sequence[TimelineRow]) -> list[TimelineEvent]:
     """The rows' events as they are shown where a state is told: without what each of them replaced."""
     return _events(txn, rows, set())

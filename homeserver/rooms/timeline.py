@@ -145,8 +145,9 @@ def _stretch(wish: PageWish, newest: int) -> Stretch:
 def _page(
     txn: Transaction, requester: Requester, view: RoomView, wanted: RoomEventFilter, stretch: Stretch
 ) -> Page:
-    chunk, end = walk(txn, requester, view, wanted, stretch)
-    missing = _missing(txn, view.room, stretch, end)
+    walked = walk(txn, requester, view, wanted, stretch)
+    chunk, end = walked.events, walked.end
+    missing = _missing(txn, view.room, stretch, end) if walked.has_gaps else []
     if missing and chunk and end is None:
         # There may be more, when it is asked for again.
         end = chunk[-1].event.position - 1
@@ -154,7 +155,7 @@ def _page(
         view=view,
         start=format_token(stretch.start if stretch.start != START else 0),
         end=None if end is None else format_token(end),
-        chunk=bundled(txn, requester, view, chunk),
+        chunk=bundled(txn, requester, view, chunk, walked.parents),
         state=members_of_senders(txn, view, chunk) if wanted.lazy_load_members else (),
         missing=missing,
     )
@@ -186,5 +187,5 @@ def seen_event(txn: Transaction, requester: Requester, view: RoomView, event_id:
         return None
     events = timeline_events(txn, [row], requester)
     seen = visible_in(txn, requester.user_id, view, events)
-    heard = without_ignored(txn, requester.user_nid, seen)
+    heard = without_ignored(view.ignored, seen)
     return bundled(txn, requester, view, heard)[0] if heard else None

@@ -12,6 +12,7 @@ from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.room_versions import RoomVersion
 from homeserver.rooms.expiry import RETENTION, Expiry
 from homeserver.rooms.head import Head, Heads
+from homeserver.rooms.ignored import IgnoredUsers
 from homeserver.rooms.members import Members
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.store.members import MemberRow
@@ -30,7 +31,8 @@ _NOT_THERE = "You are not in this room"
 
 @dataclass(frozen=True, slots=True)
 class RoomView:
-    """`line` is where on the state line the user's sight ends, `upto` the last position of the timeline."""
+    """`line` is where on the state line the user's sight ends, `upto` the last position of the timeline; `ignored` are
+    the IDs of those whom the user does not want to hear of."""
 
     room: int
     room_id: RoomID
@@ -38,6 +40,7 @@ class RoomView:
     member: MemberRow | None
     line: int
     upto: int
+    ignored: frozenset[str]
     oldest: int = 0
     """The time, in milliseconds since the epoch, before which messages are expired."""
 
@@ -57,10 +60,13 @@ def visible_in(
 class RoomViews:
     """Decides what part of a room a requester may read."""
 
-    def __init__(self, heads: Heads, members: Members, expiry: Expiry, db: Database) -> None:
+    def __init__(
+        self, heads: Heads, members: Members, expiry: Expiry, ignored: IgnoredUsers, db: Database
+    ) -> None:
         self._heads = heads
         self._expiry = expiry
         self._members = members
+        self._ignored = ignored
         self._db = db
 
     async def of(self, requester: Requester, room_id: RoomID) -> RoomView:
@@ -71,18 +77,18 @@ class RoomViews:
             # Strangers are not told which rooms there are.
             raise Forbidden(_NOT_THERE) from None
         member = await self._members.membership(head.nid, requester.user_nid)
+        ignored = await self._ignored.of(requester.user_nid)
         joined = member is not None and member.membership == "join"
         if joined or await self._is_world_readable(head):
-            return RoomView(
-                head.nid, room_id, head.version, member, CURRENT, CURRENT, await self._oldest(head)
-            )
+            oldest = await self._oldest(head)
+            return RoomView(head.nid, room_id, head.version, member, CURRENT, CURRENT, ignored, oldest)
         stay = None
         if member is not None and not member.forgotten:
             stay = await self._db.read(last_stay, head.nid, requester.user_id)
         if stay is None:
             raise Forbidden(_NOT_THERE)
         oldest = await self._oldest(head)
-        return RoomView(head.nid, room_id, head.version, member, stay.line, stay.ended, oldest)
+        return RoomView(head.nid, room_id, head.version, member, stay.line, stay.ended, ignored, oldest)
 
     async def _oldest(self, head: Head) -> int:
         if not self._expiry.enabled:

@@ -1,14 +1,14 @@
 """Walking along a room's timeline until enough events are found that one user may see and wants."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.filters import RoomEventFilter
 from homeserver.rooms.ignored import without_ignored
-from homeserver.rooms.reading import timeline_events
+from homeserver.rooms.reading import page_events
 from homeserver.rooms.seen import Seen
-from homeserver.rooms.store.events import TimelineRow, events_backwards, events_forwards
+from homeserver.rooms.store.pages import Author, PageRows, page_backwards, page_forwards
 from homeserver.rooms.store.relations import related_parents
 from homeserver.rooms.view import RoomView, visible_in
 from homeserver.storage.engine import Transaction
@@ -31,10 +31,15 @@ class Stretch(NamedTuple):
 
 
 class Walked(NamedTuple):
-    """What was found, in the order of the walk; `end` is where to go on, None at the end of the stretch."""
+    """What was found, in the order of the walk; `end` is where to go on, None at the end of the stretch.
+
+    `parents` are the short ids of those that have children; for `has_gaps` see `PageRows`.
+    """
 
     events: list[Seen]
     end: int | None
+    parents: Collection[int]
+    has_gaps: bool
 
 
 def walk(
@@ -42,23 +47,26 @@ def walk(
 ) -> Walked:
     """The events that the requester may see and wants. It may end early where few of them are."""
     found: list[Seen] = []
+    parents: set[int] = set()
+    author = Author(requester.user_nid, requester.device_nid)
     scanned, size = 0, stretch.limit
     while True:
-        rows = _rows(txn, view.room, stretch, size + 1)
-        more, rows = len(rows) > size, rows[:size]
-        events = timeline_events(txn, rows, requester)
+        page = _page(txn, view.room, author, stretch, size + 1)
+        more, rows = len(page.rows) > size, page.rows[:size]
+        parents.update(page.parents)
+        events = page_events(txn, rows, page.transactions, requester.device_nid)
         seen = visible_in(txn, requester.user_id, view, events)
-        heard = without_ignored(txn, requester.user_nid, seen)
+        heard = without_ignored(view.ignored, seen)
         passed = passing(txn, view.room, view.room_id, wanted, heard)
         missing = stretch.limit - len(found)
         found += passed[:missing]
         if len(passed) > missing:
-            return Walked(found, _behind(found[-1].event.position, stretch.backwards))
+            return Walked(found, _behind(found[-1].event.position, stretch.backwards), parents, page.has_gaps)
         if not more:
-            return Walked(found, None)
+            return Walked(found, None, parents, page.has_gaps)
         end, scanned = _behind(rows[-1].position, stretch.backwards), scanned + len(rows)
         if len(found) == stretch.limit or scanned >= _MOST_SCANNED:
-            return Walked(found, end)
+            return Walked(found, end, parents, page.has_gaps)
         stretch, size = stretch._replace(start=end), _LONG_PAGE
 
 
@@ -76,10 +84,10 @@ def passing(
     return [one for one in passed if one.event.key.event_id in related]
 
 
-def _rows(txn: Transaction, room: int, stretch: Stretch, limit: int) -> list[TimelineRow]:
+def _page(txn: Transaction, room: int, author: Author, stretch: Stretch, limit: int) -> PageRows:
     if stretch.backwards:
-        return events_backwards(txn, room, stretch.start, stretch.stop, limit)
-    return events_forwards(txn, room, stretch.start, stretch.stop, limit)
+        return page_backwards(txn, room, author, stretch.start, stretch.stop, limit)
+    return page_forwards(txn, room, author, stretch.stop, stretch.start, limit)
 
 
 def _behind(position: int, backwards: bool) -> int:

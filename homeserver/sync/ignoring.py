@@ -3,40 +3,12 @@
 https://spec.matrix.org/v1.19/client-server-api/#ignoring-users
 """
 
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
 
 import msgspec
 
-from homeserver.account_data.contents import AccountData
 from homeserver.protocol.json import JsonObject
-from homeserver.rooms.ignored import ignored_users
-from homeserver.storage.database import Database
-from homeserver.streams.journal import Journal
 from homeserver.sync.answer import Parts
-
-_MOST_USERS = 10_000
-
-
-class IgnoredUsers:
-    """Whom users ignore, from memory where they synced lately."""
-
-    def __init__(self, db: Database, journal: Journal, account_data: AccountData) -> None:
-        self._db = db
-        self._journal = journal
-        self._account_data = account_data
-        # With the position of the journal when they were read.
-        self._known: OrderedDict[int, tuple[int, frozenset[str]]] = OrderedDict()
-
-    async def of(self, user_nid: int) -> frozenset[str]:
-        read_at, ignored = self._known.get(user_nid, (-1, frozenset()))
-        if read_at < 0 or self._account_data.changed_after(user_nid, read_at):
-            read_at = self._journal.position
-            ignored = await self._db.read(ignored_users, user_nid)
-            self._known[user_nid] = (read_at, ignored)
-            if len(self._known) > _MOST_USERS:
-                self._known.popitem(last=False)
-        return ignored
 
 
 class _Sender(msgspec.Struct):

@@ -17,7 +17,7 @@ from homeserver.protocol.filters import Filter, RoomEventFilter
 from homeserver.protocol.json import JsonObject
 from homeserver.push.rules import UserRules
 from homeserver.rooms.expiry import Expiry
-from homeserver.rooms.ignored import is_ignored
+from homeserver.rooms.ignored import IgnoredUsers, is_ignored
 from homeserver.rooms.members import Members
 from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.seen import Seen
@@ -37,7 +37,7 @@ from homeserver.sync.answer import Events, Parts, StateName, answer
 from homeserver.sync.changes import ChangeFinder, Changes
 from homeserver.sync.elsewhere import ElsewhereNews
 from homeserver.sync.encryption import EncryptionNews
-from homeserver.sync.ignoring import IgnoredUsers, leave_out
+from homeserver.sync.ignoring import leave_out
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork, left_work
 from homeserver.sync.unread import UnreadNews
