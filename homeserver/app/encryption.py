@@ -45,7 +45,7 @@ class EncryptionParts:
         self.moves = ComingsAndGoings()
         cache = KeyCache(core.budget(shares.PUBLISHED_KEYS))
         self.lists = DeviceLists(journal, memberships.members, cache, list_listener, clock)
-        self._list_news = DeviceListNews(self.lists, self.moves)
+        self._list_news = DeviceListNews(self.lists, self.moves, memberships.completed)
         self._stock = KeyStock(db, journal, core.budget(shares.KEY_STOCK))
         self.to_device = ToDevice(
             db, journal, domains, others, message_listener, clock, core.budget(shares.INBOXES)

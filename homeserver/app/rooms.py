@@ -120,13 +120,15 @@ class RoomParts:
         self._core = core
         db, clock = core.db, core.clock
         self.heads, self.members = memberships.heads, memberships.members
+        self.completed = memberships.completed
         self.tails = Tails(core.budget(shares.TAILS))
         self._member_lists = MemberLists(db, core.budget(shares.MEMBER_LISTS))
         self._space_contents = SpaceContents(db, core.budget(shares.SPACE_CONTENTS))
         self.lookup = EventLookup(self.heads, db)
         self.elsewhere = RoomsElsewhere(core.users, core.domains, elsewhere, core.journal, db, clock)
-        redacted = RedactedContent(db, clock, core.config.rooms.redaction_retention_period)
-        self._redacted_content = redacted
+        self._redacted_content = redacted = RedactedContent(
+            db, clock, core.config.rooms.redaction_retention_period
+        )
         self.expiry = Expiry(core.config.retention, clock)
         relations = Relations()
         self._expired = ExpiredMessages(db, clock, self.expiry, self.tails, [relations, *forgetting])
@@ -152,6 +154,7 @@ class RoomParts:
             core.waiting,
             db,
             core.journal,
+            self.completed,
             of_members,
             Rejudging(read_models(core.config), clock),
         )
@@ -289,6 +292,7 @@ class RoomParts:
         self.tails.start_at(position)
         self.members.start_at(position)
         self.partial.start_at(position)
+        self.completed.start_at(position)
         self._member_lists.start_at(position)
         self._space_contents.start_at(position)
         self.elsewhere.start_at(position)
@@ -304,6 +308,8 @@ class RoomParts:
                 ),
                 Every("redacted content", timedelta(minutes=10), self._redacted_content.drop_old),
                 Every("branches of rooms", timedelta(minutes=1), self._tying.tie),
+                Every("completed rooms", timedelta(minutes=1), self.completed.tell),
+                Every("old completed rooms", timedelta(days=1), self.completed.forget_old),
                 Every("old rooms elsewhere", timedelta(days=1), self.elsewhere.forget_old),
                 Every("departures", timedelta(minutes=1), self.changes.remove_deactivated),
                 Every("departing guests", timedelta(seconds=10), self._guests.take_out),

@@ -62,6 +62,7 @@ class TalkParts:
             unread,
             presence_news,
             rooms.elsewhere,
+            rooms.completed,
         )
         syncer = Syncer(
             core.db,

@@ -16,6 +16,8 @@ from homeserver.e2ee.store.device_lists import (
 )
 from homeserver.protocol.identifiers import UserID
 from homeserver.rooms.appends import Accepted
+from homeserver.rooms.completed import CompletedRooms
+from homeserver.rooms.store.completed import completed_between
 from homeserver.rooms.store.members import MemberRow
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
@@ -41,7 +43,8 @@ class ComingsAndGoings:
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         for event in events:
-            if any(change.target is not None for change in event.changes):
+            # Members that are filled in were there all along; of them `CompletedRooms` knows.
+            if not event.is_told_again and any(change.target is not None for change in event.changes):
                 self._changed.record(event.room, event.position)
         return ()
 
@@ -50,7 +53,8 @@ class ComingsAndGoings:
 class ListWork:
     """What must be looked at. `changed` is None where memory does not know whose keys changed.
 
-    Rooms are short ids: those that the viewer `entered` or `left`, and those where others came or went (`moved`).
+    Rooms are short ids: those that the viewer `entered` or `left`, those where others came or went (`moved`), and those
+    to which members may have come behind (`completed`).
     """
 
     viewer: int
@@ -60,6 +64,11 @@ class ListWork:
     entered: Sequence[int]
     moved: Sequence[int]
     left: Sequence[int]
+    completed: Sequence[int]
+
+    @property
+    def has_rooms(self) -> bool:
+        return bool(self.entered or self.moved or self.left or self.completed)
 
 
 @dataclass(slots=True)
@@ -76,26 +85,29 @@ class ListNews:
 class DeviceListNews:
     """Says from memory whether there is anything to tell."""
 
-    def __init__(self, lists: DeviceLists, moves: ComingsAndGoings) -> None:
+    def __init__(self, lists: DeviceLists, moves: ComingsAndGoings, completed: CompletedRooms) -> None:
         self._lists = lists
         self._moves = moves
+        self._completed = completed
 
     def after(self, position: int, upto: int, viewer: int, rooms: Mapping[int, MemberRow]) -> ListWork | None:
         """`rooms` are all of the viewer's; None where nothing is new after `position`."""
         recent = self._lists.recent_after(position)
         changed = None if recent is None else _seen(recent, upto, viewer, rooms)
-        entered, moved, left = [], [], []
+        entered, moved, left, completed = [], [], [], []
         for nid, member in rooms.items():
             if member.membership != "join":
                 if member.since > position and member.membership in ("leave", "ban"):
                     left.append(nid)
             elif member.since > position:
                 entered.append(nid)
-            elif self._moves.after(nid, position):
-                moved.append(nid)
-        if changed == [] and not (entered or moved or left):
-            return None
-        return ListWork(viewer, position, upto, changed, entered, moved, left)
+            else:
+                if self._moves.after(nid, position):
+                    moved.append(nid)
+                if self._completed.changed_after(nid, position):
+                    completed.append(nid)
+        work = ListWork(viewer, position, upto, changed, entered, moved, left, completed)
+        return work if changed != [] or work.has_rooms else None
 
 
 def _seen(
@@ -116,9 +128,11 @@ def read_lists(txn: Transaction, work: ListWork) -> ListNews:
     changed = set(
         changed_users(txn, work.viewer, work.after, work.upto) if work.changed is None else work.changed
     )
-    if not (work.entered or work.moved or work.left):
+    if not work.has_rooms:
         return ListNews(sorted(changed), [])
-    arrived = joined_users(txn, work.entered, -1) | joined_users(txn, work.moved, work.after)
+    # Whoever was not known to be there is news, as to somebody who enters the room.
+    new = [*work.entered, *completed_between(txn, work.completed, work.after, work.upto)]
+    arrived = joined_users(txn, new, -1) | joined_users(txn, work.moved, work.after)
     gone = departed_users(txn, [*work.moved, *work.left], work.after)
     gone.update(joined_users(txn, work.left, -1))
     left = out_of_sight(txn, work.viewer, gone)

@@ -12,6 +12,7 @@ from homeserver.protocol.event import Event, Slot
 from homeserver.protocol.events import from_stored
 from homeserver.protocol.identifiers import EventID, RoomID, ServerName, UserID
 from homeserver.rooms.appends import Accepted, Projection, StateChange
+from homeserver.rooms.completed import CompletedRooms
 from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.graph.newcomer import GivenState
 from homeserver.rooms.graph.vertices import ShortIds
@@ -65,6 +66,7 @@ class PartialRooms:
         waiting: Waiting,
         db: Database,
         journal: Journal,
+        completed: CompletedRooms,
         projections: Sequence[Projection],
         rejudging: Rejudging,
     ) -> None:
@@ -76,6 +78,7 @@ class PartialRooms:
         self._waiting = waiting
         self._db = db
         self._journal = journal
+        self._completed = completed
         self._projections = projections
         self._rejudging = rejudging
         # Perhaps more than there are, never fewer.
@@ -142,7 +145,11 @@ class PartialRooms:
                 wanted = [event_id for slot, event_id in given.items() if slot[0] == _MEMBER]
                 events = await self._events(wanted, head)
                 await self._finish(head, row, {one.slot: one for one in events.values()})
-        self._waiting.wake([_topic(row.room)])
+        try:
+            # First, so that those who wait for all members are not told of them once more.
+            await self._completed.tell()
+        finally:
+            self._waiting.wake([_topic(row.room)])
 
     async def _finish(self, head: Head, row: PartialRow, members: Mapping[Slot, Event]) -> None:
         try:
@@ -234,6 +241,7 @@ class PartialRooms:
         if not is_end:
             return False
         delete_partial(txn, row.room)
+        self._completed.add(txn, row.room)
         was_right = all(
             span.event == members[slot] and span.from_line == EVER for slot, span in known.items()
         )

@@ -7,6 +7,7 @@ from homeserver.account_data.contents import AccountData
 from homeserver.ephemeral.receipts import Receipts
 from homeserver.ephemeral.typing_notifications import Typing
 from homeserver.push.rules import UserRules
+from homeserver.rooms.completed import CompletedRooms
 from homeserver.rooms.elsewhere import RoomsElsewhere
 from homeserver.rooms.store.members import MemberRow
 from homeserver.rooms.tails import Tails
@@ -19,6 +20,8 @@ class Changes:
     """What may have changed for one user after a position. `joined` have new events or a new membership."""
 
     joined: list[MemberRow] = field(default_factory=list)
+    completed: set[int] = field(default_factory=set)
+    """Those of the `joined` (short ids) to which members came behind."""
     typing: list[MemberRow] = field(default_factory=list)
     receipts: list[MemberRow] = field(default_factory=list)
     others: list[MemberRow] = field(default_factory=list)
@@ -50,6 +53,7 @@ class ChangeFinder:
         unread: UnreadNews,
         presence: PresenceNews,
         elsewhere: RoomsElsewhere,
+        completed: CompletedRooms,
     ) -> None:
         self._tails = tails
         self._typing = typing
@@ -59,6 +63,7 @@ class ChangeFinder:
         self._unread = unread
         self._presence = presence
         self._elsewhere = elsewhere
+        self._completed = completed
 
     def after(self, position: int, user_nid: int, rooms: Mapping[int, MemberRow]) -> Changes:
         """What may have changed after `position`. `rooms` are all of the user's, by short id."""
@@ -74,7 +79,10 @@ class ChangeFinder:
                 if member.position > position:
                     changes.others.append(member)
                 continue
-            if member.position > position or self._tails.changed_after(nid, position):
+            is_completed = self._completed.changed_after(nid, position)
+            if is_completed:
+                changes.completed.add(nid)
+            if is_completed or member.position > position or self._tails.changed_after(nid, position):
                 changes.joined.append(member)
             if self._typing.changed_after(nid, position):
                 changes.typing.append(member)

@@ -15,10 +15,17 @@ from homeserver.rooms.ignored import is_ignored
 from homeserver.rooms.reading import state_events, timeline_events
 from homeserver.rooms.seen import Seen
 from homeserver.rooms.state import MEMBER, members_at
+from homeserver.rooms.store.completed import completed_between
 from homeserver.rooms.store.events import TimelineRow, events_backwards, line_at, newest_events
 from homeserver.rooms.store.graph import behind_gaps
 from homeserver.rooms.store.members import MemberRow, heroes, summary_counts
-from homeserver.rooms.store.spans import changed_state_rows, state_rows, states_after, states_before
+from homeserver.rooms.store.spans import (
+    changed_state_rows,
+    state_rows,
+    state_rows_of_type,
+    states_after,
+    states_before,
+)
 from homeserver.rooms.timeline_event import TimelineEvent
 from homeserver.rooms.view import CURRENT
 from homeserver.rooms.visibility import doubtful_histories, last_stay, visible_events
@@ -54,7 +61,8 @@ class RoomWork:
     """A room of which something between two positions is wanted; `after` is 0 for a room new to the client.
 
     With `full_state` all state is told, not only what changed. With `gap` the client lacks something before it
-    even if all of it is told, so that its timeline is limited.
+    even if all of it is told, so that its timeline is limited. To one that is `perhaps_completed`, members may have
+    come behind between the positions.
     """
 
     member: MemberRow
@@ -62,6 +70,7 @@ class RoomWork:
     upto: int
     full_state: bool
     gap: bool = False
+    perhaps_completed: bool = False
 
 
 def left_work(txn: Transaction, user_id: UserID, member: MemberRow, after: int) -> RoomWork:
@@ -136,6 +145,7 @@ class RoomReads:
         self._oldest = {} if expiry is None else expiry.oldest_of(txn, [work.member.room for work in works])
         self._counts = summary_counts(txn, [work.member.room for work in works])
         self._behind_gaps = behind_gaps(txn, [work.member.room for work in works])
+        self._completed = _completed(txn, works)
         new = [work for work in works if work.full_state and work.after == 0 and _is_joined(work)]
         rooms, upto = [work.member.room for work in new], max((work.upto for work in new), default=0)
         self._pages: dict[int, list[TimelineEvent]] = {room: [] for room in rooms}
@@ -167,7 +177,8 @@ class RoomReads:
         timeline = walk.told[::-1]
         prev_batch = timeline[0].event.position - 1 if timeline else work.upto
         delta = RoomDelta(work.member, timeline, walk.limited or work.gap, prev_batch)
-        if _is_joined(work) and (work.full_state or delta.limited or walk.has_members):
+        has_news = delta.limited or walk.has_members or work.member.room in self._completed
+        if _is_joined(work) and (work.full_state or has_news):
             joined, invited = self._counts.get(work.member.room, (0, 0))
             delta.summary = {"m.joined_member_count": joined, "m.invited_member_count": invited}
         return delta
@@ -249,7 +260,8 @@ class RoomReads:
         """State where the timeline begins (or ends): all of it, or what changed since the last sync.
 
         What the filter drops from the timeline, or what changed without an event of its own there, is told as state,
-        or the client would never know. `known` is all of the state there, if that was read.
+        or the client would never know; so are members that came behind. `known` is all of the state there, if that
+        was read.
         """
         if known is not None and not walk.hides_state:
             return known
@@ -260,6 +272,8 @@ class RoomReads:
             rows = state_rows(self._txn, room, line) if known is None else ()
         elif delta.limited or walk.hides_state or self._reader.state_after:
             rows = changed_state_rows(self._txn, room, line_at(self._txn, room, work.after), line)
+        if room in self._completed and not self._reader.state.lazy_load_members:
+            rows = [*state_rows_of_type(self._txn, room, line, MEMBER), *rows]
         if walk.hides_state:
             told = {one.event.nid for one in delta.timeline}
             later = changed_state_rows(self._txn, room, line, line_at(self._txn, room, work.upto))
@@ -312,6 +326,16 @@ class RoomReads:
         return [
             event.key.state_key or "" for event in state_events(self._txn, changed) if event.type == MEMBER
         ]
+
+
+def _completed(txn: Transaction, works: Sequence[RoomWork]) -> set[int]:
+    """The rooms to which members came behind, where not all state is told anyway."""
+    perhaps = [work for work in works if work.perhaps_completed and not work.full_state]
+    if not perhaps:
+        return set()
+    # All that a client was shown before are read between the same two positions.
+    after, upto = perhaps[0].after, perhaps[0].upto
+    return completed_between(txn, [work.member.room for work in perhaps], after, upto)
 
 
 def _is_joined(work: RoomWork) -> bool:

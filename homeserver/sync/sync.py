@@ -264,8 +264,8 @@ class Syncer:
                 continue
             if member.since > since:
                 works.append(RoomWork(member, 0, upto, full_state=True, gap=True))
-            elif wish.full_state:
-                works.append(RoomWork(member, since, upto, full_state=True))
+            elif wish.full_state or member.room in changes.completed:
+                works.append(RoomWork(member, since, upto, wish.full_state, perhaps_completed=True))
             elif (remembered := self._remembered(requester, wish, member, since, upto)) is None:
                 works.append(RoomWork(member, since, upto, full_state=False))
             elif remembered.timeline:

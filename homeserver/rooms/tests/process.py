@@ -19,6 +19,7 @@ from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.rooms.aliases import Aliases
 from homeserver.rooms.appends import Projection, RoomAppends
+from homeserver.rooms.completed import CompletedRooms
 from homeserver.rooms.create import CreateRoom, RoomCreator
 from homeserver.rooms.directory import Directory
 from homeserver.rooms.draft import Draft, Sent
@@ -109,6 +110,7 @@ class Process:
             waiting,
             self.db,
             self.journal,
+            CompletedRooms(self.journal, self.db, self.clock),
             [*before_members, self.members],
             Rejudging(rebuildables, self.clock),
         )
