@@ -15,6 +15,9 @@ from tests.client import Answer, Json, Request
 
 _performances = itertools.count(1)
 
+asked: set[tuple[str, str]] = set()
+"""Method and target of every request that a scenario made in this run."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -97,6 +100,7 @@ class _Recorded(HttpClient):
 
     def answer_to(self, request: Request) -> Answer:
         answer = self._user.answer_to(request)
+        asked.add((request.method, request.target))
         self._exchanges.append((request, answer))
         return answer
 

@@ -1,14 +1,46 @@
 """The servers that are compared, started once for all scenarios."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from synapse_compat_tests.synapse import SynapseProcess
 from tests.processes import ServerProcess
 
+_SLOW = {"per_second": 0.01, "burst_count": 2}
+LIMITED: Mapping[str, Any] = {
+    "rc_message": _SLOW,
+    "rc_login": {"account": _SLOW, "failed_attempts": _SLOW},
+    "rc_joins": {"local": _SLOW},
+    "rc_invites": {"per_issuer": _SLOW},
+    "rc_room_creation": _SLOW,
+}
+"""Settings under which everything is allowed twice at once."""
+
+
+@contextmanager
+def _both(settings: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, str]]:
+    with SynapseProcess(settings) as synapse, ServerProcess(settings) as folkmoot:
+        yield {"synapse": synapse.url, "folkmoot": folkmoot.url}
+
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Mapping[str, str]]:
-    with SynapseProcess() as synapse, ServerProcess() as folkmoot:
-        yield {"synapse": synapse.url, "folkmoot": folkmoot.url}
+    with _both() as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def open_servers() -> Iterator[Mapping[str, str]]:
+    """Servers that guests may enter."""
+    with _both({"allow_guest_access": True}) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def limited_servers() -> Iterator[Mapping[str, str]]:
+    """Servers with low limits on rates."""
+    with _both(LIMITED) as urls:
+        yield urls

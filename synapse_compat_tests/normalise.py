@@ -10,6 +10,7 @@ from tests.client import Json
 
 # Where an ID has the server's name in it, the name stays.
 _IDS = (
+    ("guest", re.compile(r"@\d+(?=:)")),
     ("event", re.compile(r"\$[\w.~+=-]{15,}")),
     ("room", re.compile(r"![\w.~+=-]{15,}")),
 )
@@ -30,7 +31,7 @@ _FIXED = {
 }
 # Lists without an order: these, and the `events` in those.
 _OF_EVENTS = {"account_data", "ephemeral", "invite_state", "presence", "state", "to_device"}
-_SETS = {"flows", "joined_rooms", "servers"}
+_SETS = {"devices", "flows", "joined_rooms", "servers"}
 # Of what has this key, a list that is a whole answer has no order either.
 _EVENT_ID = "event_id"
 # Synapse repeats parts of an event beside where the specification has them, for clients of long ago.
@@ -116,7 +117,7 @@ def in_order(value: Json, key: str = "", within: str = "") -> Json:
 def _is_state(key: str, items: list[Json]) -> bool:
     """Whether this is all state, or all members, of a room."""
     return (
-        key in ("", "chunk")
+        key in ("", "chunk", "state")
         and bool(items)
         and all(isinstance(item, dict) and _EVENT_ID in item and "state_key" in item for item in items)
     )

@@ -115,6 +115,50 @@ _OPENER = {
 _SIGNED = ("GET /_matrix/federation/v1/timestamp_to_event/{roomId}",)
 
 
+# What guests may do: https://spec.matrix.org/v1.19/client-server-api/#guest-access
+_OF_GUESTS = (
+    *(
+        f"GET /_matrix/client/v3/{path}"
+        for path in (
+            "rooms/{roomId}/state",
+            "rooms/{roomId}/context/{eventId}",
+            "rooms/{roomId}/event/{eventId}",
+            "rooms/{roomId}/state/{eventType}/{stateKey}",
+            "rooms/{roomId}/messages",
+            "rooms/{roomId}/members",
+            "rooms/{roomId}/initialSync",
+            "sync",
+            "events",
+            "devices",
+            "devices/{deviceId}",
+            "account/whoami",
+        )
+    ),
+    *(
+        f"PUT /_matrix/client/v3/{path}"
+        for path in (
+            "rooms/{roomId}/send/{eventType}/{txnId}",
+            "rooms/{roomId}/state/{eventType}/{stateKey}",
+            "sendToDevice/{eventType}/{txnId}",
+            "profile/{userId}/{keyName}",
+            "devices/{deviceId}",
+        )
+    ),
+    *(
+        f"POST /_matrix/client/v3/{path}"
+        for path in ("rooms/{roomId}/join", "rooms/{roomId}/leave", "keys/upload", "keys/query", "keys/claim")
+    ),
+    *(
+        f"GET /_matrix/client/v1/media/{path}"
+        for path in (
+            "download/{serverName}/{mediaId}",
+            "download/{serverName}/{mediaId}/{fileName}",
+            "thumbnail/{serverName}/{mediaId}",
+        )
+    ),
+)
+
+
 def name_of(operation: Operation) -> str:
     return f"{operation.method} {operation.path}"
 
@@ -162,6 +206,10 @@ class DeclarationTests(WireTestCase):
                 self.assertIs(endpoint.auth, Auth.OPTIONAL)
 
         each(check, list(self.described()))
+
+    def test_what_guests_may_do(self) -> None:
+        auth = {name_of(operation): endpoint.auth for endpoint, operation in self.described()}
+        each(lambda name: self.assertIs(auth[name], Auth.GUEST), list(_OF_GUESTS))
 
     def test_what_is_limited(self) -> None:
         unlimited = {

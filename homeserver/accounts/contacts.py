@@ -71,12 +71,13 @@ class Contacts:
         await self._db.write(insert_binding, requester.user_nid, address, id_server)
 
     async def unbind(self, requester: Requester, address: Address, id_server: str | None) -> bool:
-        """Whether `id_server`, or every identity server that we know of, no longer publishes the address."""
+        """Whether `id_server`, or every identity server that is known to, no longer publishes the address."""
         if id_server is not None:
             return await self._unbind(requester.user_id, requester.user_nid, address, id_server)
         bound = await self._db.read(bindings_of, requester.user_nid)
         servers = [server for at, server in bound if at == address]
-        return await self._unbind_all(
+        # Unable to determine a server to unbind from is "no-support", too.
+        return bool(servers) and await self._unbind_all(
             requester.user_id, requester.user_nid, [(address, server) for server in servers]
         )
 

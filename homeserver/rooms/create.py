@@ -148,6 +148,7 @@ class RoomCreator:
             ("m.room.power_levels", ""): power_levels_content(
                 creator,
                 version,
+                preset,
                 wish.power_level_content_override,
                 invited if preset == "trusted_private_chat" else (),
             ),

@@ -27,8 +27,14 @@ def preset_state(preset: str) -> list[tuple[str, JsonObject]]:
     ]
 
 
+def preset_powers(preset: str) -> JsonObject:
+    """What a preset has of its own in the power levels. Where everybody may come in, not everybody calls all others,
+    nor invites people in the room's name."""
+    return {"invite": 50, "events": {"m.call.invite": 50}} if preset == "public_chat" else {}
+
+
 def power_levels_content(
-    creator: UserID, version: RoomVersion, override: JsonObject, equals: Iterable[UserID]
+    creator: UserID, version: RoomVersion, preset: str, override: JsonObject, equals: Iterable[UserID]
 ) -> JsonObject:
     """The first power levels, with the top-level keys of `override` in place of ours.
 
@@ -57,4 +63,6 @@ def power_levels_content(
         "invite": 0,
         "historical": 100,
     }
-    return {**content, **override}
+    powers = preset_powers(preset)
+    events = {**content["events"], **powers.get("events", {})}
+    return {**content, **powers, "events": events, **override}

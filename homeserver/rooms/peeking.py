@@ -4,7 +4,7 @@ https://spec.matrix.org/v1.19/client-server-api/#room-previews
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homeserver.account_data.store import account_data_changes
 from homeserver.http.requester import Requester
@@ -70,6 +70,8 @@ class Peeking:
         view, state = await self._states.all(requester, room_id)
         wish = PageWish(format_token(position), None, True, limit, RoomEventFilter())
         page = await self._timelines.page(requester, room_id, wish)
+        if not limit:
+            page = replace(page, chunk=())
         kept = await self._db.read(account_data_changes, requester.user_nid, 0, position)
         return Peek(
             page=page,

@@ -181,6 +181,6 @@ def _ban(content: JsonObject) -> JsonObject:
 
 def _levels(current: Event | None, create: Event, plan: Replacement) -> JsonObject:
     if current is None:
-        return power_levels_content(plan.creator, plan.version, {}, ())
+        return power_levels_content(plan.creator, plan.version, "private_chat", {}, ())
     new_creators = {plan.creator, *plan.additional_creators}
     return carried_power_levels(current.content, create, plan.version, new_creators)

@@ -46,17 +46,17 @@ class DeviceEndpoints:
         self._devices = devices
         self._reauthentication = reauthentication
 
-    @endpoint("GET", "/_matrix/client/(v3|r0)/devices", auth=Auth.USER, limit=Limit.NONE)
+    @endpoint("GET", "/_matrix/client/(v3|r0)/devices", auth=Auth.GUEST, limit=Limit.NONE)
     async def devices(self, requester: Requester) -> DeviceList:
         """Lists the user's devices."""
         return DeviceList([_answer(device) for device in await self._devices.list(requester.user_nid)])
 
-    @endpoint("GET", "/_matrix/client/(v3|r0)/devices/{device_id}", auth=Auth.USER, limit=Limit.NONE)
+    @endpoint("GET", "/_matrix/client/(v3|r0)/devices/{device_id}", auth=Auth.GUEST, limit=Limit.NONE)
     async def device(self, requester: Requester, device_id: DeviceID) -> DeviceAnswer:
         """Tells about one device."""
         return _answer(await self._devices.get(requester.user_nid, device_id))
 
-    @endpoint("PUT", "/_matrix/client/(v3|r0)/devices/{device_id}", auth=Auth.USER, limit=Limit.NONE)
+    @endpoint("PUT", "/_matrix/client/(v3|r0)/devices/{device_id}", auth=Auth.GUEST, limit=Limit.NONE)
     async def update_device(
         self, requester: Requester, device_id: DeviceID, body: DeviceUpdate
     ) -> JsonObject | Answer:
