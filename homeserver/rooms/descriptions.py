@@ -64,7 +64,7 @@ def _rooms_that_changed(txn: Transaction, events: Sequence[Accepted]) -> dict[in
         for accepted in events
         if any(change.event is None or change.event.slot in _SLOTS for change in accepted.changes)
     }
-    redacted = [target for _, target in redactions_among(events)]
+    redacted = [target for _, target in redactions_among(txn, events)]
     if redacted:
         for room, room_id, version in rooms_described_by(txn, redacted, _TYPES):
             rooms[room] = room_id, version

@@ -8,7 +8,8 @@ from homeserver.protocol.json import JsonObject
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """`transaction` is (device's short id, endpoint, transaction ID) where the client gave one."""
+    """`transaction` is (device's short id, endpoint, transaction ID) where the client gave one. What is
+    `of_member` may be sent by who is joined at that moment, although the rules would let others, too."""
 
     room_id: RoomID
     type: str
@@ -18,6 +19,7 @@ class Draft:
     redacts: EventID | None = None
     origin_server_ts: int | None = None
     transaction: tuple[int, str, str] | None = None
+    of_member: bool = False
 
 
 @dataclass(slots=True, frozen=True)

@@ -21,6 +21,7 @@ from homeserver.protocol.errors import (
 )
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject
+from homeserver.protocol.removals import REDACT_EVENTS
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.following import Following
 from homeserver.rooms.head import Head, Heads
@@ -147,15 +148,35 @@ class MembershipChanges:
         elsewhere = await self._remote.leave(Wish(user_id, room_id, content))
         return elsewhere or await self._send(room_id, user_id, user_id, content)
 
-    async def kick(self, sender: UserID, room_id: RoomID, target: UserID, reason: str | None = None) -> Sent:
+    async def kick(
+        self,
+        sender: UserID,
+        room_id: RoomID,
+        target: UserID,
+        reason: str | None = None,
+        *,
+        redacts: bool = False,
+    ) -> Sent:
+        """`redacts` says whether all that the target sent is to be redacted, as far as the sender may."""
         await self._members_known(room_id)
         if await self._membership(room_id, target) not in _REMOVABLE:
             raise Forbidden(f"{target} is not in this room")
-        return await self._send(room_id, sender, target, member_content("leave", None, reason))
+        content = _removal("leave", reason, redacts)
+        return await self._send(room_id, sender, target, content)
 
-    async def ban(self, sender: UserID, room_id: RoomID, target: UserID, reason: str | None = None) -> Sent:
+    async def ban(
+        self,
+        sender: UserID,
+        room_id: RoomID,
+        target: UserID,
+        reason: str | None = None,
+        *,
+        redacts: bool = False,
+    ) -> Sent:
+        """`redacts` says whether all that the target sent is to be redacted, as far as the sender may."""
         await self._members_known(room_id)
-        return await self._send(room_id, sender, target, member_content("ban", None, reason))
+        content = _removal("ban", reason, redacts)
+        return await self._send(room_id, sender, target, content)
 
     async def unban(self, sender: UserID, room_id: RoomID, target: UserID, reason: str | None = None) -> Sent:
         await self._members_known(room_id)
@@ -238,6 +259,11 @@ class MembershipChanges:
 
     async def _send(self, room_id: RoomID, sender: UserID, target: UserID, content: JsonObject) -> Sent:
         return await self._sender.send(_draft(room_id, sender, target, content))
+
+
+def _removal(membership: str, reason: str | None, redacts: bool) -> JsonObject:
+    content = member_content(membership, None, reason)
+    return {**content, REDACT_EVENTS: True} if redacts else content
 
 
 def _draft(room_id: RoomID, sender: UserID, target: UserID, content: JsonObject) -> Draft:

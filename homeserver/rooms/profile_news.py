@@ -83,8 +83,14 @@ class ProfileNews:
 
     async def _tell_room(self, user_id: UserID, profile: Profile | None, room_id: RoomID) -> None:
         content = member_content("join", profile)
+        # Whoever has left meanwhile must not be brought back by it.
         draft = Draft(
-            room_id=room_id, type="m.room.member", state_key=user_id, sender=user_id, content=content
+            room_id=room_id,
+            type="m.room.member",
+            state_key=user_id,
+            sender=user_id,
+            content=content,
+            of_member=True,
         )
         try:
             await self._sender.send(draft)

@@ -11,11 +11,13 @@ from homeserver.protocol.event_auth import redaction_applies
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.protocol.power_levels import power_levels
+from homeserver.protocol.removals import user_to_redact
 from homeserver.rooms.appends import Accepted
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.resolution import Resolver, State
 from homeserver.rooms.head import Heads
+from homeserver.rooms.removals import mark_removed, redacted_by_removals
 from homeserver.rooms.send import EventSender
 from homeserver.rooms.store.early_redactions import remember_early, take_early
 from homeserver.rooms.store.events import mark_redacted, place_of
@@ -88,7 +90,11 @@ class RedactionMarks:
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         """Marks the targets, as far as they are known here and the rules let their redaction apply."""
-        redactions = [*_early(txn, events), *(_new(*found) for found in redactions_among(events))]
+        self._mark_named(txn, events)
+        mark_removed(txn, events)
+
+    def _mark_named(self, txn: Transaction, events: Sequence[Accepted]) -> None:
+        redactions = [*_early(txn, events), *(_new(*found) for found in _named_among(events))]
         if not redactions:
             return
         in_batch = {event.event.event_id: (event.nid, event.room) for event in events}
@@ -106,15 +112,25 @@ class RedactionMarks:
         remember_early(txn, unknown)
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
-        for redaction, _ in redactions_among(events):
-            # Both hold the content that was redacted; what is read anew is pruned.
-            self._tails.discard(redaction.room)
-            self._heads.discard(redaction.event.room_id)
+        for event in events:
+            if may_redact(event.event):
+                # Both hold the content that was redacted; what is read anew is pruned.
+                self._tails.discard(event.room)
+                self._heads.discard(event.event.room_id)
         return ()
 
 
-def redactions_among(events: Sequence[Accepted]) -> list[tuple[Accepted, EventID]]:
-    """Redactions with the events that they name."""
+def may_redact(event: Event) -> bool:
+    """Whether the event may redact others: it is a redaction, or a kick or ban with the power of one."""
+    return event.type == "m.room.redaction" or user_to_redact(event) is not None
+
+
+def redactions_among(txn: Transaction, events: Sequence[Accepted]) -> list[tuple[Accepted, EventID]]:
+    """Redactions with the events that they name, kicks and bans with those that they redacted."""
+    return [*_named_among(events), *redacted_by_removals(txn, events)]
+
+
+def _named_among(events: Sequence[Accepted]) -> list[tuple[Accepted, EventID]]:
     return [
         (event, event.event.redacts)
         for event in events

@@ -17,6 +17,7 @@ from homeserver.rooms.graph.resolution import Resolver, State
 from homeserver.rooms.graph.vertices import Fork, Refusal
 from homeserver.rooms.graph.writing import NOWHERE, OnFork, write_forks
 from homeserver.rooms.redactions import mark_beside
+from homeserver.rooms.removals import mark_sent
 from homeserver.rooms.store.events import Entrance, enter_timeline, event_ids, event_nids, place_of
 from homeserver.rooms.store.graph import graph_events, insert_refusals, states_of
 from homeserver.rooms.store.heads import heads_by_nid, update_heads
@@ -144,6 +145,7 @@ class _Judging:
             # What it names of the timeline is found when that is derived anew.
             before = State(line, {}) if receipt.fork is None else receipt.fork.before
             mark_beside(self._txn, self._room, arrival.nid, event, before)
+        mark_sent(self._txn, self._room, event, arrival.nid, arrival.at)
         self._tip = Tip(self._room, after, receipt.extremities)
 
     def _write_fork(self, arrival: Arrival, receipt: Receipt, slot: int | None, line: int) -> None:

@@ -28,7 +28,7 @@ class Relations:
         # What is new here may have been redacted before it came.
         children = {row.child for row in rows}
         doubtful = {event.event.event_id for event in events if event.nid in children}
-        doubtful.update(target for _, target in redactions_among(events))
+        doubtful.update(target for _, target in redactions_among(txn, events))
         if doubtful and (redacted := relations_of_redacted(txn, doubtful)):
             delete_relations(txn, redacted)
 

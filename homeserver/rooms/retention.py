@@ -44,7 +44,7 @@ class RedactedContent:
         self._period = period
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
-        redactions = [(target, redaction.nid) for redaction, target in redactions_among(events)]
+        redactions = [(target, redaction.nid) for redaction, target in redactions_among(txn, events)]
         if redactions:
             begin_retention(txn, redactions, self._clock.now_ms())
         late = [event.nid for event in events if event.is_late]

@@ -164,6 +164,8 @@ class EventSender:
             return Sent(made, new=False)
         await self._rules.check(draft)
         await self._load(head, draft)
+        if draft.of_member and not _is_joined(head, draft.sender):
+            raise Forbidden("The user is no longer in the room")
         if _changes_nothing(head, draft):
             current = head.get((draft.type, draft.state_key or ""))
             assert current is not None, "what changes nothing has a current event"

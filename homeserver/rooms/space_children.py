@@ -44,7 +44,7 @@ class SpaceChildren:
             delete_children(
                 txn, {(room, names[slot][1]) for room, slot in emptied if names[slot][0] == _TYPE}
             )
-        redacted = [target for _, target in redactions_among(events)]
+        redacted = [target for _, target in redactions_among(txn, events)]
         if redacted:
             delete_children(txn, children_by_redacted(txn, redacted))
 

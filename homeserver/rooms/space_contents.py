@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeserver.rooms.appends import Accepted
+from homeserver.rooms.redactions import may_redact
 from homeserver.rooms.store.hierarchy import Child, contents_of
 from homeserver.storage.cache import ByteBudgetCache
 from homeserver.storage.database import Database
@@ -75,7 +76,7 @@ class SpaceContents:
                 self._forget(event.room)
                 for parent in [known.space for known in self._known.values() if event.room in known.rooms]:
                     self._forget(parent)
-            elif event.event.type == "m.room.redaction":
+            elif may_redact(event.event):
                 self._forget(event.room)
         return ()
 

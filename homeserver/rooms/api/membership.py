@@ -19,6 +19,7 @@ from homeserver.protocol.identifiers import (
     parse_user_id,
 )
 from homeserver.protocol.json import JsonObject
+from homeserver.protocol.removals import REDACT_EVENTS
 from homeserver.rooms.alias_lookup import AliasLookup
 from homeserver.rooms.invited_addresses import InvitedAddress
 from homeserver.rooms.membership import MembershipChanges
@@ -72,6 +73,11 @@ class Target(msgspec.Struct):
 
     def user(self) -> UserID:
         return parse_user_id(self.user_id)
+
+
+class Removed(Target):
+    redact_events: bool = msgspec.field(name=REDACT_EVENTS, default=False)
+    """Whether all that the user sent is redacted (MSC4293)."""
 
 
 class Invite(msgspec.Struct):
@@ -167,15 +173,19 @@ class MembershipEndpoints:
         return Empty()
 
     @endpoint("POST", _ROOM + "/kick", auth=Auth.USER, limit=Limit.NONE, suspended=False)
-    async def kick(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
+    async def kick(self, requester: Requester, room_id: RoomID, body: Removed) -> Empty:
         """Removes a user, who may come back."""
-        await self._changes.kick(requester.user_id, room_id, body.user(), body.reason)
+        await self._changes.kick(
+            requester.user_id, room_id, body.user(), body.reason, redacts=body.redact_events
+        )
         return Empty()
 
     @endpoint("POST", _ROOM + "/ban", auth=Auth.USER, limit=Limit.NONE, suspended=False)
-    async def ban(self, requester: Requester, room_id: RoomID, body: Target) -> Empty:
+    async def ban(self, requester: Requester, room_id: RoomID, body: Removed) -> Empty:
         """Removes a user and keeps them out."""
-        await self._changes.ban(requester.user_id, room_id, body.user(), body.reason)
+        await self._changes.ban(
+            requester.user_id, room_id, body.user(), body.reason, redacts=body.redact_events
+        )
         return Empty()
 
     @endpoint("POST", _ROOM + "/unban", auth=Auth.USER, limit=Limit.NONE, suspended=False)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from homeserver.protocol.identifiers import EventID
+from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.storage.engine import Transaction
 
 
@@ -100,6 +100,19 @@ def mark_redacted(txn: Transaction, redactions: Sequence[tuple[int, int]]) -> No
     )
 
 
+def mark_all_redacted(txn: Transaction, room: int, sender: UserID, by: int, position: int) -> None:
+    """All that a user sent before a position, and what has no place in the timeline; never the room's beginning."""
+    txn.execute(
+        """
+        UPDATE room_event SET redacted_by = %(by)s
+        WHERE room = %(room)s AND sender = (SELECT nid FROM known_user WHERE user_id = %(sender)s)
+          AND redacted_by IS NULL AND coalesce(position, 0) < %(position)s
+          AND type NOT IN (SELECT nid FROM room_event_type WHERE type = 'm.room.create')
+        """,
+        room=room, sender=sender, by=by, position=position,
+    )  # fmt: skip
+
+
 def event_nids(txn: Transaction, event_ids: Sequence[EventID]) -> dict[EventID, int]:
     """The short ids of those events that are known."""
     rows = txn.rows("SELECT event_id, nid FROM room_event WHERE event_id IN %(ids)s", ids=list(event_ids))
@@ -127,6 +140,15 @@ def place_of(txn: Transaction, event_id: EventID) -> Place | None:
         event_id=event_id,
     )
     return None if row is None else Place(*row)
+
+
+def positions_of(txn: Transaction, event_ids: Collection[EventID]) -> dict[EventID, tuple[int, int]]:
+    """Room and position of those that are in a timeline."""
+    rows = txn.rows(
+        "SELECT event_id, room, position FROM room_event WHERE event_id IN %(ids)s AND position IS NOT NULL",
+        ids=list(event_ids),
+    )
+    return {EventID(event_id): (room, position) for event_id, room, position in rows}
 
 
 def positions_before(txn: Transaction, room: int, before: int) -> Iterator[int]:

@@ -1,5 +1,6 @@
 from unittest.mock import patch
 
+from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.send import EventSender
 from homeserver.storage.engine import Row, Transaction
 from tests.wire import WireTestCase
@@ -58,3 +59,21 @@ class ProfileNewsTests(WireTestCase):
         self.bob.leave(self.rooms[0])
         self.set_name("Robert")
         self.assertEqual(self.names(), [None, *["Robert"] * 11])
+
+    def test_who_leaves_meanwhile_is_not_brought_back(self) -> None:
+        room = self.alice.create_room(preset="public_chat", members=[self.bob])
+        send = EventSender.send
+        left: list[int] = []
+
+        async def leaving_first(sender: EventSender, draft: Draft) -> Sent:
+            if draft.room_id == room and draft.of_member and not left:
+                left.append(self.bob.leave(room).status)
+            return await send(sender, draft)
+
+        with patch.object(EventSender, "send", leaving_first):
+            self.set_name("Robert")
+        self.assertEqual(left, [200])
+        self.assertEqual(
+            self.alice.state(room, "m.room.member", self.bob.user_id).json, {"membership": "leave"}
+        )
+        self.assertEqual(self.pending(), [])

@@ -14,6 +14,7 @@ from homeserver.rooms.graph.auth_graph import RoomKey, UnknownEvents
 from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.graph import GraphEvent, graph_events
 from homeserver.rooms.store.heads import HeadRow
+from homeserver.rooms.store.removals import sent_before
 from homeserver.rooms.store.whole_rooms import (
     StoredEvent,
     nids_beside_timeline,
@@ -110,6 +111,10 @@ class RoomEvents:
     def is_elsewhere(self, event_id: EventID) -> bool:
         """Whether the event is here, be it in this room or in another."""
         return bool(event_nids(self._txn, [event_id]))
+
+    def sent_before(self, user: int, position: int) -> list[tuple[int, bool]]:
+        """What a user sent before a position, as `store.removals.sent_before` tells of it."""
+        return sent_before(self._txn, self.room.nid, user, position)
 
     def near(self, event_ids: Iterable[EventID]) -> dict[EventID, GraphEvent]:
         """The events of this room among those named, as vertices of its graph."""

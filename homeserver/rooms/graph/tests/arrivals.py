@@ -176,6 +176,8 @@ def other_order(events: Sequence[Event], rng: Random) -> list[Event]:
 
 
 class StoryTestCase(RoomsTestCase):
+    kind: type[Story] = Story
+
     def new_process(self) -> Process:
         return self.process(fresh_engine(), InlineThreads())
 
@@ -197,7 +199,7 @@ class StoryTestCase(RoomsTestCase):
     def story_with_join(self, rng: Random) -> tuple[Story, Event]:
         """A story that is long enough and ends with somebody's join."""
         while True:
-            story = Story(self.created(rng.choice(("11", "12"))).first_events(), rng)
+            story = self.kind(self.created(rng.choice(("11", "12"))).first_events(), rng)
             for _ in range(LENGTH):
                 event = story.make()
                 is_allowed = event.event_id not in story.rejected

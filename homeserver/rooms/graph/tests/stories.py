@@ -10,6 +10,7 @@ from homeserver.protocol.events import Event, Proposal, build_event
 from homeserver.protocol.history_visibility import may_see
 from homeserver.protocol.identifiers import EventID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
+from homeserver.protocol.removals import REDACT_EVENTS
 from homeserver.protocol.room_versions import EventIDForm
 from homeserver.protocol.signing import EventSigner, SigningKey
 from homeserver.protocol.state_resolution import resolve
@@ -194,3 +195,12 @@ class Story:
             "state_default": 50,
             "ban": 50,
         }
+
+
+class RemovingStory(Story):
+    """One in which all who are removed by others are redacted, too."""
+
+    def _wish(self, sender: UserID, made: Sequence[EventID]) -> tuple[str, str | None, JsonObject]:
+        type_, state_key, content = super()._wish(sender, made)
+        is_removal = content.get("membership") in ("leave", "ban") and state_key != sender
+        return type_, state_key, {**content, REDACT_EVENTS: True} if is_removal else content

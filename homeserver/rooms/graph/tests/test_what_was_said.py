@@ -9,11 +9,14 @@ from random import Random
 
 import pytest
 
+from homeserver.protocol.auth_graph import auth_event_ids
+from homeserver.protocol.event import Event
 from homeserver.protocol.event_auth import redaction_applies
-from homeserver.protocol.identifiers import EventID
+from homeserver.protocol.identifiers import EventID, UserID
 from homeserver.protocol.power_levels import power_levels
+from homeserver.protocol.removals import removal_redacts, user_to_redact
 from homeserver.rooms.graph.tests.arrivals import LENGTH, Arrivals, StoryTestCase, other_order
-from homeserver.rooms.graph.tests.stories import Story
+from homeserver.rooms.graph.tests.stories import RemovingStory, Story
 from homeserver.rooms.relations import Relations
 from homeserver.rooms.tests.process import Process
 from homeserver.runtime.threads import InlineThreads
@@ -65,6 +68,37 @@ class WhatWasSaidTests(StoryTestCase):
                 self.result_of(arrivals.process.history.add(arrivals.room_id, chunk, given))
                 redacted += len(self.compare(arrivals, story))
         assert redacted
+
+    def test_history_of_who_was_removed(self) -> None:
+        """Kicks and bans that redact, and stood when the room was entered, redact what comes after them."""
+        self.kind = RemovingStory
+        redacted = 0
+        for seed in range(_STORIES):
+            rng = Random(f"removed before {seed}")
+            story, join = self.story_with_join(rng)
+            removed = self.removed(story, join)
+            arrivals = self.entered(story, join)
+            while missing := self.result_of(arrivals.process.history.missing(arrivals.room_id)):
+                chunk = story.ancestors(missing, rng.randrange(1, 12))
+                given = arrivals.given(story, chunk)
+                self.result_of(arrivals.process.history.add(arrivals.room_id, chunk, given))
+            timeline = arrivals.timeline()
+            theirs = {one for one in timeline if story.events[one].sender in removed}
+            assert theirs <= self.stored(arrivals, _REDACTED, timeline)
+            assert not theirs & self.stored(arrivals, _SEARCHED, timeline)
+            redacted += len(theirs)
+        assert redacted
+
+    def removed(self, story: Story, join: Event) -> set[UserID]:
+        """Whose events are redacted in the state before a join."""
+        state = [story.events[event_id] for event_id in story.before[join.event_id].values()]
+        found = set()
+        for event in state:
+            user_id = user_to_redact(event)
+            cited = [story.events[event_id] for event_id in auth_event_ids(event)]
+            if user_id is not None and user_id != join.sender and removal_redacts(event, cited):
+                found.add(user_id)
+        return found
 
     def compare(self, arrivals: Arrivals, story: Story) -> Collection[EventID]:
         """Compares what is stored with what the events of the timeline say; which of them are redacted."""

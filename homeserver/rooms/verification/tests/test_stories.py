@@ -11,7 +11,7 @@ from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.signing import SigningKey
 from homeserver.rooms.graph.tests.arrivals import LENGTH, Arrivals, StoryTestCase, other_order
-from homeserver.rooms.graph.tests.stories import Story
+from homeserver.rooms.graph.tests.stories import RemovingStory, Story
 from homeserver.rooms.store.graph import graph_events
 from homeserver.rooms.verification.database import verify
 from homeserver.rooms.verification.differences import Findings
@@ -51,7 +51,7 @@ class StoryTests(StoryVerificationTestCase):
         for seed in range(STORIES):
             rng = Random(f"verified {version} {seed}")
             arrivals = self.created(version)
-            story = Story(arrivals.first_events(), rng)
+            story = self.kind(arrivals.first_events(), rng)
             events = [story.make() for _ in range(LENGTH)]
             for event in events if seed % 2 else other_order(events, rng):
                 self.result_of(arrivals.receiver.receive(event))
@@ -97,7 +97,7 @@ class StoryTests(StoryVerificationTestCase):
         for seed in range(STORIES):
             rng = Random(f"verified gaps {seed}")
             arrivals = self.created(rng.choice(("11", "12")))
-            story = Story(arrivals.first_events(), rng)
+            story = self.kind(arrivals.first_events(), rng)
             events = [story.make() for _ in range(LENGTH)]
             late = rng.sample(events[: LENGTH // 2], 6)
             for event in events:
@@ -129,3 +129,9 @@ class StoryTests(StoryVerificationTestCase):
             return 0
         chunk = story.ancestors([rng.choice(sorted(missing))], rng.randrange(1, 6))
         return self.result_of(history.add(arrivals.room_id, chunk, arrivals.given(story, chunk)))
+
+
+class RemovalStoryTests(StoryTests):
+    """With kicks and bans that redact."""
+
+    kind = RemovingStory
