@@ -36,6 +36,7 @@ _UNSTABLE_FEATURES = {
     "org.matrix.msc4222": True,  # state after the timeline in /sync
     "org.matrix.msc4380.stable": True,
     "org.matrix.msc4169": True,  # redactions by /send
+    "org.matrix.msc4293": True,  # kicks and bans that redact
     "uk.half-shot.msc2666.query_mutual_rooms": True,
     "uk.half-shot.msc2666.query_mutual_rooms.stable": True,
     "uk.tcpip.msc4133": True,  # custom fields of profiles

@@ -76,6 +76,12 @@ class PowerLevels:
         return self._named("redact", 50)
 
     @property
+    def redact_all(self) -> Level:
+        """The level needed to redact all that somebody sent by removing them (MSC4293)."""
+        to_send = self._inner("events", "m.room.redaction")
+        return self.redact if to_send is None else max(self.redact, to_send)
+
+    @property
     def invite(self) -> Level:
         return self._named("invite", 0)
 

@@ -23,8 +23,8 @@ from homeserver.push.store.rules import rules_of_users
 from homeserver.push.threads import thread_of
 from homeserver.push.unread import Happening, UnreadCounts
 from homeserver.rooms.appends import Accepted
-from homeserver.rooms.redactions import redactions_among
-from homeserver.rooms.store.events import place_of
+from homeserver.rooms.redactions import may_redact, redactions_among
+from homeserver.rooms.store.events import positions_of
 from homeserver.runtime.clock import Clock
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
@@ -80,7 +80,7 @@ class Notifying:
         """Brings the counts in memory up to date. Who is notified waits for the room, or is invited, anyway."""
         for event in events:
             happening = self._happened.pop(event.event.event_id, None)
-            if happening is None or event.event.redacts is not None:
+            if happening is None or may_redact(event.event):
                 self._unread.forget_room(event.room)
             else:
                 self._unread.follow(event.room, happening)
@@ -161,15 +161,13 @@ def _follow_moves(txn: Transaction, moves: Mapping[tuple[int, int], _Move]) -> N
 
 
 def _follow_redactions(txn: Transaction, events: Sequence[Accepted]) -> None:
-    redactions = redactions_among(events)
+    redactions = redactions_among(txn, events)
     if not redactions:
         return
-    in_batch = {event.event.event_id: (event.position, event.room) for event in events}
+    places = positions_of(txn, {target for _, target in redactions})
     positions = []
     for redaction, target in redactions:
-        place = in_batch.get(target)
-        if place is None and (stored := place_of(txn, target)) is not None:
-            place = (stored.position or 0, stored.room)
-        if place is not None and place[1] == redaction.room:
-            positions.append(place[0])
+        room, position = places.get(target, (None, 0))
+        if room == redaction.room:
+            positions.append(position)
     forget_redacted(txn, positions)

@@ -43,7 +43,7 @@ class MessageIndex:
         # What is new here may have been redacted before it came.
         nids = {nid for nid, _ in indexed}
         doubtful = {event.event.event_id for event in events if event.is_late and event.nid in nids}
-        doubtful.update(target for _, target in redactions_among(events))
+        doubtful.update(target for _, target in redactions_among(txn, events))
         if doubtful:
             delete_redacted(txn, doubtful)
 
