@@ -21,26 +21,27 @@ LIMITED: Mapping[str, Any] = {
 
 
 @contextmanager
-def _both(settings: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, str]]:
+def both(settings: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, str]]:
+    """Both servers with the same settings, by name the URL of each."""
     with SynapseProcess(settings) as synapse, ServerProcess(settings) as folkmoot:
         yield {"synapse": synapse.url, "folkmoot": folkmoot.url}
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Mapping[str, str]]:
-    with _both() as urls:
+    with both() as urls:
         yield urls
 
 
 @pytest.fixture(scope="module")
 def open_servers() -> Iterator[Mapping[str, str]]:
     """Servers that guests may enter."""
-    with _both({"allow_guest_access": True}) as urls:
+    with both({"allow_guest_access": True}) as urls:
         yield urls
 
 
 @pytest.fixture(scope="module")
 def limited_servers() -> Iterator[Mapping[str, str]]:
     """Servers with low limits on rates."""
-    with _both(LIMITED) as urls:
+    with both(LIMITED) as urls:
         yield urls

@@ -17,6 +17,7 @@ _IDS = (
 _CHOSEN = {
     "access_token": "access token",
     "device_id": "device",
+    "filter_id": "filter",
     "nonce": "nonce",
     "refresh_token": "refresh token",
     "session": "session",

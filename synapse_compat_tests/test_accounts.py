@@ -7,7 +7,7 @@ from synapse_compat_tests.compare import Deliberate, Stage, compare
 from tests.client import Json
 
 CODES = "'Errors are generally best expressed by their error code': the request is not what it must be"
-NO_PHONES = "M_THREEPID_MEDIUM_NOT_SUPPORTED: 'The homeserver does not support adding a third party identifier of the given medium.'"
+NO_PHONES = "400: 'The third-party identifier is not allowed on the server.' Phone numbers are not"
 OWN_ADDRESS = Deliberate(
     "base_url: 'The base URL for the homeserver', of which each has its own", "*.base_url"
 )

@@ -50,6 +50,7 @@ def the_list(stage: Stage) -> None:
     bob.get(listed)
     bob.get("/directory/list/room/!none:localhost")
     bob.post("/publicRooms", {"filter": {"generic_search_term": name}})
+    bob.get("/publicRooms", server="localhost", limit=0)
     bob.post("/publicRooms", {"filter": {"generic_search_term": "nothing has this name"}})
     bob.post("/publicRooms", {"filter": {"generic_search_term": name, "room_types": ["m.space"]}})
     alice.put(listed, {"visibility": "private"})

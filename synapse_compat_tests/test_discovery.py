@@ -12,6 +12,10 @@ def the_server(stage: Stage) -> None:
     alice.get("/voip/turnServer")
     stage.anonymous.get("/_matrix/client/v1/auth_metadata")
     alice.get("/thirdparty/protocol/nonsense")
+    for kind in ("location", "user"):
+        alice.get(f"/thirdparty/{kind}/nonsense", field="value")
+    alice.get("/thirdparty/location", alias="#none:localhost")
+    alice.get("/thirdparty/user", userid="@nobody:localhost")
     alice.get("/notifications")
     alice.get("/pushers")
     alice.post(f"/user/{alice.user_id}/openid/request_token", {})
@@ -26,6 +30,11 @@ def test_the_server(servers: Mapping[str, str]) -> None:
         ),
         Deliberate(
             "404: 'The protocol is unknown', which has a code", "* GET */protocol/nonsense 404 .errcode"
+        ),
+        Deliberate(
+            "404: 'The Matrix User ID was not found', 'No portal rooms were found'",
+            "* GET */thirdparty/location* [24]0? *",
+            "* GET */thirdparty/user* [24]0? *",
         ),
         Deliberate(
             "next_token: 'If this is absent, there are no more results.'",

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+from homeserver.e2ee.tests.keys import CrossSigningKeys
 from synapse_compat_tests.compare import Deliberate, Stage, compare
 from tests.client import Json
 
+CODES = "'Errors are generally best expressed by their error code rather than the HTTP status code returned.'"
+ROOMLESS: Json = {"room": {"rooms": []}, "presence": {"types": []}, "account_data": {"types": []}}
 ALGORITHM = "m.megolm_backup.v1.curve25519-aes-sha2"
 
 
@@ -80,3 +83,40 @@ def backups(stage: Stage) -> None:
 def test_backups(servers: Mapping[str, str]) -> None:
     opaque = "etag: 'The current etag of the backup, an opaque string'"
     compare(backups, servers, [Deliberate(opaque, "* DELETE */room_keys/keys[?]* .etag")])
+
+
+def identities(stage: Stage) -> None:
+    alice, bob = stage.log_in(stage.register("alice"), "PHONE"), stage.register("bob")
+    room_id = alice.create_room(members=[bob], room_version="11")
+    since = bob.get("/sync", filter=ROOMLESS)["next_batch"]
+    own, other = CrossSigningKeys(alice.user_id), CrossSigningKeys(alice.user_id, 2)
+    upload = "/keys/device_signing/upload"
+    alice.post(upload, {**own.body(), "self_signing_key": {"nonsense": True}})
+    alice.post(upload, {"self_signing_key": other.key("self_signing")})
+    alice.post(upload, own.body())
+    alice.post(upload, own.body())
+    alice.post(upload, other.body())
+    alice.post("/keys/query", {"device_keys": {alice.user_id: []}})
+    bob.post("/keys/query", {"device_keys": {alice.user_id: []}})
+    alice.post("/keys/signatures/upload", {})
+    alice.post("/keys/signatures/upload", {alice.user_id: {"NONE": {"user_id": alice.user_id}}})
+    bob.get("/keys/changes", **{"from": since, "to": since})
+    bob.get("/keys/changes", **{"from": "nonsense", "to": since})
+    alice.request("PUT", f"/room_keys/keys/{room_id}", {"sessions": {}}, query={"version": 99})
+
+
+def test_identities(servers: Mapping[str, str]) -> None:
+    deliberate = [
+        Deliberate(
+            CODES,
+            "* POST */keys/device_signing/upload 400 .errcode",
+            "* GET */keys/changes[?]from=nonsense* .errcode",
+        ),
+        Deliberate(
+            "failures: 'A map from user ID to key ID to an error for any signatures that were invalid.' Errors have"
+            " `errcode` and `error`",
+            "* POST */keys/signatures/upload 200 .failures.*",
+        ),
+        Deliberate("changed: between one moment and the same nothing is", "13 GET */keys/changes* 200 *"),
+    ]
+    compare(identities, servers, deliberate)

@@ -100,3 +100,103 @@ def push_rules(stage: Stage) -> None:
 
 def test_push_rules(servers: Mapping[str, str]) -> None:
     compare(push_rules, servers, [Deliberate(CODES, "* PUT */pushrules/global/content/.m.fish 400 .errcode")])
+
+
+def fields_and_reports(stage: Stage) -> None:
+    alice, bob = stage.register("alice"), stage.register("bob")
+    own = f"/profile/{alice.user_id}"
+    alice.put(f"{own}/displayname", {"displayname": "Alice A."})
+    alice.delete(f"{own}/displayname")
+    bob.get(f"{own}/displayname")
+    bob.delete(f"{own}/displayname")
+    alice.put(f"{own}/org.example.field", {"org.example.field": {"a": 1}})
+    bob.get(f"{own}/org.example.field")
+    alice.delete(f"{own}/org.example.field")
+    bob.get(f"{own}/org.example.field")
+    bob.post(f"/users/{alice.user_id}/report", {"reason": "rude"})
+    bob.post(f"/users/{alice.user_id}/report", {})
+    bob.post("/users/@nobody:localhost/report", {"reason": "rude"})
+
+
+def test_fields_and_reports(servers: Mapping[str, str]) -> None:
+    deliberate = [
+        Deliberate(
+            "404: 'There is no profile information for this user or this user does not exist.'",
+            "* GET */displayname [24]0? *",
+        ),
+        Deliberate("403: 'The user is not allowed to modify this field'", "* DELETE */displayname 40? *"),
+        Deliberate(
+            "404: 'The user was not found on the homeserver.'", "* POST */users/@nobody:localhost/report *"
+        ),
+    ]
+    compare(fields_and_reports, servers, deliberate)
+
+
+def directory(stage: Stage) -> None:
+    alice, bob = stage.register("alice"), stage.register("bob")
+    localpart = alice.user_id.partition(":")[0][1:]
+    alice.put(f"/profile/{alice.user_id}/displayname", {"displayname": f"Zebedee Quux {localpart}"})
+    bob.post("/user_directory/search", {"search_term": localpart, "limit": 5})
+    alice.create_room(room_version="11", members=[bob])
+    bob.post("/user_directory/search", {"search_term": localpart, "limit": 5})
+    bob.post("/user_directory/search", {"search_term": f"quux {localpart}"})
+    bob.post("/user_directory/search", {"search_term": "nobody has this name"})
+
+
+def test_directory(servers: Mapping[str, str]) -> None:
+    deliberate = [
+        Deliberate("avatar_url: 'The avatar url, as an MXC, if one exists.'", "*.avatar_url"),
+    ]
+    compare(directory, servers, deliberate)
+
+
+def all_rules(stage: Stage) -> None:
+    alice = stage.register("alice")
+    alice.get("/pushrules/")
+    alice.get("/pushrules/global/")
+    alice.get("/pushrules/global/nonsense/")
+
+
+def test_all_rules(servers: Mapping[str, str]) -> None:
+    deliberate = [
+        Deliberate(
+            "The default rules of v1.19 are others than those of Synapse", "* GET */pushrules/* 200 *"
+        ),
+        Deliberate(CODES, "* GET */pushrules/global/nonsense/ 400 .errcode"),
+    ]
+    compare(all_rules, servers, deliberate)
+
+
+def pushers(stage: Stage) -> None:
+    alice = stage.register("alice")
+    pusher = {
+        "app_display_name": "App",
+        "app_id": "org.example.app",
+        "data": {"url": "http://127.0.0.1:9/_matrix/push/v1/notify", "format": "event_id_only"},
+        "device_display_name": "Phone",
+        "kind": "http",
+        "lang": "en",
+        "profile_tag": "tag",
+        "pushkey": "key",
+    }
+    alice.post("/pushers/set", pusher)
+    alice.get("/pushers")
+    alice.post("/pushers/set", {**pusher, "device_display_name": "Other", "append": True})
+    alice.get("/pushers")
+    alice.post("/pushers/set", {**pusher, "data": {}})
+    alice.post("/pushers/set", {**pusher, "data": {"url": "http://127.0.0.1:9/elsewhere"}})
+    alice.post("/pushers/set", {**pusher, "kind": "nonsense"})
+    alice.post("/pushers/set", {"kind": None, "app_id": "org.example.app", "pushkey": "key"})
+    alice.get("/pushers")
+    alice.post("/pushers/set", {"kind": None})
+
+
+def test_pushers(servers: Mapping[str, str]) -> None:
+    deliberate = [
+        Deliberate("MSC3881 is in Synapse, too, but not by default", "*.org.matrix.msc3881.*"),
+        Deliberate(CODES, "6 POST */pushers/set 400 .errcode"),
+        Deliberate(
+            "url: 'MUST be an HTTPS URL with a path of /_matrix/push/v1/notify.'", "7 POST */pushers/set *"
+        ),
+    ]
+    compare(pushers, servers, deliberate)
