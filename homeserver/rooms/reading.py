@@ -62,7 +62,11 @@ def _events(txn: Transaction, rows: Sequence[TimelineRow], replaced: set[int]) -
 
 def pruned_client(client: bytes, version: RoomVersion) -> bytes:
     """The client JSON of an event after its redaction."""
-    return encode_json(redact(decode_json(client), version))
+    event = redact(decode_json(client), version)
+    if event["type"] == "m.room.redaction" and "redacts" in event["content"]:
+        # Clients look for it in both places, whichever is the room's.
+        event["redacts"] = event["content"]["redacts"]
+    return encode_json(event)
 
 
 def pruned(event: TimelineEvent, version: RoomVersion) -> TimelineEvent:

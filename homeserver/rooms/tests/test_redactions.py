@@ -171,6 +171,8 @@ class EffectTests(RedactionTestCase):
         event = self.alice.event(self.room_id, self.event_id).json
         self.assertEqual(event["content"], {})
         self.assertNotIn("reason", event["unsigned"]["redacted_because"]["content"])
+        again = self.alice.event(self.room_id, redaction).json
+        self.assertEqual((again["content"], again["redacts"]), ({"redacts": self.event_id}, self.event_id))
 
     def test_repeated_transaction(self) -> None:
         path = f"/rooms/{self.room_id}/redact/{self.event_id}/1"
