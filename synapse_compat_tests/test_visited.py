@@ -11,7 +11,6 @@ from synapse_compat_tests.compare import asked
 from tests.spec import Operation, find_operation, operations
 
 _EXPERIMENT = "Synapse has it as an experiment only, under another path"
-_SERVICES = "scenarios of application services are in their own folder, which comes later"
 
 NOT_VISITED = {
     "GET /.well-known/matrix/client": "what Synapse says where nothing is set is no JSON",
@@ -26,8 +25,6 @@ NOT_VISITED = {
         for method in ("GET", "PUT")
         for action in ("lock", "suspend")
     },
-    "POST /_matrix/client/v1/appservice/{appserviceId}/ping": _SERVICES,
-    "PUT /_matrix/client/v3/directory/list/appservice/{networkId}/{roomId}": _SERVICES,
 }
 """Operations that are in no scenario, and why."""
 
@@ -38,7 +35,7 @@ def _name(operation: Operation) -> str:
 
 def test_every_operation_is_visited(request: pytest.FixtureRequest) -> None:
     here = Path(__file__)
-    wanted = set(here.parent.glob("test_*.py"))
+    wanted = {*here.parent.glob("test_*.py"), *here.parent.glob("appservices/test_*.py")}
     if left_out := wanted - {item.path for item in request.session.items}:
         pytest.skip(f"without {len(left_out)} of the modules with scenarios, nothing can be said")
     # Files have scenarios of their own, which look at every operation.
