@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 import psycopg2.extensions
@@ -17,6 +17,8 @@ MINIMUM_VERSION = 14_00_00
 _LIST_PARAMETER = re.compile(r"\bIN\s+(%\(\w+\)s)", re.IGNORECASE)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _USES_BEFORE_PREPARING = 3
+# Fewer cost less one by one, as that is prepared. More would only make long texts.
+_FEWEST_ROWS, _MOST_ROWS = 5, 100
 _MOST_PREPARED = 500
 _MOST_WAITING_BYTES = 1_000_000
 
@@ -60,6 +62,47 @@ psycopg2.extensions.register_adapter(bytes, _Bytes)
 def _translate(statement: str) -> str:
     """`IN` with a parameter also takes an empty list when written as `= ANY`."""
     return _LIST_PARAMETER.sub(r"= ANY(\1)", statement)
+
+
+_INSERT = re.compile(
+    r"(?P<into>\s*INSERT INTO \w+ \((?P<columns>[\w\s,]+)\)\s*VALUES\s*)"
+    r"\((?P<values>\s*%\(\w+\)s(?:\s*,\s*%\(\w+\)s)*\s*)\)"
+    r"(?P<rest>\s*(?:ON CONFLICT\s*(?:\((?P<unique>[\w\s,]+)\)\s*)?DO [^%]+)?)",
+    re.IGNORECASE,
+)
+
+
+class _ManyRows(NamedTuple):
+    """An INSERT in its parts. PostgreSQL updates no row twice in one statement, so there is one for rows that differ in
+    their `unique` parameters only; None where it updates none."""
+
+    into: str
+    row: str
+    rest: str
+    unique: tuple[str, ...] | None
+
+    def takes(self, params: Sequence[Params]) -> bool:
+        unique = self.unique
+        return unique is None or len({tuple(one[name] for name in unique) for one in params}) == len(params)
+
+
+@lru_cache(maxsize=500)
+def _many_rows(statement: str) -> _ManyRows | None:
+    """None where each row needs a statement of its own."""
+    found = _INSERT.fullmatch(statement)
+    if found is None:
+        return None
+    params = dict(zip(_names(found["columns"]), _PARAMETER.findall(found["values"]), strict=True))
+    updates = found["unique"] is not None and "DO UPDATE" in found["rest"].upper()
+    keys = _names(found["unique"]) if updates else []
+    if not params.keys() >= set(keys):
+        return None
+    unique = tuple(params[column] for column in keys) if updates else None
+    return _ManyRows(found["into"], f"({found['values']})", found["rest"], unique)
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",")]
 
 
 class _Prepared:
@@ -138,9 +181,18 @@ class PostgresTransaction:
         return self._cursor.rowcount
 
     def execute_many(self, statement: str, params: Sequence[Params]) -> None:
+        many = _many_rows(statement) if len(params) >= _FEWEST_ROWS else None
+        if many is not None and many.takes(params):
+            self._insert(many, params)
+            return
         call = self._prepared.call_of(self._sent, statement)
         for one in params:
             self._sent.later(self._cursor.mogrify(call, one))
+
+    def _insert(self, many: _ManyRows, params: Sequence[Params]) -> None:
+        for start in range(0, len(params), _MOST_ROWS):
+            rows = [self._cursor.mogrify(many.row, one) for one in params[start : start + _MOST_ROWS]]
+            self._sent.later(b"%b%b%b" % (many.into.encode(), b",".join(rows), many.rest.encode()))
 
     def rows(self, statement: str, **params: Any) -> list[Row]:
         self._run(statement, params)

@@ -155,6 +155,24 @@ def test_many_rows(connection: Connection, count: int) -> None:
     assert rows(connection, "SELECT s FROM t WHERE n >= 100 ORDER BY n") == [(str(n),) for n in range(count)]
 
 
+def test_of_many_rows_with_one_key_the_last_remains(connection: Connection) -> None:
+    with connection.writing(ordered=True) as txn:
+        txn.execute_many(
+            "INSERT INTO t (n, s) VALUES (%(n)s, %(s)s) ON CONFLICT (n) DO UPDATE SET s = excluded.s",
+            [{"n": 100 + number % 7, "s": str(number)} for number in range(14)],
+        )
+    assert rows(connection, "SELECT s FROM t WHERE n >= 100 ORDER BY n") == [(str(n),) for n in range(7, 14)]
+
+
+def test_many_rows_of_which_some_are_there(connection: Connection) -> None:
+    with connection.writing(ordered=True) as txn:
+        txn.execute_many(
+            "INSERT INTO t (n, s) VALUES (%(n)s, %(s)s) ON CONFLICT DO NOTHING",
+            [{"n": 100 + number % 7, "s": str(number)} for number in range(14)],
+        )
+    assert rows(connection, "SELECT s FROM t WHERE n >= 100 ORDER BY n") == [(str(n),) for n in range(7)]
+
+
 def _delete_and(connection: Connection, change: Callable[[Transaction], object]) -> None:
     with connection.writing(ordered=True) as txn:
         txn.execute("DELETE FROM t")

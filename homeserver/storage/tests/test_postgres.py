@@ -199,6 +199,16 @@ def test_what_waits_does_not_grow_without_end(recording: PostgresConnection) -> 
         assert txn.row("SELECT count(*) FROM t WHERE n >= 100") == (250,)
 
 
+def test_many_rows_are_one_statement(recording: PostgresConnection) -> None:
+    with recording.writing(ordered=True) as txn:
+        rows = [{"n": 100 + number, "s": "%(n)s"} for number in range(50)]
+        txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s) ON CONFLICT (n) DO NOTHING", rows)
+    (way,) = RecordingCursor.ways
+    assert way.count(b"INSERT") == 1
+    with recording.reading() as txn:
+        assert txn.row("SELECT count(*) FROM t WHERE s = %(s)s", s="%(n)s") == (50,)
+
+
 def test_a_row_that_cannot_be_written_spoils_its_transaction(connection: PostgresConnection) -> None:
     def write() -> None:
         with connection.writing(ordered=True) as txn:
