@@ -62,18 +62,22 @@ def delete_transactions_before(txn: Transaction, ts: int) -> None:
 
 
 def first_staged(
-    txn: Transaction, room_id: RoomID, limit: int, but: Collection[EventID] = ()
+    txn: Transaction,
+    room_id: RoomID,
+    limit: int,
+    but: Collection[EventID] = (),
+    but_of: Collection[ServerName] = (),
 ) -> list[StagedEvent]:
-    """The events of a room that have waited longest, without some."""
+    """The events of a room that have waited longest, without some, and without those of some servers."""
     rows = txn.rows(
         """
         SELECT s.room_id, s.event_id, s.origin, s.received_at, s.place, s.pdu,
             EXISTS (SELECT 1 FROM room_event e WHERE e.event_id = s.event_id)
         FROM federation_staged_event s
-        WHERE s.room_id = %(room_id)s AND NOT (s.event_id IN %(but)s)
+        WHERE s.room_id = %(room_id)s AND NOT (s.event_id IN %(but)s) AND NOT (s.origin IN %(but_of)s)
         ORDER BY s.received_at, s.place LIMIT %(limit)s
         """,
-        room_id=room_id, limit=limit, but=list(but),
+        room_id=room_id, limit=limit, but=list(but), but_of=list(but_of),
     )  # fmt: skip
     return [StagedEvent(*row) for row in rows]
 
