@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from twisted.internet.defer import Deferred
+
 from federation.incoming.tests.neighbour import NeighbourTestCase
 from federation.key_answers import publish_keys
 from homeserver.http.outbound import Bounds, Outbound, RequestFailed, Response
@@ -113,6 +115,9 @@ class LiarTestCase(NeighbourTestCase):
         for part, lie in self.lies.items():
             if part in question.path:
                 told = lie(question)
+                if isinstance(told, Deferred):
+                    # Whoever drips.
+                    told = await told
                 return told if isinstance(told, Response) else Response(200, {}, encode_json(told))
         if question.path == "/_matrix/key/v2/server":
             return Response(200, {}, encode_json(publish_keys(self.signer, {}, 2**53)))
