@@ -23,7 +23,7 @@ _CHOSEN = {
     "session": "session",
 }
 # Two of these may be the same on one server and not on another.
-_POSITIONS = {"end", "next_batch", "prev_batch", "start"}
+_POSITIONS = {"end", "next_batch", "next_token", "prev_batch", "start"}
 _FIXED = {
     **dict.fromkeys(
         ("age", "expires_in_ms", "last_active_ago", "last_seen_ts", "origin_server_ts", "ts"), "<moment>"

@@ -44,6 +44,15 @@ def test_the_server(servers: Mapping[str, str]) -> None:
     compare(the_server, servers, deliberate)
 
 
+def whereabouts(stage: Stage) -> None:
+    stage.anonymous.get("/.well-known/matrix/client")
+
+
+def test_whereabouts(servers: Mapping[str, str]) -> None:
+    own = "base_url: 'The base URL for the homeserver', of which each has its own"
+    compare(whereabouts, servers, [Deliberate(own, "*.base_url")])
+
+
 def spaces(stage: Stage) -> None:
     alice, mallory = stage.register("alice"), stage.register("mallory")
     space = alice.create_room(room_version="11", creation_content={"type": "m.space"}, name="All")

@@ -10,18 +10,16 @@ import pytest
 from synapse_compat_tests.compare import asked
 from tests.spec import Operation, find_operation, operations
 
-_EXPERIMENT = "Synapse has it as an experiment only, under another path"
+_LOCKS = "Synapse locks and suspends users by its own API alone"
 
 NOT_VISITED = {
-    "GET /.well-known/matrix/client": "what Synapse says where nothing is set is no JSON",
-    "GET /.well-known/matrix/support": "what Synapse says where nothing is set is no JSON",
+    "GET /.well-known/matrix/support": "Synapse does not have it",
     "GET /.well-known/matrix/policy_server": "Synapse does not have it",
     "GET /_matrix/client/versions": "each server tells of its own features",
     "GET /_matrix/client/v3/login/sso/redirect": "there is nobody to redirect to",
     "GET /_matrix/client/v3/login/sso/redirect/{idpId}": "there is nobody to redirect to",
-    "GET /_matrix/client/v1/mutual_rooms": _EXPERIMENT,
     **{
-        f"{method} /_matrix/client/v1/admin/{action}/{{userId}}": _EXPERIMENT
+        f"{method} /_matrix/client/v1/admin/{action}/{{userId}}": _LOCKS
         for method in ("GET", "PUT")
         for action in ("lock", "suspend")
     },
