@@ -3,6 +3,7 @@
 from homeserver.app import shares
 from homeserver.app.core import Core
 from homeserver.rooms.completed import CompletedRooms
+from homeserver.rooms.elsewhere_invitations import ElsewhereInvitations
 from homeserver.rooms.head import Heads
 from homeserver.rooms.members import Members
 
@@ -13,6 +14,7 @@ class MembershipParts:
     def __init__(self, core: Core) -> None:
         self.heads = Heads(core.db, core.budget(shares.HEADS))
         self.completed = CompletedRooms(core.journal, core.db, core.clock)
+        self.invitations = ElsewhereInvitations(core.db)
         self.members = Members(
             core.db,
             core.users,

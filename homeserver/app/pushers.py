@@ -47,7 +47,7 @@ class PusherParts:
         self._core = core
         self._settings = core.config.push
         db, journal, clock, randomness = core.db, core.journal, core.clock, core.around.randomness
-        self._badges = Badges(push.unread, memberships.members, self._settings)
+        self._badges = Badges(push.unread, memberships.members, memberships.invitations, self._settings)
         self._owed = OwedAlerts(Notifications(db), invited, db, clock)
         self._templates = Templates(core.config.templates.directory, core.domains.default)
         secret = hmac.digest(signing_key.seed, b"unsubscribe", "sha256")

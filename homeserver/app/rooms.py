@@ -125,7 +125,9 @@ class RoomParts:
         self._member_lists = MemberLists(db, core.budget(shares.MEMBER_LISTS))
         self._space_contents = SpaceContents(db, core.budget(shares.SPACE_CONTENTS))
         self.lookup = EventLookup(self.heads, db)
-        self.elsewhere = RoomsElsewhere(core.users, core.domains, elsewhere, core.journal, db, clock)
+        self.elsewhere = RoomsElsewhere(
+            core.users, core.domains, memberships.invitations, elsewhere, core.journal, db, clock
+        )
         self._redacted_content = redacted = RedactedContent(
             db, clock, core.config.rooms.redaction_retention_period
         )

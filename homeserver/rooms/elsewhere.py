@@ -12,6 +12,7 @@ from homeserver.protocol.events import stored_forms
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.protocol.json import JsonObject, encode_json
 from homeserver.rooms.appends import Accepted
+from homeserver.rooms.elsewhere_invitations import ElsewhereInvitations
 from homeserver.rooms.store.elsewhere import (
     ElsewhereRow,
     delete_elsewhere,
@@ -43,9 +44,14 @@ class _Changes:
     """How a change is stored (an EntryKind)."""
 
     def __init__(
-        self, changed: LastChanged[int], listeners: Sequence[ElsewhereListener], clock: Clock
+        self,
+        changed: LastChanged[int],
+        invitations: ElsewhereInvitations,
+        listeners: Sequence[ElsewhereListener],
+        clock: Clock,
     ) -> None:
         self._changed = changed
+        self._invitations = invitations
         self._listeners = listeners
         self._clock = clock
 
@@ -62,6 +68,7 @@ class _Changes:
     def stored(self, batch: Sequence[Placed[ElsewhereRow]]) -> Iterable[Topic]:
         for one in batch:
             self._changed.record(one.entry.user_nid, one.position)
+        self._invitations.changed(one.entry.user_nid for one in batch)
         for listener in self._listeners:
             listener.changed(_numbered(batch))
         return {("user", one.entry.user_nid) for one in batch}
@@ -81,6 +88,7 @@ class RoomsElsewhere:
         self,
         users: Dictionary[UserID],
         domains: LocalDomains,
+        invitations: ElsewhereInvitations,
         listeners: Sequence[ElsewhereListener],
         journal: Journal,
         db: Database,
@@ -92,11 +100,13 @@ class RoomsElsewhere:
         self._db = db
         self._clock = clock
         self._changed: LastChanged[int] = LastChanged()
-        self._changes = _Changes(self._changed, listeners, clock)
+        self._invitations = invitations
+        self._changes = _Changes(self._changed, self._invitations, listeners, clock)
 
     def start_at(self, position: int) -> None:
         """Called once the journal has started: changes up to `position` are only in the database."""
         self._changed.start_at(position)
+        self._invitations.forget_all()
 
     def changed_after(self, user_nid: int, position: int) -> bool:
         """Whether something of the user's may have changed after `position`."""
@@ -128,25 +138,31 @@ class RoomsElsewhere:
 
     async def forget(self, user_id: UserID, room_id: RoomID) -> None:
         """The user no longer wants to see the room."""
-        await self._db.write(delete_elsewhere, [(await self._users.nid_of(user_id), room_id)])
+        user_nid = await self._users.nid_of(user_id)
+        await self._db.write(delete_elsewhere, [(user_nid, room_id)])
+        self._invitations.changed([user_nid])
 
     async def forget_old(self) -> None:
         """For a daily task: what was left a month ago, and what belongs to accounts that have ended."""
         await self._db.write(delete_old_elsewhere, self._clock.now_ms() - _LEFT_MS)
+        self._invitations.forget_all()
 
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         """Ends what the room itself tells by now."""
-        ended = {
+        if ended := self._ended(events):
+            delete_elsewhere(txn, ended)
+
+    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
+        self._invitations.changed(user_nid for user_nid, _ in self._ended(events))
+        return ()
+
+    def _ended(self, events: Sequence[Accepted]) -> set[tuple[int, RoomID]]:
+        return {
             (change.target, event.event.room_id)
             for event in events
             for change in event.changes
             if change.target is not None and change.event is not None and self._is_local(change.event)
         }
-        if ended:
-            delete_elsewhere(txn, ended)
-
-    def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
-        return ()
 
     def _is_local(self, event: Event) -> bool:
         return event.state_key is not None and self._domains.is_local(event.state_key)

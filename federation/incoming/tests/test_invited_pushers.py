@@ -33,9 +33,22 @@ class InvitedPusherTests(InviteTestCase):
                 "room_name": "Far away",
                 "user_is_target": True,
                 "content": {"membership": "invite"},
-                "counts": {"unread": 0},
+                "counts": {"unread": 1},
             },
         )
+
+    def test_it_counts_until_it_is_answered(self) -> None:
+        bob = self.register("bob")
+        room_id = self.alice.create_room(members=[bob])
+        self.invite(self.invitation())
+        bob.send(room_id, "one")
+        counts = [one["counts"]["unread"] for one in self.gateway.notifications]
+        self.assertEqual(counts, [1, 2], "the invitation; and a room")
+        self.alice.leave(self.far)
+        # The other server was told, too.
+        self.gateway.forget()
+        bob.send(room_id, "two")
+        self.assertEqual([one["counts"]["unread"] for one in self.gateway.notifications], [1])
 
     def test_it_is_told_again_where_the_gateway_was_down(self) -> None:
         self.gateway.status = 500

@@ -66,6 +66,15 @@ def elsewhere_at(txn: Transaction, positions: Collection[int]) -> list[Elsewhere
     return [_read(row) for row in rows]
 
 
+def count_invited(txn: Transaction, user_nid: int) -> int:
+    """To how many of the rooms a user is invited."""
+    row = txn.row(
+        "SELECT count(*) FROM room_elsewhere WHERE user_nid = %(user_nid)s AND membership = 'invite'",
+        user_nid=user_nid,
+    )
+    return 0 if row is None else int(row[0])
+
+
 def delete_elsewhere(txn: Transaction, keys: Collection[tuple[int, RoomID]]) -> None:
     """Each is (user, room); the first a short id."""
     txn.execute_many(
