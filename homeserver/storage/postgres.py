@@ -20,6 +20,8 @@ _USES_BEFORE_PREPARING = 3
 # Fewer cost less one by one, as that is prepared. More would only make long texts.
 _FEWEST_ROWS, _MOST_ROWS = 5, 100
 _MOST_PREPARED = 500
+# What is prepared is planned for lists of ten. By that plan, thousands are looked for in all rows, or one by one.
+_LONG_LIST = 50
 _MOST_WAITING_BYTES = 1_000_000
 
 # Our statements are look-ups in indexes. For new tables PostgreSQL would read whole pages instead, and for those with
@@ -203,7 +205,8 @@ class PostgresTransaction:
         return self._cursor.fetchone()
 
     def _run(self, statement: str, params: Params) -> None:
-        call = self._prepared.call_of(self._sent, statement)
+        is_long = any(type(value) is list and len(value) > _LONG_LIST for value in params.values())
+        call = _translate(statement) if is_long else self._prepared.call_of(self._sent, statement)
         self._sent.now(self._cursor.mogrify(call, params))
 
 

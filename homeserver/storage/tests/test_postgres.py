@@ -199,6 +199,17 @@ def test_what_waits_does_not_grow_without_end(recording: PostgresConnection) -> 
         assert txn.row("SELECT count(*) FROM t WHERE n >= 100") == (250,)
 
 
+def test_long_lists_get_a_plan_of_their_own(recording: PostgresConnection) -> None:
+    use(recording, USES_BEFORE_PREPARING)
+    RecordingCursor.ways.clear()
+    with recording.reading() as txn:
+        assert len(txn.rows(FIND, s="x", ns=list(range(50)))) == 5
+        assert len(txn.rows(FIND, s="x", ns=list(range(51)))) == 5
+    short, long, _ = RecordingCursor.ways
+    assert b"EXECUTE" in short
+    assert b"EXECUTE" not in long
+
+
 def test_many_rows_are_one_statement(recording: PostgresConnection) -> None:
     with recording.writing(ordered=True) as txn:
         rows = [{"n": 100 + number, "s": "%(n)s"} for number in range(50)]
