@@ -3,7 +3,10 @@
 https://spec.matrix.org/v1.19/server-server-api/#retrieving-events
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import msgspec
 
 from federation.client.events import EventCalls, StateIdsAnswer
 from federation.incoming.outliers import Outliers
@@ -22,6 +25,14 @@ from homeserver.storage.database import Database
 _ASKED_ONE_BY_ONE = 20
 
 
+@dataclass(frozen=True, slots=True)
+class ToldState:
+    """The state before an event, and those of its events and of what authorises them that were not here."""
+
+    given: GivenState
+    news: Mapping[EventID, Event]
+
+
 class RemoteStates:
     def __init__(
         self, calls: EventCalls, checks: PduChecks, outliers: Outliers, heads: Heads, db: Database
@@ -37,27 +48,35 @@ class RemoteStates:
 
         Raises what `Transport.send` does.
         """
+        return (await self.told(event, origin)).given
+
+    async def told(self, event: Event, origin: ServerName) -> ToldState:
+        """As `before`, with what came of it."""
         answer = await self._calls.state_ids(origin, event.room_id, event.event_id)
-        await self._fetch(event, origin, answer)
+        events = await self._fetch(event, origin, answer)
         room = await self._heads.nid_of(event.room_id)
-        return await self._db.read(slots_of_events, room, answer.pdu_ids)
+        given = await self._db.read(slots_of_events, room, answer.pdu_ids)
+        return ToldState(given, {one.event_id: one for one in events})
 
     async def add_auth_chain(self, event: Event, origin: ServerName) -> None:
         """Brings in what authorises the event. Raises what `Transport.send` does."""
         pdus = await self._calls.event_auth(origin, event.room_id, event.event_id)
         await self._outliers.add(event.room_id, await self._checks.usable(pdus, event.version))
 
-    async def _fetch(self, event: Event, origin: ServerName, answer: StateIdsAnswer) -> None:
+    async def _fetch(self, event: Event, origin: ServerName, answer: StateIdsAnswer) -> list[Event]:
         wanted = {*answer.pdu_ids, *answer.auth_chain_ids}
         here = await self._db.read(event_nids, list(wanted))
         missing = wanted - here.keys()
         if len(missing) > _ASKED_ONE_BY_ONE:
             state = await self._calls.state(origin, event.room_id, event.event_id)
-            pdus = [*state.pdus, *state.auth_chain]
+            # Some servers send the same event in both lists; each is checked once.
+            pdus = [msgspec.Raw(pdu) for pdu in dict.fromkeys(map(bytes, (*state.pdus, *state.auth_chain)))]
             events = await self._checks.usable(pdus, event.version)
         else:
             events = await self._checks.usable(await self._one_by_one(origin, missing), event.version)
-        await self._outliers.add(event.room_id, [one for one in events if one.event_id in wanted])
+        events = [one for one in events if one.event_id in wanted]
+        await self._outliers.add(event.room_id, events)
+        return events
 
     async def _one_by_one(self, origin: ServerName, missing: Collection[EventID]) -> list[JsonObject]:
         pdus = []

@@ -57,14 +57,14 @@ class Completing:
 
     async def _from(self, server: ServerName, row: PartialRow, join: Event) -> bool:
         try:
-            given = await self._states.before(join, server)
+            told = await self._states.told(join, server)
         except (MatrixError, UnknownEvents) as error:
             log.info("%s does not tell who is in %s: %s", server, row.room_id, error)
             return False
-        if not _fits(join, given):
+        if not _fits(join, told.given):
             log.info("%s tells of another state of %s than the join has", server, row.room_id)
             return False
-        await self._partial.complete(row, given)
+        await self._partial.complete(row, told.given, told.news)
         return True
 
 

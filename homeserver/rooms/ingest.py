@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from homeserver.protocol.auth_graph import auth_event_ids
@@ -127,12 +127,15 @@ class Ingest:
         ordered = in_auth_order(events, here)
         short_ids = await self._all_short_ids(ordered)
         asides: list[Aside] = []
+        stored = succeed(Position(0))
         # Between them others have their turn, on the way to the disk as well.
         for start in range(0, len(ordered), _ASIDES_AT_ONCE):
             part = slice(start, start + _ASIDES_AT_ONCE)
             some = [_aside(*one) for one in zip(ordered[part], short_ids[part], strict=True)]
-            await self._put_aside(head, some)
+            await stored
+            stored = self._put_aside(head, some)
             asides += some
+        await stored
         return asides
 
     async def slot_of(self, event: Event) -> int | None:
@@ -152,9 +155,9 @@ class Ingest:
         self._heads.put(room.head)
         return position
 
-    async def _put_aside(self, head: Head, asides: Sequence[Aside]) -> None:
+    def _put_aside(self, head: Head, asides: Sequence[Aside]) -> Deferred[Position]:
         append = Append(head.nid, head.room_id, (), [], None, asides=asides)
-        await self._journal.append(self._appends, append)
+        return self._journal.append(self._appends, append)
 
     def _append(
         self,

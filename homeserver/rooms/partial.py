@@ -6,6 +6,7 @@ https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_join
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from homeserver.protocol.errors import ServerUnavailable
 from homeserver.protocol.event import Event, Slot
@@ -136,14 +137,20 @@ class PartialRooms:
         head = await self._heads.get(row.room_id)
         return (await self._events([row.event_id], head))[row.event_id]
 
-    async def complete(self, row: PartialRow, given: GivenState) -> None:
-        """`given` is the whole state before the join by which the room was entered; its events are here."""
+    async def complete(
+        self, row: PartialRow, given: GivenState, at_hand: Mapping[EventID, Event] = MappingProxyType({})
+    ) -> None:
+        """`given` is the whole state before the join by which the room was entered; its events are here.
+
+        Those `at_hand` are not read again.
+        """
         async with self._locks.held(row.room_id):
             head = await self._heads.get(row.room_id)
             await head.settled()
             if await self._row(row.room) is not None:
                 wanted = [event_id for slot, event_id in given.items() if slot[0] == _MEMBER]
-                events = await self._events(wanted, head)
+                events = {event_id: at_hand[event_id] for event_id in wanted if event_id in at_hand}
+                events |= await self._events([one for one in wanted if one not in events], head)
                 await self._finish(head, row, {one.slot: one for one in events.values()})
         try:
             # First, so that those who wait for all members are not told of them once more.
