@@ -15,8 +15,8 @@ from tests.client import Answer, Json, Request
 
 _performances = itertools.count(1)
 
-asked: set[tuple[str, str]] = set()
-"""Method and target of every request that a scenario made in this run."""
+answered: set[tuple[str, str]] = set()
+"""Method and target of every request of a scenario in this run that was no failure, on one server at least."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ class _Recorded(HttpClient):
 
     def answer_to(self, request: Request) -> Answer:
         answer = self._user.answer_to(request)
-        asked.add((request.method, request.target))
+        if answer.status < 400:
+            answered.add((request.method, request.target))
         self._exchanges.append((request, answer))
         return answer
 

@@ -18,6 +18,7 @@ _CHOSEN = {
     "access_token": "access token",
     "device_id": "device",
     "filter_id": "filter",
+    "login_token": "login token",
     "nonce": "nonce",
     "refresh_token": "refresh token",
     "session": "session",
@@ -26,7 +27,8 @@ _CHOSEN = {
 _POSITIONS = {"end", "next_batch", "next_token", "prev_batch", "start"}
 _FIXED = {
     **dict.fromkeys(
-        ("age", "expires_in_ms", "last_active_ago", "last_seen_ts", "origin_server_ts", "ts"), "<moment>"
+        ("age", "duration_ms", "expires_in_ms", "last_active_ago", "last_seen_ts", "origin_server_ts", "ts"),
+        "<moment>",
     ),
     "error": "<text>",
 }

@@ -1,9 +1,12 @@
 """Logging in, sessions, and the end of an account."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+import pytest
 
 from synapse_compat_tests.client import PASSWORD, HttpClient
 from synapse_compat_tests.compare import Deliberate, Stage, compare
+from synapse_compat_tests.conftest import both
 from tests.client import Json
 
 CODES = "'Errors are generally best expressed by their error code': the request is not what it must be"
@@ -79,6 +82,7 @@ def ways_in(stage: Stage) -> None:
     anonymous.get("/register/available", username="_nobody")
     anonymous.get("/register/available", username="NOT VALID")
     anonymous.get("/register/available")
+    anonymous.get("/register/available", username=f"free{stage.number}")
     validity = "/_matrix/client/v1/register/m.login.registration_token/validity"
     anonymous.get(validity, token="nonsense")
     anonymous.get(validity)
@@ -114,7 +118,7 @@ def test_ways_in(servers: Mapping[str, str]) -> None:
             "400: '… or the user does not have an ability to generate tokens for their devices'",
             "* POST */login/get_token 40? *",
         ),
-        Deliberate("400: 'Bad login type.'", "12 POST */login 40? *"),
+        Deliberate("400: 'Bad login type.'", "13 POST */login 40? *"),
         Deliberate("soft_logout: 'Defaults to false.'", "* POST */refresh 401 .soft_logout"),
     ]
     compare(ways_in, servers, deliberate)
@@ -225,3 +229,28 @@ def test_moderation(servers: Mapping[str, str]) -> None:
         )
     ]
     compare(moderation, servers, deliberate)
+
+
+@pytest.fixture(scope="module")
+def handing_on_servers() -> Iterator[Mapping[str, str]]:
+    """Servers where one session lets another one in."""
+    with both({"login_via_existing_session": {"enabled": True, "require_ui_auth": True}}) as urls:
+        yield urls
+
+
+def handed_on(stage: Stage) -> None:
+    alice, anonymous = stage.register("alice"), stage.anonymous
+    anonymous.get("/login")
+    get_token = "/_matrix/client/v1/login/get_token"
+    session = alice.post(get_token).json["session"]
+    alice.post(get_token, {"auth": of_password(alice, session, "wrong")})
+    token = alice.post(get_token, {"auth": of_password(alice, session)})["login_token"]
+    wish = {"type": "m.login.token", "token": token}
+    answer = anonymous.post("/login", {**wish, "device_id": "PHONE"})
+    anonymous.post("/login", wish)
+    HttpClient(stage.url, alice.user_id, answer["access_token"]).get("/account/whoami")
+
+
+def test_handed_on(handing_on_servers: Mapping[str, str]) -> None:
+    no_such_key = Deliberate("The specification has no such key", "*/get_token 200 .expires_in")
+    compare(handed_on, handing_on_servers, [OWN_ADDRESS, no_such_key])

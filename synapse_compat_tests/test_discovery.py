@@ -8,6 +8,7 @@ from synapse_compat_tests.compare import Deliberate, Stage, compare
 def the_server(stage: Stage) -> None:
     alice = stage.register("alice")
     stage.anonymous.get("/capabilities")
+    alice.get("/capabilities")
     stage.anonymous.get("/voip/turnServer")
     alice.get("/voip/turnServer")
     stage.anonymous.get("/_matrix/client/v1/auth_metadata")
@@ -24,6 +25,12 @@ def the_server(stage: Stage) -> None:
 
 def test_the_server(servers: Mapping[str, str]) -> None:
     deliberate = [
+        Deliberate(
+            "capabilities: 'The custom capabilities the server supports', of which each has its own",
+            "* GET */capabilities 200 .capabilities.org.*",
+            "* GET */capabilities 200 .capabilities.m.room_versions.available.org.*",
+            "* GET */capabilities 200 .capabilities.m.forget_forced_upon_leave.enabled",
+        ),
         Deliberate(
             "username, password, uris, ttl: 'Required'. Where nothing is configured, nothing can be told",
             "* GET */voip/turnServer [24]0? *",

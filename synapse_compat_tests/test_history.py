@@ -60,6 +60,7 @@ def state(stage: Stage) -> None:
     alice.get(f"/rooms/{room_id}/state/org.example.x/key", format="content")
     alice.get(f"/rooms/{room_id}/state/org.example.x/key", format="event")
     alice.get(f"/rooms/{room_id}/state/org.example.x")
+    alice.get(f"/rooms/{room_id}/state")
     alice.put(f"/rooms/{room_id}/state/m.room.member/{mallory.user_id}", {"membership": "nonsense"})
     alice.put(f"/rooms/{room_id}/state/m.room.create", {})
     mallory.get(f"/rooms/{room_id}/state")

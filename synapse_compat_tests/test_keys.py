@@ -54,6 +54,7 @@ def backups(stage: Stage) -> None:
     version = alice.post("/room_keys/version", wish)["version"]
     alice.get("/room_keys/version")
     alice.get("/room_keys/version/99")
+    alice.get(f"/room_keys/version/{version}")
     alice.put(f"/room_keys/version/{version}", {**wish, "algorithm": "other", "version": version})
     alice.put(f"/room_keys/version/{version}", {**wish, "version": version})
     session = {
@@ -71,18 +72,38 @@ def backups(stage: Stage) -> None:
         ("GET", f"/room_keys/keys/{room_id}", None),
         ("GET", "/room_keys/keys", None),
         ("PUT", "/room_keys/keys", {"rooms": {room_id: {"sessions": {"two": session}}}}),
+        ("PUT", f"/room_keys/keys/{room_id}", {"sessions": {"three": session}}),
+        ("GET", f"/room_keys/keys/{room_id}", None),
         ("DELETE", one, None),
         ("DELETE", f"/room_keys/keys/{room_id}", None),
         ("DELETE", "/room_keys/keys", None),
     ):
         alice.request(method, path, body, query={"version": version})
+    alice.request("PUT", one, session, query={"version": "99"})
+    alice.request("GET", "/room_keys/keys", query={"version": "99"})
+    alice.request("PUT", one, session)
+    alice.request("PUT", one, {}, query={"version": version})
+    newer = alice.post("/room_keys/version", wish)["version"]
+    alice.request("PUT", one, session, query={"version": version})
+    alice.delete(f"/room_keys/version/{newer}")
     alice.delete(f"/room_keys/version/{version}")
     alice.get("/room_keys/version")
 
 
 def test_backups(servers: Mapping[str, str]) -> None:
-    opaque = "etag: 'The current etag of the backup, an opaque string'"
-    compare(backups, servers, [Deliberate(opaque, "* DELETE */room_keys/keys[?]* .etag")])
+    deliberate = [
+        Deliberate(
+            "etag: 'The current etag of the backup, an opaque string'", "* DELETE */room_keys/keys[?]* .etag"
+        ),
+        Deliberate(
+            "403: 'The version specified does not match the current backup version. The current version will be"
+            " included in the current_version field.'",
+            "* PUT */room_keys/keys/*[?]version=99 40[34] *",
+            "* PUT */room_keys/keys/*[?]version=1 403 .current_version",
+        ),
+        Deliberate("400: the session lacks what is required", "24 PUT */room_keys/keys/*[?]version=1 ?00 *"),
+    ]
+    compare(backups, servers, deliberate)
 
 
 def identities(stage: Stage) -> None:

@@ -31,6 +31,7 @@ def attention(stage: Stage) -> None:
     alice.put(presence, {"presence": "online", "status_msg": "here"})
     bob.get(presence)
     room_id = alice.create_room(members=[bob], room_version="11")
+    bob.get(presence)
     event_id = alice.send(room_id, "hello")
     bob.post(f"/rooms/{room_id}/receipt/m.read/{event_id}")
     bob.post(f"/rooms/{room_id}/read_markers", {"m.fully_read": event_id})
@@ -141,11 +142,19 @@ def directory(stage: Stage) -> None:
     bob.post("/user_directory/search", {"search_term": localpart, "limit": 5})
     bob.post("/user_directory/search", {"search_term": f"quux {localpart}"})
     bob.post("/user_directory/search", {"search_term": "nobody has this name"})
+    bob.post("/user_directory/search", {"search_term": localpart, "limit": 0})
+    bob.post("/user_directory/search", {"search_term": ""})
+    bob.post("/user_directory/search", {})
+    others = [stage.register(f"{localpart}other{number}") for number in range(2)]
+    alice.create_room(room_version="11", members=[bob, *others])
+    bob.post("/user_directory/search", {"search_term": f"{localpart}other", "limit": 1})
+    bob.post("/user_directory/search", {"search_term": f"{localpart}other", "limit": 2})
 
 
 def test_directory(servers: Mapping[str, str]) -> None:
     deliberate = [
         Deliberate("avatar_url: 'The avatar url, as an MXC, if one exists.'", "*.avatar_url"),
+        Deliberate(CODES, "* POST */user_directory/search 400 .errcode"),
     ]
     compare(directory, servers, deliberate)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from synapse_compat_tests.appservices.service import PROTOCOL, Bridge, Ghost, Service, path_of
+from synapse_compat_tests.appservices.service import PROTOCOL, Bridge, Service, path_of
 from synapse_compat_tests.compare import Deliberate, Stage, compare
 
 Bridged = Mapping[str, tuple[str, Service]]
@@ -198,9 +198,7 @@ def pings(bridge: Bridge) -> None:
     alice = bridge.stage.register("alice")
     path = "/_matrix/client/v1/appservice/{}/ping"
     asked = len(bridge.service.asked)
-    # How long it took is not recorded.
-    service = Ghost(bridge.stage.url, bridge.bot.user_id)
-    assert service.post(path.format("bridge"), {"transaction_id": "t"})["duration_ms"] >= 0, "it is a time"
+    bridge.bot.post(path.format("bridge"), {"transaction_id": "t"})
     bridge.stage.observed("asked", bridge.service.asked[asked:])
     alice.post(path.format("bridge"), {})
     bridge.bot.post(path.format("other"), {})
