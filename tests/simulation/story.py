@@ -117,14 +117,18 @@ class Story:
         other = random.choice(self.everybody)
         deeds: Sequence[tuple[int, Callable[[], None]]] = [
             (30, partial(self._say, person, room)),
-            (6, partial(self._relate, person, room)),
+            (9, partial(self._relate, person, room)),
             (5, partial(self._redact, person, room)),
             (6, partial(self._set, person, room)),
             (3, partial(self._promote, person, room, other)),
             (12, partial(self._enter, person, room)),
             (4, partial(self._move, person, room, "leave", None)),
             (5, partial(self._move, person, room, random.choice(("kick", "ban", "unban", "invite")), other)),
+            (2, partial(self._knock, person, room)),
             (4, partial(self._tell_device, person, other)),
+            (3, partial(self._publish_keys, person)),
+            (2, partial(self._rename, person)),
+            (2, partial(self._type, person, room)),
             (3, partial(self._read, person, room)),
             (8, partial(self.sync, person)),
             (5, self._storm),
@@ -136,10 +140,21 @@ class Story:
         self._send(person, room, _MESSAGE, {"msgtype": "m.text", "body": f"message {self._next()}"})
 
     def _relate(self, person: Person, room: str) -> None:
+        """A reaction, an edit, or an answer in a thread."""
         about = self._somewhere(room)
-        if about is not None:
-            relation = {"rel_type": "m.annotation", "event_id": about.event_id, "key": str(self._next())}
-            self._send(person, room, "m.reaction", {"m.relates_to": relation})
+        if about is None:
+            return
+        said = {"msgtype": "m.text", "body": f"relation {self._next()}"}
+        match self.world.random.randrange(3):
+            case 0:
+                relation = {"rel_type": "m.annotation", "event_id": about.event_id, "key": str(self._next())}
+                self._send(person, room, "m.reaction", {"m.relates_to": relation})
+            case 1:
+                relation = {"rel_type": "m.replace", "event_id": about.event_id}
+                self._send(person, room, _MESSAGE, {**said, "m.new_content": said, "m.relates_to": relation})
+            case _:
+                relation = {"rel_type": "m.thread", "event_id": about.event_id}
+                self._send(person, room, _MESSAGE, {**said, "m.relates_to": relation})
 
     def _redact(self, person: Person, room: str) -> None:
         about = self._somewhere(room)
@@ -152,15 +167,17 @@ class Story:
             [
                 ("m.room.name", {"name": f"name {self._next()}"}),
                 ("m.room.topic", {"topic": f"topic {self._next()}"}),
-                (
-                    "m.room.join_rules",
-                    {"join_rule": self.world.random.choice(("public", "public", "invite"))},
-                ),
+                ("m.room.join_rules", self._join_rule()),
                 ("org.example.state", {"n": self._next()}),
             ]
         )
         path = f"/rooms/{room}/state/{type_}/"
         self._ask(person, "PUT", path, content, partial(self._acknowledged, person, room))
+
+    def _join_rule(self) -> Json:
+        rule = self.world.random.choice(("public", "public", "invite", "knock", "restricted"))
+        members = [{"type": "m.room_membership", "room_id": self.rooms[0]}]
+        return {"join_rule": rule, "allow": members} if rule == "restricted" else {"join_rule": rule}
 
     def _promote(self, person: Person, room: str, other: Person) -> None:
         """Somebody is given rights, or loses them; the anchors keep theirs."""
@@ -180,6 +197,10 @@ class Story:
         via = [name for name in self.world.servers if name != person.server]
         self._ask(person, "POST", f"/join/{room}", {}, lambda _: None, query=[("via", name) for name in via])
 
+    def _knock(self, person: Person, room: str) -> None:
+        via = [("via", name) for name in self.world.servers if name != person.server]
+        self._ask(person, "POST", f"/knock/{room}", {}, lambda _: None, query=via)
+
     def _move(self, person: Person, room: str, how: str, other: Person | None) -> None:
         if (other or person) in self.anchors and room == quote(self.rooms[0]):
             return
@@ -195,6 +216,27 @@ class Story:
                 self.sent_to_devices.append((what, other.user_id))
 
         self._ask(person, "PUT", f"/sendToDevice/org.example/{self._next()}", body, sent)
+
+    def _publish_keys(self, person: Person) -> None:
+        """The device has other keys from now on."""
+        device = person.device_id
+        keys = {f"{name}:{device}": f"{name} {self._next()}" for name in ("curve25519", "ed25519")}
+        device_keys = {
+            "user_id": person.user_id,
+            "device_id": device,
+            "algorithms": ["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"],
+            "keys": keys,
+            "signatures": {person.user_id: {f"ed25519:{device}": "signed"}},
+        }
+        self._ask(person, "POST", "/keys/upload", {"device_keys": device_keys}, lambda _: None)
+
+    def _rename(self, person: Person) -> None:
+        path = f"/profile/{person.user_id}/displayname"
+        self._ask(person, "PUT", path, {"displayname": f"name {self._next()}"}, lambda _: None)
+
+    def _type(self, person: Person, room: str) -> None:
+        path = f"/rooms/{room}/typing/{person.user_id}"
+        self._ask(person, "PUT", path, {"typing": True, "timeout": 30_000}, lambda _: None)
 
     def _read(self, person: Person, room: str) -> None:
         about = self._somewhere(room)
