@@ -10,6 +10,7 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.rooms.verification.database import verify
 from homeserver.rooms.verification.stored import Identity
 from homeserver.storage.engine import Transaction
+from tests.client import Json
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Person, Story
 
@@ -82,7 +83,7 @@ def _told_twice(story: Story) -> Iterator[str]:
 def _keys_differ(story: Story) -> Iterator[str]:
     """Who shares a room with somebody knows the keys of their devices as their own server does."""
     for owner in story.anchors:
-        wish = {"device_keys": {owner.user_id: []}}
+        wish: Json = {"device_keys": {owner.user_id: []}}
         own = owner.post("/keys/query", wish)["device_keys"]
         for viewer in story.anchors:
             told = viewer.post("/keys/query", wish)["device_keys"]
