@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import combinations
 from urllib.parse import quote
 
 from homeserver.protocol.identifiers import ServerName
@@ -13,6 +14,9 @@ from homeserver.storage.engine import Transaction
 from tests.client import Json
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Person, Story
+
+State = dict[tuple[str, str], tuple[str, str]]
+"""What stands in each slot: an event ID and, of members, the membership."""
 
 _EMPTY = ("federation_staged_event", "federation_waiting_edu", "room_partial")
 
@@ -30,21 +34,35 @@ def violations(story: Story) -> Iterator[str]:
 
 
 def _states_differ(story: Story) -> Iterator[str]:
-    first, *others = story.anchors
-    room_id = story.rooms[0]
-    expected = _state(first, room_id)
-    for anchor in others:
-        state = _state(anchor, room_id)
-        for slot in sorted(expected.keys() | state.keys()):
-            if expected.get(slot) != state.get(slot):
-                yield (
-                    f"{slot} is {expected.get(slot)} for {first.server}, {state.get(slot)} for {anchor.server}"
-                )
+    for room_id in story.rooms:
+        people = story.anchors if room_id == story.rooms[0] else story.present(room_id)
+        states = {person: _state(person, room_id) for person in people}
+        for one, other in combinations(people, 2):
+            # Who is put out by some, and does not hear of it from them, sees another room from then on.
+            if _are_together(states[one], states[other], one, other):
+                yield from _differences(room_id, one, states[one], other, states[other])
 
 
-def _state(person: Person, room_id: str) -> dict[tuple[str, str], str]:
+def _are_together(state: State, others: State, one: Person, other: Person) -> bool:
+    slots = [("m.room.member", one.user_id), ("m.room.member", other.user_id)]
+    return all(given.get(slot, ("", ""))[1] == "join" for given in (state, others) for slot in slots)
+
+
+def _differences(room_id: str, one: Person, state: State, other: Person, others: State) -> Iterator[str]:
+    for slot in sorted(state.keys() | others.keys()):
+        if state.get(slot) != others.get(slot):
+            yield (
+                f"{slot} of {room_id} is {state.get(slot)} for {one.server},"
+                f" {others.get(slot)} for {other.server}"
+            )
+
+
+def _state(person: Person, room_id: str) -> State:
     events = person.get(f"/rooms/{quote(room_id)}/state").json
-    return {(event["type"], event["state_key"]): event["event_id"] for event in events}
+    return {
+        (event["type"], event["state_key"]): (event["event_id"], event["content"].get("membership", ""))
+        for event in events
+    }
 
 
 def _events_are_missing(story: Story) -> Iterator[str]:

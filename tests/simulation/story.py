@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -88,6 +89,14 @@ class Story:
     def everybody(self) -> list[Person]:
         return [person for people in self.people.values() for person in people]
 
+    def present(self, room_id: str) -> list[Person]:
+        """Somebody of each server that has somebody in the room, as far as it knows."""
+        found = []
+        for people in self.people.values():
+            here = (one for one in people if room_id in one.get("/joined_rooms")["joined_rooms"])
+            found += [*islice(here, 1)]
+        return found
+
     def go_on(self, deeds: int) -> None:
         for _ in range(deeds):
             self._act()
@@ -105,6 +114,13 @@ class Story:
             for anchor in self.anchors:
                 anchor.send(self.rooms[0], "still there?")
                 self.world.run(20)
+        for _ in range(2):
+            for number, room_id in enumerate(self.rooms[1:]):
+                for person in self.present(room_id):
+                    path = f"/rooms/{quote(room_id)}/send/{_MESSAGE}/heal{number}-{self._next()}"
+                    # Others may have put them out.
+                    person.put(path, {"msgtype": "m.text", "body": "anybody there?"})
+            self.world.run(20)
         self.world.run(120)
         for person in self.everybody:
             self.sync(person)
