@@ -171,8 +171,9 @@ class Ingest:
         head.depart(event_id)
         append = Append(head.nid, head.room_id, expected, [accepted], head.row(), gap=gap, missing=missing)
         stored = self._journal.append(self._appends, append)
-        stored.addBoth(_arrived, head, event_id)
-        return stored.addErrback(lambda failure: self._undo(failure, head))
+        # In this order: whoever waits for what is on its way must not go on with a head that leads nowhere.
+        stored.addErrback(lambda failure: self._undo(failure, head))
+        return stored.addBoth(_arrived, head, event_id)
 
     def _undo(self, failure: Failure, head: Head) -> Failure:
         # Everything queued behind the failed event expects it, and is refused in its turn. That must not harm what

@@ -132,6 +132,24 @@ class ChainTests(IngestTestCase):
         said = self.bodies()
         self.assertEqual(sorted(said), sorted(["0", *("2", "3", "4") * 6]))
 
+    def test_who_waits_for_a_failed_event_finds_another_head(self) -> None:
+        self.result_of(self.say("0"))
+        self.obstacle.stops["1"] = OSError("no")
+        head = self.result_of(self.one.heads.get(self.room_id))
+        self.threads.halt()
+        sent = self.say("1")
+        left: list[bool] = []
+
+        async def wait() -> None:
+            await head.settled()
+            left.append(await self.one.heads.get(self.room_id) is head)
+
+        waiting = Deferred.fromCoroutine(wait())
+        self.threads.go_on()
+        self.failureResultOf(sent, OSError)
+        self.successResultOf(waiting)
+        self.assertEqual(left, [False])
+
     def test_a_conflict_is_not_seen(self) -> None:
         self.result_of(self.say("0"))
         self.obstacle.once["2"] = Conflict("another one was faster")
