@@ -54,7 +54,8 @@ def running(
     log = directory / "log"
     with log.open("wb") as output:
         bot = subprocess.Popen(
-            command,
+            # Where the tests run in the background of a shell, Ctrl-C would be ignored.
+            ["env", "--default-signal=INT", *command],
             cwd=directory,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
