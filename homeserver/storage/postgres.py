@@ -38,26 +38,44 @@ _BYTES = psycopg2.extensions.new_type(
 )
 
 
-class _Bytes:
-    """Bytes in the text of a statement. Most of ours are JSON, which goes as it is where nothing in it means anything
-    to PostgreSQL; psycopg2 would always write two digits for each byte.
+def _is_plain(text: bytes) -> bool:
+    """Whether nothing in it means anything to PostgreSQL between quotes, whatever its settings are."""
+    return not (b"'" in text or b"\\" in text or b"\0" in text)
 
-    https://www.postgresql.org/docs/current/datatype-binary.html#id-1.5.7.12.10
+
+class _Call:
+    """A statement with places for parameters. Most of ours are numbers, names and JSON, which are written here as they
+    are; whatever else they may be, psycopg2 quotes.
+
+    https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS
     """
 
-    def __init__(self, value: bytes) -> None:
-        self._value = value
+    def __init__(self, text: str) -> None:
+        parts = _PARAMETER.split(text)
+        self._literals = [part.replace("%%", "%").encode() for part in parts[::2]]
+        self._names = parts[1::2]
 
-    def getquoted(self) -> bytes:
-        value = self._value
-        if value.isascii() and not (b"\\" in value or b"'" in value or b"\0" in value):
-            return b"'" + value + b"'::bytea"
-        quoted: bytes = psycopg2.Binary(value).getquoted()
-        return quoted
+    def with_(self, cursor: psycopg2.extensions.cursor, params: Params) -> bytes:
+        """The text to send."""
+        first, *others = self._literals
+        values = [_quoted(cursor, params[name]) for name in self._names]
+        return first + b"".join([part for pair in zip(values, others, strict=True) for part in pair])
 
 
-# psycopg2 knows adapters for the whole process only.
-psycopg2.extensions.register_adapter(bytes, _Bytes)
+def _quoted(cursor: psycopg2.extensions.cursor, value: Any) -> bytes:
+    kind = type(value)
+    if kind is int:
+        # The space keeps a minus from another one, with which a comment would begin.
+        return b" %d" % value
+    if value is None:
+        return b"NULL"
+    if kind is str and _is_plain(text := value.encode()):
+        return b"'%b'" % text
+    if kind is bytes and value.isascii() and _is_plain(value):
+        # psycopg2 would write two digits for each byte.
+        return b"'%b'::bytea" % value
+    quoted: bytes = cursor.mogrify("%s", (value,))
+    return quoted
 
 
 @lru_cache(maxsize=2000)
@@ -78,9 +96,9 @@ class _ManyRows(NamedTuple):
     """An INSERT in its parts. PostgreSQL updates no row twice in one statement, so there is one for rows that differ in
     their `unique` parameters only; None where it updates none."""
 
-    into: str
-    row: str
-    rest: str
+    into: bytes
+    row: _Call
+    rest: bytes
     unique: tuple[str, ...] | None
 
     def takes(self, params: Sequence[Params]) -> bool:
@@ -100,7 +118,8 @@ def _many_rows(statement: str) -> _ManyRows | None:
     if not params.keys() >= set(keys):
         return None
     unique = tuple(params[column] for column in keys) if updates else None
-    return _ManyRows(found["into"], f"({found['values']})", found["rest"], unique)
+    row = _Call(f"({found['values']})")
+    return _ManyRows(found["into"].encode(), row, found["rest"].encode(), unique)
 
 
 def _names(listed: str) -> list[str]:
@@ -115,18 +134,18 @@ class _Prepared:
 
     def __init__(self) -> None:
         self._uses: dict[str, int] = {}
-        self._calls: dict[str, str] = {}
+        self._calls: dict[str, _Call] = {}
 
-    def call_of(self, sent: "_Sent", statement: str) -> str:
-        """The text to execute for `statement`: itself, or the call of its prepared form."""
+    def call_of(self, sent: "_Sent", statement: str) -> _Call:
+        """What to execute for `statement`: itself, or the call of its prepared form."""
         call = self._calls.get(statement)
         if call is not None:
             return call
         translated = _translate(statement)
         uses = self._uses[statement] = self._uses.get(statement, 0) + 1
         if uses < _USES_BEFORE_PREPARING or len(self._calls) >= _MOST_PREPARED:
-            return translated
-        call = self._calls[statement] = self._prepare(sent, translated)
+            return _Call(translated)
+        call = self._calls[statement] = _Call(self._prepare(sent, translated))
         return call
 
     def _prepare(self, sent: "_Sent", translated: str) -> str:
@@ -189,12 +208,12 @@ class PostgresTransaction:
             return
         call = self._prepared.call_of(self._sent, statement)
         for one in params:
-            self._sent.later(self._cursor.mogrify(call, one))
+            self._sent.later(call.with_(self._cursor, one))
 
     def _insert(self, many: _ManyRows, params: Sequence[Params]) -> None:
         for start in range(0, len(params), _MOST_ROWS):
-            rows = [self._cursor.mogrify(many.row, one) for one in params[start : start + _MOST_ROWS]]
-            self._sent.later(b"%b%b%b" % (many.into.encode(), b",".join(rows), many.rest.encode()))
+            rows = [many.row.with_(self._cursor, one) for one in params[start : start + _MOST_ROWS]]
+            self._sent.later(b"%b%b%b" % (many.into, b",".join(rows), many.rest))
 
     def rows(self, statement: str, **params: Any) -> list[Row]:
         self._run(statement, params)
@@ -206,8 +225,8 @@ class PostgresTransaction:
 
     def _run(self, statement: str, params: Params) -> None:
         is_long = any(type(value) is list and len(value) > _LONG_LIST for value in params.values())
-        call = _translate(statement) if is_long else self._prepared.call_of(self._sent, statement)
-        self._sent.now(self._cursor.mogrify(call, params))
+        call = _Call(_translate(statement)) if is_long else self._prepared.call_of(self._sent, statement)
+        self._sent.now(call.with_(self._cursor, params))
 
 
 class PostgresConnection:

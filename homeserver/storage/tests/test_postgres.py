@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import psycopg2
 import pytest
 
+from homeserver.protocol.errors import InvalidParam
 from homeserver.storage.engine import Conflict, StorageError
 from homeserver.storage.postgres import Postgres, PostgresConnection
 from scripts.benchmark.postgres import ConnectionArguments
@@ -274,3 +275,55 @@ def test_json_is_sent_as_it_is(recording: PostgresConnection) -> None:
     with recording.reading() as txn:
         txn.row("SELECT %(value)s", value=b'{"a":"b"}')
     assert b"""'{"a":"b"}'::bytea""" in RecordingCursor.ways[0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "plain",
+        "it's",
+        "back\\slash",
+        "\\'; DROP TABLE t; --",
+        "zwölf",
+        "100 % (sure)s",
+        "a\nb",
+        "$1",
+        "E'x'",
+        '"quoted"',
+    ],
+)
+def test_text_comes_back_as_it_went(connection: PostgresConnection, value: str) -> None:
+    for setting in ("on", "off"):
+        with connection.writing(ordered=True) as txn:
+            txn.execute(f"SET LOCAL standard_conforming_strings = {setting}")
+            for _ in range(4):
+                assert txn.row("SELECT CAST(%(value)s AS TEXT)", value=value) == (value,)
+                assert txn.rows(
+                    "SELECT 1 WHERE %(value)s IN %(values)s", value=value, values=["?", value]
+                ) == [(1,)]
+
+
+def test_numbers_come_back_as_they_went(connection: PostgresConnection) -> None:
+    with connection.reading() as txn:
+        for number in (0, 1, -1, 2**63 - 1, -(2**63) + 1):
+            for _ in range(4):
+                row = txn.row(
+                    "SELECT CAST(%(n)s AS BIGINT), 0-%(n)s::bigint, %(flag)s::boolean",
+                    n=number,
+                    flag=number > 0,
+                )
+                assert row == (number, -number, number > 0)
+
+
+def test_many_rows_with_odd_text(connection: PostgresConnection) -> None:
+    texts = ["it's", "back\\slash", "zwölf", None, "plain", "100 %", "); DROP TABLE t; --"]
+    with connection.writing(ordered=True) as txn:
+        rows = [{"n": 500 + number, "s": text} for number, text in enumerate(texts)]
+        txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", rows)
+        assert [text for (text,) in txn.rows("SELECT s FROM t WHERE n >= 500 ORDER BY n")] == texts
+
+
+def test_text_with_a_nul_is_refused(connection: PostgresConnection) -> None:
+    with pytest.raises(InvalidParam), connection.reading() as txn:
+        txn.row("SELECT CAST(%(value)s AS TEXT)", value="a\0b")
