@@ -32,6 +32,15 @@ def fresh_sqlite() -> Engine:
     return engine
 
 
+def own_engine() -> Engine:
+    """As `fresh_engine`, for tests with several databases at once; on PostgreSQL it is one more in the run's server."""
+    if os.environ.get("FOLKMOOT_TEST_DATABASE") != "postgresql":
+        return fresh_engine()
+    engine = Postgres(server().create_database(), readers=1)
+    migrate(engine, progress=lambda _: None)
+    return engine
+
+
 class _OnePostgres:
     """A database that test after test uses: emptying it takes a tenth of the time of making another."""
 

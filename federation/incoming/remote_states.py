@@ -11,7 +11,7 @@ import msgspec
 from federation.client.events import EventCalls, StateIdsAnswer
 from federation.incoming.outliers import Outliers
 from federation.incoming.pdu_checks import PduChecks
-from homeserver.protocol.errors import MatrixError
+from homeserver.protocol.errors import MatrixError, RemoteUnreachable
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, ServerName
 from homeserver.protocol.json import JsonObject
@@ -83,6 +83,9 @@ class RemoteStates:
         for event_id in missing:
             try:
                 pdus.append(await self._calls.event(origin, event_id))
+            except RemoteUnreachable:
+                # Asked again, it may tell: what is left out now would be left out for good.
+                raise
             except MatrixError:
                 # The state lacks one event, which is better than no state.
                 continue

@@ -16,7 +16,7 @@ from homeserver.app import Server, Surroundings, build
 from homeserver.protocol.signing import SigningKey
 from homeserver.runtime.randomness import Randomness
 from homeserver.storage.engine import Engine
-from tests.databases import fresh_sqlite
+from tests.databases import own_engine
 from tests.wire import NO_LIMITS, FrontDoor, NoServiceRecords
 
 P = ParamSpec("P")
@@ -115,7 +115,7 @@ class SimulatedServer:
 
     def __init__(self, name: str, random: Random, skew: float) -> None:
         self.name = name
-        self.engine = fresh_sqlite()
+        self.engine = own_engine()
         self.incarnation: Incarnation | None = None
         self._random = random
         self._skew = skew

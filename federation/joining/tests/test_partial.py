@@ -1,6 +1,7 @@
 """Rooms of which the members come after the join."""
 
 from federation.joining.tests.neighbours import HOME, NeighboursTestCase
+from homeserver.http.outbound import RequestFailed
 from tests.client import Json
 
 
@@ -118,6 +119,21 @@ class PartialTests(NeighboursTestCase):
         self.join(self.room_id)
         self.settle()
         self.assertEqual(self.partial(), 1)
+
+    def test_a_server_that_is_lost_halfway(self) -> None:
+        """It has told who the members are, but not all of their events: those must not be left out for good."""
+
+        def lost(_: Json) -> Json:
+            raise RequestFailed("lost on the way")
+
+        self.network.lies["/v1/event/"] = lost
+        self.join(self.room_id)
+        self.settle()
+        self.assertEqual(self.partial(), 1)
+        del self.network.lies["/v1/event/"]
+        self.reactor.pump([10.0] * 60)
+        self.assertEqual(self.partial(), 0)
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
 
     def test_leaving_meanwhile(self) -> None:
         self.withhold()
