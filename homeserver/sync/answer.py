@@ -9,10 +9,9 @@ import msgspec
 from homeserver.ephemeral.presence.state import UserPresence, presence_event
 from homeserver.protocol.identifiers import RoomID
 from homeserver.protocol.json import JsonObject, encode_json
-from homeserver.rooms.seen import show_seen
 from homeserver.rooms.timeline import format_sync_token, format_token
-from homeserver.rooms.timeline_event import Viewer, show
 from homeserver.sync.encryption import EncryptionParts
+from homeserver.sync.event_forms import EventForm
 from homeserver.sync.room_delta import RoomDelta
 
 StateName = Literal["state", "state_after", "org.matrix.msc4222.state_after"]
@@ -49,7 +48,7 @@ class Parts:
         return not (rooms or others) and self.encryption.is_empty()
 
 
-def answer(parts: Parts, viewer: Viewer, position: int, state_name: StateName) -> msgspec.Raw:
+def answer(parts: Parts, form: EventForm, now_ms: int, position: int, state_name: StateName) -> msgspec.Raw:
     """https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync"""
 
     def joined(delta: RoomDelta) -> JsonObject:
@@ -60,11 +59,11 @@ def answer(parts: Parts, viewer: Viewer, position: int, state_name: StateName) -
     def left(delta: RoomDelta) -> JsonObject:
         return {
             "timeline": {
-                "events": [show_seen(one, viewer) for one in delta.timeline],
+                "events": [form.of_timeline(one) for one in delta.timeline],
                 "limited": delta.limited,
                 "prev_batch": format_token(delta.prev_batch),
             },
-            state_name: {"events": [show(event, viewer) for event in delta.state]},
+            state_name: {"events": [form.of_state(event) for event in delta.state]},
             "account_data": {"events": parts.room_account_data.get(delta.member.room, [])},
         }
 
@@ -73,7 +72,7 @@ def answer(parts: Parts, viewer: Viewer, position: int, state_name: StateName) -
     if parts.account_data:
         body["account_data"] = {"events": parts.account_data}
     if parts.presence:
-        events = [presence_event(presence, viewer.now_ms) for presence in parts.presence]
+        events = [presence_event(presence, now_ms) for presence in parts.presence]
         body["presence"] = {"events": events}
     rooms: JsonObject = {}
     if parts.joined:

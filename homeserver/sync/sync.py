@@ -37,6 +37,7 @@ from homeserver.sync.answer import Events, Parts, StateName, answer
 from homeserver.sync.changes import ChangeFinder, Changes
 from homeserver.sync.elsewhere import ElsewhereNews
 from homeserver.sync.encryption import EncryptionNews
+from homeserver.sync.event_forms import event_form
 from homeserver.sync.ignoring import leave_out
 from homeserver.sync.presence import PresenceNews
 from homeserver.sync.room_delta import Reader, RoomDelta, RoomReads, RoomWork, left_work
@@ -346,7 +347,8 @@ class Syncer:
     async def _answer(self, requester: Requester, wish: SyncWish, parts: Parts, position: int) -> msgspec.Raw:
         await self._encryption.add_stock(requester, parts.encryption)
         viewer = Viewer(requester.device_nid, self._clock.now_ms())
-        return answer(parts, viewer, position, wish.state_name)
+        form = await event_form(self._db, wish.filter, viewer, [*parts.joined, *parts.left])
+        return answer(parts, form, viewer.now_ms, position, wish.state_name)
 
 
 def _timeline_limit(wish: Filter) -> int:
