@@ -3,7 +3,7 @@
 import gzip
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Protocol, cast
@@ -15,6 +15,7 @@ from twisted.web import http
 from homeserver.http.dispatch import Incoming, Rendered, render_error
 from homeserver.http.endpoint import FileAnswer
 from homeserver.http.file_stream import FileStream
+from homeserver.http.heads import CLOSE, Headers, head, header_lines, length_line
 from homeserver.http.partial import Part, Wish, part_of
 from homeserver.protocol.errors import ServerUnavailable, TooLarge
 from homeserver.runtime.clock import DelayedCall, ReactorTime
@@ -27,6 +28,8 @@ CORS_HEADERS = (
     (b"Access-Control-Allow-Methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
     (b"Access-Control-Allow-Headers", b"X-Requested-With, Content-Type, Authorization, Date"),
 )
+_VARYING = ((b"Vary", b"Accept-Encoding"),)
+_COMPRESSED = (*_VARYING, (b"Content-Encoding", b"gzip"))
 LARGEST_BODY = 20 * 1024 * 1024
 _LARGEST_IN_MEMORY = 100 * 1000  # bytes of a body
 _LONG_PIECE = 256 * 1024
@@ -165,20 +168,22 @@ class Request(http.Request):
         return str(getattr(self.client, "host", ""))
 
     def _send(self, rendered: Rendered) -> None:
-        self._set_head(rendered.status, rendered.headers)
-        headers = self.responseHeaders
-        body = rendered.body
-        if len(body) >= _COMPRESS_FROM and self.channel.site.compress:
-            headers.setRawHeaders(b"Vary", [b"Accept-Encoding"])
-            if _accepts_gzip(self._header(b"accept-encoding") or ""):
-                headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
-                # Level 1: most of the gain for a fraction of the time.
-                body = gzip.compress(body, compresslevel=1)
-        if rendered.status not in http.NO_BODY_CODES:
-            headers.setRawHeaders(b"Content-Length", [str(len(body)).encode()])
-        if self.method != b"HEAD":
-            self.write(body)
+        body, coding = self._coded(rendered.body)
+        if rendered.status in http.NO_BODY_CODES:
+            answer = [self._head(rendered.status, rendered.headers)]
+        else:
+            answer = [self._head(rendered.status, rendered.headers + coding, length_line(len(body))), body]
+        self.channel.writeSequence(answer[:1] if self.method == b"HEAD" else answer)
         self.finish()
+
+    def _coded(self, body: bytes) -> tuple[bytes, Headers]:
+        """What is sent for the body, and the headers that say so."""
+        if len(body) < _COMPRESS_FROM or not self.channel.site.compress:
+            return body, ()
+        if not _accepts_gzip(self._header(b"accept-encoding") or ""):
+            return body, _VARYING
+        # Level 1: most of the gain for a fraction of the time.
+        return gzip.compress(body, compresslevel=1), _COMPRESSED
 
     async def _send_file(self, rendered: Rendered, answer: FileAnswer) -> None:
         """As much of it as is asked for. Files are not compressed: most of them are already."""
@@ -186,9 +191,9 @@ class Request(http.Request):
             if self._gone:
                 return
             part = self._part(answer)
-            self._set_head(part.status, (*rendered.headers, *_file_headers(part, answer)))
-            if part.status != http.NOT_MODIFIED:
-                self.responseHeaders.setRawHeaders(b"Content-Length", [str(part.length).encode()])
+            headers = (*rendered.headers, *_file_headers(part, answer))
+            length = b"" if part.status == http.NOT_MODIFIED else length_line(part.length)
+            self.channel.write(self._head(part.status, headers, length))
             is_empty = self.method == b"HEAD" or not part.length
             is_sent = is_empty or await FileStream(answer.file, part.start, part.length, self).send()
         if is_sent:
@@ -200,15 +205,14 @@ class Request(http.Request):
         wish = Wish(wanted, self._header(b"if-range"), self._header(b"if-none-match"))
         return part_of(wish, answer.length, answer.etag)
 
-    def _set_head(self, status: int, own_headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.setResponseCode(status)
-        headers = self.responseHeaders
-        for name, value in (*CORS_HEADERS, *own_headers):
-            headers.setRawHeaders(name, [value])
+    def _head(self, status: int, headers: Headers, length: bytes = b"") -> bytes:
+        """The head of the answer, to be written by the caller; `length` is the line that tells that of the body."""
+        self.startedWriting = 1
         if self.channel.site.draining:
             # Busy clients would otherwise go on asking, and there would be no end.
-            headers.setRawHeaders(b"Connection", [b"close"])
             self.channel.persistent = False
+        ending = b"" if self.channel.persistent else CLOSE
+        return head(self.clientproto, status, header_lines(CORS_HEADERS + headers), length, ending)
 
 
 def _file_headers(part: Part, answer: FileAnswer) -> Iterator[tuple[bytes, bytes]]:
@@ -240,6 +244,7 @@ class Channel(http.HTTPChannel):
         super().__init__()
         self.site = site
         self._progress = 0
+        self._host: Any = None
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
@@ -259,6 +264,12 @@ class Channel(http.HTTPChannel):
         # There is no decoder after a request whose length is none: it was refused, and the connection is closing.
         if self._handlingRequest or self._transferDecoder is not None:
             super().rawDataReceived(data)
+
+    def getHost(self) -> Any:
+        # Twisted asks for each request, and the system each time.
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
 
     def connectionMade(self) -> None:
         super().connectionMade()
