@@ -1,7 +1,7 @@
 """New one-time and fallback keys of devices: checked against those that they have, then stored together."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from homeserver.e2ee.store.one_time_keys import (
@@ -9,7 +9,7 @@ from homeserver.e2ee.store.one_time_keys import (
     Line,
     NewKeys,
     StoredKey,
-    UploadedKey,
+    UploadedKeys,
     append_one_time_keys,
     device_stocks,
     put_fallback_keys,
@@ -28,8 +28,8 @@ class Addition:
     what is wrong: Unknown where a key ID is taken by another key, TooLarge where there are more than enough."""
 
     device_nid: int
-    one_time_keys: Sequence[UploadedKey]
-    fallback_keys: Sequence[UploadedKey]
+    one_time_keys: Sequence[UploadedKeys]
+    fallback_keys: Sequence[UploadedKeys]
     counts: dict[str, int] = field(default_factory=dict)
     refused: MatrixError | None = None
 
@@ -63,47 +63,55 @@ def _store_together(txn: Transaction, additions: Sequence[Addition]) -> None:
             accepted.append(addition)
     if news:
         append_one_time_keys(txn, news)
-    fallback = [(addition.device_nid, key) for addition in accepted for key in addition.fallback_keys]
+    fallback = [(addition.device_nid, keys) for addition in accepted for keys in addition.fallback_keys]
     if fallback:
         put_fallback_keys(txn, fallback)
 
 
 def _new_keys(txn: Transaction, addition: Addition, stock: DeviceStock) -> list[NewKeys]:
-    by_algorithm: defaultdict[str, list[UploadedKey]] = defaultdict(list)
-    for key in addition.one_time_keys:
-        by_algorithm[key.algorithm].append(key)
     news = []
-    for algorithm, given in by_algorithm.items():
-        keys = given
-        known = stock.key_ids[algorithm].intersection([key.key_id for key in given])
-        if known:
-            stored = stored_keys(txn, addition.device_nid, algorithm, known)
-            keys = [key for key in given if key.key_id not in stored or _is_news(key, stored[key.key_id])]
-        if keys:
-            first_place = stock.lines.get(algorithm, Line()).last_place + 1
-            news.append(NewKeys(addition.device_nid, algorithm, first_place, keys))
+    for uploaded in addition.one_time_keys:
+        known = stock.key_ids[uploaded.algorithm].intersection(uploaded.key_ids)
+        new = _without_known(txn, addition.device_nid, uploaded, known) if known else uploaded
+        if new.keys:
+            first_place = stock.lines.get(uploaded.algorithm, Line()).last_place + 1
+            news.append(NewKeys(addition.device_nid, first_place, new))
     return news
+
+
+def _without_known(
+    txn: Transaction, device_nid: int, uploaded: UploadedKeys, known: Collection[str]
+) -> UploadedKeys:
+    """Without the keys that the device has already; it has or had some of these `known` IDs."""
+    stored = stored_keys(txn, device_nid, uploaded.algorithm, known)
+    new = UploadedKeys(uploaded.algorithm, [], [])
+    for key_id, key in zip(uploaded.key_ids, uploaded.keys, strict=True):
+        if key_id not in stored or _is_news(uploaded.algorithm, key_id, key, stored[key_id]):
+            new.key_ids.append(key_id)
+            new.keys.append(key)
+    return new
 
 
 def _counts_after(stock: DeviceStock, news: Sequence[NewKeys]) -> dict[str, int]:
     """Raises TooLarge."""
     counts = {algorithm: line.left for algorithm, line in stock.lines.items()}
     for new in news:
-        counts[new.algorithm] = counts.get(new.algorithm, 0) + len(new.keys)
+        algorithm = new.uploaded.algorithm
+        counts[algorithm] = counts.get(algorithm, 0) + len(new.uploaded.keys)
     if max(counts.values(), default=0) > _MOST_KEYS:
         raise TooLarge(f"A device may have {_MOST_KEYS} one-time keys of an algorithm")
     return {algorithm: count for algorithm, count in counts.items() if count}
 
 
-def _is_news(key: UploadedKey, stored: StoredKey) -> bool:
+def _is_news(algorithm: str, key_id: str, key: bytes, stored: StoredKey) -> bool:
     """Raises Unknown where the ID is that of another key, which nobody has claimed yet."""
-    if _is_same(stored.key, key.key):
+    if _is_same(stored.key, key):
         return False
     if not stored.is_claimed:
         # COMPAT(synapse): clients find out by this text that their store is out of step with the server.
         raise Unknown(
-            f"One time key {key.algorithm}:{key.key_id} already exists."
-            f" Old key: {stored.key.decode()}; new key: {key.key.decode()}"
+            f"One time key {algorithm}:{key_id} already exists."
+            f" Old key: {stored.key.decode()}; new key: {key.decode()}"
         )
     # Long gone: a client that lost its keys counts from the beginning.
     return True

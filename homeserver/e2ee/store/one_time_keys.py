@@ -15,15 +15,15 @@ from homeserver.storage.engine import Params, Transaction
 S = TypeVar("S", str, bytes)
 
 # A page of SQLite holds such a row whole. The larger rows are, the less uploads cost, and the more claims.
-_ROW_BYTES = 6_000
+_ROW_BYTES = 7_700
 
 
-class UploadedKey(NamedTuple):
-    """`key` is JSON: a string, or an object with the key and its signatures."""
+class UploadedKeys(NamedTuple):
+    """Keys of one algorithm with their IDs. Each is JSON: a string, or an object with the key and its signatures."""
 
     algorithm: str
-    key_id: str
-    key: bytes
+    key_ids: list[str]
+    keys: list[bytes]
 
 
 class Line(NamedTuple):
@@ -51,12 +51,11 @@ class StoredKey(NamedTuple):
 
 
 class NewKeys(NamedTuple):
-    """Keys of a device, of one algorithm, that get places from `first_place` on."""
+    """Keys of a device that get places from `first_place` on."""
 
     device_nid: int
-    algorithm: str
     first_place: int
-    keys: Sequence[UploadedKey]
+    uploaded: UploadedKeys
 
 
 class ClaimedKey(NamedTuple):
@@ -133,8 +132,8 @@ def append_one_time_keys(txn: Transaction, news: Sequence[NewKeys]) -> None:
         [
             {
                 "device_nid": new.device_nid,
-                "algorithm": new.algorithm,
-                "last_place": new.first_place + len(new.keys) - 1,
+                "algorithm": new.uploaded.algorithm,
+                "last_place": new.first_place + len(new.uploaded.keys) - 1,
             }
             for new in news
         ],
@@ -143,23 +142,24 @@ def append_one_time_keys(txn: Transaction, news: Sequence[NewKeys]) -> None:
 
 def _rows_of(new: NewKeys) -> Iterator[Params]:
     """As few as may be: clients make keys and IDs of one size."""
-    place = new.first_place
-    for (id_size, key_size), group in groupby(new.keys, lambda key: (len(key.key_id), len(key.key))):
-        keys = list(group)
+    algorithm, key_ids, keys = new.uploaded
+    start = 0
+    for (id_size, key_size), alike in groupby(zip(map(len, key_ids), map(len, keys), strict=True)):
+        end = start + len(list(alike))
         most = max(1, _ROW_BYTES // (id_size + key_size))
-        for start in range(0, len(keys), most):
-            row = keys[start : start + most]
+        while start < end:
+            stop = min(start + most, end)
             yield {
                 "device_nid": new.device_nid,
-                "algorithm": new.algorithm,
-                "last_place": place + len(row) - 1,
-                "first_place": place,
+                "algorithm": algorithm,
+                "last_place": new.first_place + stop - 1,
+                "first_place": new.first_place + start,
                 "key_id_size": id_size,
                 "key_size": key_size,
-                "key_ids": "".join([key.key_id for key in row]),
-                "keys": b"".join([key.key for key in row]),
+                "key_ids": "".join(key_ids[start:stop]),
+                "keys": b"".join(keys[start:stop]),
             }
-            place += len(row)
+            start = stop
 
 
 def claim_one_time_keys(txn: Transaction, device_nids: Sequence[int], algorithm: str) -> list[ClaimedKey]:
@@ -203,7 +203,7 @@ def claim_fallback_keys(txn: Transaction, device_nids: Sequence[int], algorithm:
     return [ClaimedKey(device_nid, key_id, bytes(key)) for device_nid, key_id, key in rows]
 
 
-def put_fallback_keys(txn: Transaction, keys: Iterable[tuple[int, UploadedKey]]) -> None:
+def put_fallback_keys(txn: Transaction, keys: Iterable[tuple[int, UploadedKeys]]) -> None:
     """Replaces those that the devices have of the same algorithms. The same key again does not count as unused."""
     txn.execute_many(
         """
@@ -213,7 +213,11 @@ def put_fallback_keys(txn: Transaction, keys: Iterable[tuple[int, UploadedKey]])
         SET key_id = excluded.key_id, key = excluded.key, used = 0
         WHERE e2ee_fallback_key.key_id <> excluded.key_id OR e2ee_fallback_key.key <> excluded.key
         """,
-        [{"device_nid": device_nid, **key._asdict()} for device_nid, key in keys],
+        [
+            {"device_nid": device_nid, "algorithm": uploaded.algorithm, "key_id": key_id, "key": key}
+            for device_nid, uploaded in keys
+            for key_id, key in zip(uploaded.key_ids, uploaded.keys, strict=True)
+        ],
     )
 
 

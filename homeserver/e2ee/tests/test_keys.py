@@ -1,7 +1,7 @@
 from typing import Any
 
 from homeserver.e2ee.new_keys import Addition, store_additions
-from homeserver.e2ee.store.one_time_keys import UploadedKey
+from homeserver.e2ee.store.one_time_keys import UploadedKeys
 from homeserver.e2ee.tests.keys import answered, claim, keys_of, publish, query
 from homeserver.protocol.errors import Unknown
 from tests.wire import WireTestCase, each
@@ -107,9 +107,9 @@ class UploadTests(KeyTestCase):
 
     def test_uploads_at_the_same_time(self) -> None:
         """They are stored together: one that is refused takes none along, and the next is judged by the one before."""
-        key = UploadedKey("curve25519", "A", b'"one"')
-        other = key._replace(key=b'"two"')
-        keys = [(1, key), (2, other), (1, other), (1, key), (1, key._replace(key_id="B"))]
+        key = UploadedKeys("curve25519", ["A"], [b'"one"'])
+        other = key._replace(keys=[b'"two"'])
+        keys = [(1, key), (2, other), (1, other), (1, key), (1, key._replace(key_ids=["B"]))]
         additions = [Addition(nid, [key], []) for nid, key in keys]
         self.successResultOf(self.server.db.write(store_additions, additions))
         self.assertEqual([type(each.refused) for each in additions[2:]], [Unknown, type(None), type(None)])
