@@ -21,7 +21,7 @@ _USES_BEFORE_PREPARING = 3
 _FEWEST_ROWS, _MOST_ROWS = 5, 100
 _MOST_PREPARED = 500
 # What is prepared is planned for lists of ten. By that plan, thousands are looked for in all rows, or one by one.
-_LONG_LIST = 50
+_LONG_LIST = 200
 _MOST_WAITING_BYTES = 1_000_000
 
 # Our statements are look-ups in indexes. For new tables PostgreSQL would read whole pages instead, and for those with
