@@ -204,8 +204,8 @@ def test_long_lists_get_a_plan_of_their_own(recording: PostgresConnection) -> No
     use(recording, USES_BEFORE_PREPARING)
     RecordingCursor.ways.clear()
     with recording.reading() as txn:
-        assert len(txn.rows(FIND, s="x", ns=list(range(50)))) == 5
-        assert len(txn.rows(FIND, s="x", ns=list(range(51)))) == 5
+        assert len(txn.rows(FIND, s="x", ns=list(range(200)))) == 5
+        assert len(txn.rows(FIND, s="x", ns=list(range(201)))) == 5
     short, long, _ = RecordingCursor.ways
     assert b"EXECUTE" in short
     assert b"EXECUTE" not in long
