@@ -11,6 +11,7 @@ import psycopg2.extensions
 
 from homeserver.protocol.errors import InvalidParam
 from homeserver.storage.engine import Conflict, DatabaseUnavailable, Params, Row, StorageError
+from homeserver.storage.quoting import quoted, quoted_rows
 
 MINIMUM_VERSION = 14_00_00
 
@@ -38,17 +39,8 @@ _BYTES = psycopg2.extensions.new_type(
 )
 
 
-def _is_plain(text: bytes) -> bool:
-    """Whether nothing in it means anything to PostgreSQL between quotes, whatever its settings are."""
-    return not (b"'" in text or b"\\" in text or b"\0" in text)
-
-
 class _Call:
-    """A statement with places for parameters. Most of ours are numbers, names and JSON, which are written here as they
-    are; whatever else they may be, psycopg2 quotes.
-
-    https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS
-    """
+    """A statement with places for parameters."""
 
     def __init__(self, text: str) -> None:
         parts = _PARAMETER.split(text)
@@ -58,24 +50,8 @@ class _Call:
     def with_(self, cursor: psycopg2.extensions.cursor, params: Params) -> bytes:
         """The text to send."""
         first, *others = self._literals
-        values = [_quoted(cursor, params[name]) for name in self._names]
+        values = [quoted(cursor, params[name]) for name in self._names]
         return first + b"".join([part for pair in zip(values, others, strict=True) for part in pair])
-
-
-def _quoted(cursor: psycopg2.extensions.cursor, value: Any) -> bytes:
-    kind = type(value)
-    if kind is int:
-        # The space keeps a minus from another one, with which a comment would begin.
-        return b" %d" % value
-    if value is None:
-        return b"NULL"
-    if kind is str and _is_plain(text := value.encode()):
-        return b"'%b'" % text
-    if kind is bytes and value.isascii() and _is_plain(value):
-        # psycopg2 would write two digits for each byte.
-        return b"'%b'::bytea" % value
-    quoted: bytes = cursor.mogrify("%s", (value,))
-    return quoted
 
 
 @lru_cache(maxsize=2000)
@@ -97,7 +73,7 @@ class _ManyRows(NamedTuple):
     their `unique` parameters only; None where it updates none."""
 
     into: bytes
-    row: _Call
+    names: tuple[str, ...]
     rest: bytes
     unique: tuple[str, ...] | None
 
@@ -112,14 +88,14 @@ def _many_rows(statement: str) -> _ManyRows | None:
     found = _INSERT.fullmatch(statement)
     if found is None:
         return None
-    params = dict(zip(_names(found["columns"]), _PARAMETER.findall(found["values"]), strict=True))
+    names = tuple(_PARAMETER.findall(found["values"]))
+    params = dict(zip(_names(found["columns"]), names, strict=True))
     updates = found["unique"] is not None and "DO UPDATE" in found["rest"].upper()
     keys = _names(found["unique"]) if updates else []
     if not params.keys() >= set(keys):
         return None
     unique = tuple(params[column] for column in keys) if updates else None
-    row = _Call(f"({found['values']})")
-    return _ManyRows(found["into"].encode(), row, found["rest"].encode(), unique)
+    return _ManyRows(found["into"].encode(), names, found["rest"].encode(), unique)
 
 
 def _names(listed: str) -> list[str]:
@@ -212,8 +188,9 @@ class PostgresTransaction:
 
     def _insert(self, many: _ManyRows, params: Sequence[Params]) -> None:
         for start in range(0, len(params), _MOST_ROWS):
-            rows = [many.row.with_(self._cursor, one) for one in params[start : start + _MOST_ROWS]]
-            self._sent.later(b"%b%b%b" % (many.into, b",".join(rows), many.rest))
+            some = params[start : start + _MOST_ROWS]
+            columns = [[one[name] for one in some] for name in many.names]
+            self._sent.later(b"%b%b%b" % (many.into, quoted_rows(self._cursor, columns), many.rest))
 
     def rows(self, statement: str, **params: Any) -> list[Row]:
         self._run(statement, params)

@@ -317,11 +317,37 @@ def test_numbers_come_back_as_they_went(connection: PostgresConnection) -> None:
 
 
 def test_many_rows_with_odd_text(connection: PostgresConnection) -> None:
-    texts = ["it's", "back\\slash", "zwölf", None, "plain", "100 %", "); DROP TABLE t; --"]
-    with connection.writing(ordered=True) as txn:
-        rows = [{"n": 500 + number, "s": text} for number, text in enumerate(texts)]
+    plain = ["zwölf", None, "plain", "100 %", "); DROP TABLE t; --", "%s", "NULL"]
+    odd = ["it's", "back\\slash", "\\'; DROP TABLE t; --", *plain]
+    for setting in ("on", "off"):
+        for texts in (plain, odd, odd[:3] * 3):
+            with connection.writing(ordered=True) as txn:
+                txn.execute(f"SET LOCAL standard_conforming_strings = {setting}")
+                txn.execute("DELETE FROM t WHERE n >= 500")
+                rows = [{"n": 500 + number, "s": text} for number, text in enumerate(texts)]
+                txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", rows)
+                assert [text for (text,) in txn.rows("SELECT s FROM t WHERE n >= 500 ORDER BY n")] == texts
+
+
+def test_many_rows_with_odd_numbers_and_bytes(connection: PostgresConnection) -> None:
+    every = bytes(range(256))
+    rows = [
+        {"n": number, "m": None if number % 2 else -number, "b": b}
+        for number, b in enumerate([every, b"", b"{}", b"\\x41", b"it's", b"\0"])
+    ]
+    for setting in ("on", "off"):
+        with connection.writing(ordered=True) as txn:
+            txn.execute(f"SET LOCAL standard_conforming_strings = {setting}")
+            txn.execute("CREATE TEMPORARY TABLE odd (n BIGINT, m BIGINT, b BYTEA) ON COMMIT DROP")
+            txn.execute_many("INSERT INTO odd (n, m, b) VALUES (%(n)s, %(m)s, %(b)s)", rows)
+            found = txn.rows("SELECT n, m, b FROM odd ORDER BY n")
+            assert found == [(row["n"], row["m"], row["b"]) for row in rows]
+
+
+def test_many_rows_with_a_nul_are_refused(connection: PostgresConnection) -> None:
+    rows = [{"n": 600 + number, "s": "a\0b" if number == 3 else "x"} for number in range(9)]
+    with pytest.raises(InvalidParam), connection.writing(ordered=True) as txn:
         txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", rows)
-        assert [text for (text,) in txn.rows("SELECT s FROM t WHERE n >= 500 ORDER BY n")] == texts
 
 
 def test_text_with_a_nul_is_refused(connection: PostgresConnection) -> None:
