@@ -1,6 +1,7 @@
 """Rooms that other servers tell of (`homeserver.rooms.told_elsewhere.RemoteRooms`)."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -9,9 +10,12 @@ from federation.joining.attempts import first_answer
 from homeserver.protocol.errors import RemoteFailed
 from homeserver.protocol.identifiers import ROOM_ID, RoomID, ServerName
 from homeserver.protocol.json import JsonObject
-from homeserver.rooms.told_elsewhere import ListWish, ToldPage, ToldRoom, ToldSpace
+from homeserver.rooms.told_elsewhere import ListWish, ToldChild, ToldPage, ToldRoom, ToldSpace
 
 _MOST_CHILDREN = 100
+_MOST_EVENTS = 1_000
+
+T = TypeVar("T")
 
 
 class RoomsToldOf:
@@ -46,7 +50,8 @@ class RoomsToldOf:
             rooms = _rooms([told.room])
             if not rooms or rooms[0].room_id != room_id:
                 raise RemoteFailed(f"{server} was asked for one room and told of another")
-            return ToldSpace(rooms[0], _rooms(told.children[:_MOST_CHILDREN]))
+            children = _rooms(told.children[:_MOST_CHILDREN])
+            return ToldSpace(rooms[0], children, frozenset(told.inaccessible_children), server)
 
         return await first_answer(servers, by)
 
@@ -54,10 +59,20 @@ class RoomsToldOf:
 def _rooms(told: Iterable[JsonObject]) -> list[ToldRoom]:
     rooms = []
     for each in told:
-        try:
-            room = msgspec.convert(each, ToldRoom)
-        except msgspec.ValidationError:
-            continue
-        if ROOM_ID.fullmatch(room.room_id) is not None:
+        room = _converted({**each, "children_state": _children(each)}, ToldRoom)
+        if room is not None and ROOM_ID.fullmatch(room.room_id) is not None:
             rooms.append(room)
     return rooms
+
+
+def _children(room: JsonObject) -> list[ToldChild]:
+    told = room.get("children_state")
+    events = told[:_MOST_EVENTS] if isinstance(told, list) else []
+    return [child for event in events if (child := _converted(event, ToldChild)) is not None]
+
+
+def _converted(told: object, kind: type[T]) -> T | None:
+    try:
+        return msgspec.convert(told, kind)
+    except msgspec.ValidationError:
+        return None

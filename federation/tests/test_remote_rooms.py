@@ -192,5 +192,6 @@ class LocalSpaceTests(RemoteRoomsTestCase):
         self.assertEqual(self.shown(), [self.space, self.mine])
 
     def test_without_servers(self) -> None:
+        self.alice.set_state(self.inner, "m.space.child", {}, self.cats)
         self.bob.set_state(self.space, "m.space.child", {"via": ["test", 1]}, self.cats)
         self.assertEqual(self.shown(), [self.space, self.mine, self.inner])

@@ -71,6 +71,8 @@ from homeserver.rooms.retention import RedactedContent
 from homeserver.rooms.send import EventBuilder, EventSender
 from homeserver.rooms.space_children import SpaceChildren
 from homeserver.rooms.space_contents import SpaceContents
+from homeserver.rooms.space_trees import SpaceTrees
+from homeserver.rooms.spaces_elsewhere import SpacesElsewhere
 from homeserver.rooms.state import RoomStates
 from homeserver.rooms.store.spans import Slot
 from homeserver.rooms.store.transactions import delete_transactions
@@ -284,10 +286,10 @@ class RoomParts:
         core = self._core
         budget = core.budget(shares.ROOMS_TOLD_OF)
         previews = Previews(self.heads, self.members, core.db)
-        elsewhere = RemotePreviews(
-            told, previews, self.elsewhere, remote.is_here, core.domains, core.clock, budget
-        )
-        hierarchies = Hierarchies(self.heads, previews, self._space_contents, elsewhere, core.db)
+        elsewhere = RemotePreviews(told, previews, self.elsewhere, remote.is_here, core.domains)
+        spaces = SpacesElsewhere(told, core.domains, core.clock, budget)
+        trees = SpaceTrees(self.heads, previews, self._space_contents, elsewhere, spaces, core.db)
+        hierarchies = Hierarchies(trees, self._space_contents, core.db)
         return PreviewEndpoints(previews, hierarchies, elsewhere, lookup)
 
     def start_at(self, position: int) -> None:

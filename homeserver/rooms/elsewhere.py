@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/server-server-api/#inviting-to-a-room and #leaving-rooms-rejecting-invites
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from homeserver.accounts.domains import LocalDomains
@@ -18,6 +18,7 @@ from homeserver.rooms.store.elsewhere import (
     delete_elsewhere,
     delete_old_elsewhere,
     elsewhere_of,
+    inviting_among,
     upsert_elsewhere,
 )
 from homeserver.runtime.clock import Clock
@@ -115,6 +116,10 @@ class RoomsElsewhere:
     async def of(self, user_id: UserID, room_id: RoomID) -> ElsewhereRow | None:
         """What a local user is to the room; None where nothing is known."""
         return await self._db.read(elsewhere_of, await self._users.nid_of(user_id), room_id)
+
+    async def inviting(self, user_nid: int, room_ids: Collection[RoomID]) -> set[RoomID]:
+        """Those of the rooms that a local user is invited to."""
+        return await self._db.read(inviting_among, user_nid, room_ids)
 
     async def put(self, event: Event, stripped: Sequence[JsonObject]) -> Position:
         """What the local user of a member event is from now on: invited, knocking, or gone.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import ROOM_ID, RoomID
+from homeserver.protocol.json import JsonObject
 from homeserver.rooms.appends import Accepted
 from homeserver.rooms.redactions import redactions_among
 from homeserver.rooms.store.events import event_nids
@@ -76,13 +77,18 @@ def _is_valid(event: Event) -> bool:
     return isinstance(via, list) and bool(via) and ROOM_ID.fullmatch(event.slot[1]) is not None
 
 
+def order_of(content: JsonObject) -> str | None:
+    """What a room in a space is sorted by, None where it is not valid."""
+    order = content.get("order")
+    return order if isinstance(order, str) and _ORDER.fullmatch(order) else None
+
+
 def _row(room: int, event: Event, nid: int) -> ChildRow:
-    order = event.content.get("order")
     return ChildRow(
         room=room,
         child_id=RoomID(event.slot[1]),
         event=nid,
-        sort_key=order if isinstance(order, str) and _ORDER.fullmatch(order) else None,
+        sort_key=order_of(event.content),
         origin_server_ts=event.origin_server_ts,
         suggested=event.content.get("suggested") is True,
     )

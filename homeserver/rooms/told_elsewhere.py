@@ -1,6 +1,6 @@
 """What other servers tell of rooms in which nobody of this one need be: lists, and what rooms say of themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,10 +60,12 @@ class ToldPage:
 
 @dataclass(frozen=True, slots=True)
 class ToldSpace:
-    """`children` are those that users of this server could enter or look into."""
+    """What `server` tells: `children` are those that users of this one could enter or look into, `closed` others."""
 
     room: ToldRoom
     children: Sequence[ToldRoom]
+    closed: Collection[RoomID]
+    server: ServerName
 
 
 class RemoteRooms(Protocol):

@@ -14,9 +14,10 @@ from homeserver.protocol.errors import MissingToken
 from homeserver.protocol.identifiers import RoomID, parse_room_alias, parse_room_id, parse_server_name
 from homeserver.protocol.json import encode_json
 from homeserver.rooms.alias_lookup import AliasLookup
-from homeserver.rooms.hierarchy import DEEPEST, LARGEST_PAGE, Hierarchies, HierarchyRoom, HierarchyWish
+from homeserver.rooms.hierarchy import DEEPEST, LARGEST_PAGE, Hierarchies, HierarchyRoom
 from homeserver.rooms.previews import Previews
 from homeserver.rooms.previews_elsewhere import RemotePreviews
+from homeserver.rooms.space_trees import HierarchyWish
 from homeserver.rooms.store.descriptions import Described
 from homeserver.rooms.stripped import dated_stripped_event
 from homeserver.rooms.told_elsewhere import ToldRoom
@@ -104,11 +105,6 @@ class PreviewEndpoints:
     ) -> HierarchyAnswer:
         """The rooms of a space, and of the spaces in it."""
         limit = min(query.limit, LARGEST_PAGE)
-        if await self._remote.is_elsewhere(room_id):
-            told = await self._remote.page(
-                requester, room_id, limit, query.from_, suggested_only=query.suggested_only
-            )
-            return HierarchyAnswer([_told_in_hierarchy(room) for room in told.rooms], told.end)
         wish = HierarchyWish(min(query.max_depth, DEEPEST), query.suggested_only, limit, query.from_)
         page = await self._hierarchies.page(requester, room_id, wish)
         return HierarchyAnswer(

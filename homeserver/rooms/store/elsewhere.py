@@ -51,6 +51,19 @@ def elsewhere_of(txn: Transaction, user_nid: int, room_id: RoomID) -> ElsewhereR
     return None if row is None else _read(row)
 
 
+def inviting_among(txn: Transaction, user_nid: int, room_ids: Collection[RoomID]) -> set[RoomID]:
+    """Those of the rooms that a user is invited to."""
+    rows = txn.rows(
+        """
+        SELECT room_id FROM room_elsewhere
+        WHERE user_nid = %(user_nid)s AND room_id IN %(room_ids)s AND membership = 'invite'
+        """,
+        user_nid=user_nid,
+        room_ids=list(room_ids),
+    )
+    return {RoomID(room_id) for (room_id,) in rows}
+
+
 def elsewhere_after(txn: Transaction, user_nid: int, after: int, upto: int) -> list[ElsewhereRow]:
     """All of a user's that changed at after < position <= upto."""
     rows = txn.rows(
