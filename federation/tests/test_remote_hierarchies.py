@@ -173,3 +173,23 @@ class WalkTests(SpacesTestCase):
     def test_a_server_that_is_down(self) -> None:
         self.network.down.add(AWAY)
         self.assertEqual(self.shown(), [self.root, self.inner, self.cats, self.last])
+
+    def test_a_space_to_which_somebody_is_invited(self) -> None:
+        """Its ID may name no server: who invites is asked."""
+        self.root = self.made(self.alice, preset="private_chat", room_version="12")
+        self.put(self.alice, self.root, self.deep, AWAY)
+        self.assertEqual(self.page().error, (403, "M_FORBIDDEN"))
+        self.alice.invite(self.root, self.bob)
+        self.settle()
+        self.assertEqual(self.shown(), [self.root, self.deep, self.bottom])
+
+    def test_rooms_that_nobody_told_of_are_passed(self) -> None:
+        """Others are not asked again for what comes before a page, whether they told of it or not."""
+        self.network.down.add(AWAY)
+        end = self.page(limit=3)["next_batch"]
+        self.network.down.clear()
+        self.advance(301)
+        self.forget()
+        self.network.requests.clear()
+        self.assertEqual(self.shown(**{"from": end}), [self.last])
+        self.assertEqual(self.asked(), [(HOME, self.inner)])

@@ -46,6 +46,13 @@ class _Place:
     last: Path | None
     is_cut: bool = False
 
+    def is_on_way(self, path: Path) -> bool:
+        """Whether this page goes on in the room, or in what is below it."""
+        return self.after is not None and path == self.after[: len(path)]
+
+    def is_behind(self, path: Path) -> bool:
+        return self.after is not None and path <= self.after and not self.is_on_way(path)
+
 
 class Hierarchies:
     """Walks through spaces, depth first.
@@ -84,10 +91,12 @@ class Hierarchies:
         for node, path in tour.walk.steps:
             if place.after is not None and path <= place.after:
                 if tour.walk.is_open(node):
-                    await self._pass(tour, node, path, is_on_way=path == place.after[: len(path)])
+                    await self._pass(tour, (node, path), place)
+                if place.is_cut:
+                    break
                 continue
             if tour.walk.is_open(node):
-                await self._reach(tour, node, path, count - len(taken))
+                await self._reach(tour, (node, path), count - len(taken))
                 # A page gets on by one room at least.
                 if tour.walk.is_open(node) and place.last != place.after:
                     place.is_cut = True
@@ -98,18 +107,26 @@ class Hierarchies:
                 break
         return taken
 
-    async def _pass(self, tour: Tour, node: Node, path: Path, *, is_on_way: bool) -> None:
-        """A room that an earlier page had; others are asked for it only if the page begins in it."""
-        await self._trees.learn(tour, [(node, path)], is_fresh=False)
-        if is_on_way and tour.walk.is_open(node):
-            await self._trees.ask(tour, [(node, path)])
+    async def _pass(self, tour: Tour, step: tuple[Node, Path], place: _Place) -> None:
+        """A room that an earlier page had; others are asked for it only if this page begins in it."""
+        if place.is_on_way(step[1]):
+            await self._trees.learn(tour, [step], is_fresh=False)
+            if tour.walk.is_open(step[0]):
+                await self._trees.ask(tour, [step])
+            # What was learned until then is remembered for whoever comes with the same token.
+            place.is_cut = tour.walk.is_open(step[0])
+            return
+        ahead = [other for other in tour.walk.ahead(LARGEST_PAGE) if place.is_behind(other[1])]
+        await self._trees.learn(tour, [step, *ahead], is_fresh=False)
+        for node, _ in (step, *ahead):
+            tour.walk.told.setdefault(node, None)
 
-    async def _reach(self, tour: Tour, node: Node, path: Path, count: int) -> None:
+    async def _reach(self, tour: Tour, step: tuple[Node, Path], count: int) -> None:
         """A room that others tell of; they are asked at once for those of the next rooms, too."""
-        steps = [(node, path), *tour.walk.ahead(count - 1)]
+        steps = [step, *tour.walk.ahead(count - 1)]
         await self._trees.learn(tour, steps, is_fresh=True)
-        if tour.walk.is_open(node):
-            await self._trees.ask(tour, [step for step in steps if tour.walk.is_open(step[0])])
+        if tour.walk.is_open(step[0]):
+            await self._trees.ask(tour, [other for other in steps if tour.walk.is_open(other[0])])
 
     async def _visible(self, tour: Tour, nodes: Sequence[Node]) -> list[Described | ToldRoom]:
         """Those of the rooms that the visitor may see."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from homeserver.accounts.domains import LocalDomains
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import NotFound
-from homeserver.protocol.identifiers import RoomID, ServerName
+from homeserver.protocol.identifiers import RoomID, ServerName, server_of
 from homeserver.rooms.elsewhere import RoomsElsewhere
 from homeserver.rooms.previews import Previews, Visitor
 from homeserver.rooms.spaces_elsewhere import outside
@@ -64,9 +64,10 @@ class RemotePreviews:
         """What the requester may know, and their membership. Raises NotFound, and what servers refuse with."""
         row = await self._elsewhere.of(requester.user_id, room_id)
         membership = None if row is None else row.membership
-        told = await self._told.space(
-            room_id, outside(self._domains, room_id, via), suggested_only=suggested_only
-        )
+        # Room IDs of version 12 name no server, but whoever invites is of one.
+        inviters = [] if row is None else [server_of(row.sender)]
+        servers = outside(self._domains, room_id, [*via, *inviters])
+        told = await self._told.space(room_id, servers, suggested_only=suggested_only)
         if membership != "invite" and not _may_preview(await self._previews.visitor(requester), told.room):
             raise NotFound("This room is closed to you")
         return told, membership
