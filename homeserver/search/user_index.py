@@ -12,6 +12,7 @@ from homeserver.accounts.store.profiles import (
     profile_of,
     settle_profile_changes,
 )
+from homeserver.runtime.tasks import run_in_background
 from homeserver.search.member_index import MemberIndex
 from homeserver.search.store.users import (
     IndexedUser,
@@ -19,6 +20,7 @@ from homeserver.search.store.users import (
     delete_index,
     index_user,
     rooms_after,
+    unread_room,
 )
 from homeserver.search.words import words_of_user
 from homeserver.storage.database import Database
@@ -33,11 +35,18 @@ class UserIndex:
     def __init__(self, db: Database, members: MemberIndex) -> None:
         self._db = db
         self._members = members
+        members.listen(self._wake)
+
+    def _wake(self) -> None:
+        run_in_background("user directory", self.catch_up())
 
     async def catch_up(self) -> None:
-        """Takes up all profiles that changed. Costs one small query where none did."""
+        """Takes up all profiles that changed, and rooms of which many members came. Costs two small queries where
+        nothing did."""
         while await self._db.read(profile_changes, ProfileReader.USER_DIRECTORY, 1):
             await self._db.write(_take_up_profiles)
+        while await self._db.read(unread_room):
+            await self._db.write(self._members.take_up_some)
 
     async def forget_departed(self) -> None:
         """For a task: users of other servers whose last room here is gone."""

@@ -2,6 +2,9 @@
 
 from federation.joining.tests.neighbours import HOME, NeighboursTestCase
 from homeserver.http.outbound import RequestFailed
+from homeserver.search import member_index, user_index
+from homeserver.search.member_index import MemberIndex
+from homeserver.storage.engine import Transaction
 from tests.client import Json
 
 
@@ -39,6 +42,36 @@ class PartialTests(NeighboursTestCase):
         self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
         summary = self.synced()["summary"]
         self.assertEqual(summary["m.joined_member_count"], len(self.everybody))
+
+    def test_many_members_come_to_the_directory_a_few_at_a_time(self) -> None:
+        self.patch(member_index, "_MOST_AT_ONCE", 2)
+        taken_up: list[int] = []
+
+        def noting(index: MemberIndex, txn: Transaction) -> None:
+            take_up(index, txn)
+            taken_up.append(len(txn.rows("SELECT 1 FROM search_user WHERE is_local = 0")))
+
+        take_up = MemberIndex.take_up_some
+        self.patch(MemberIndex, "take_up_some", noting)
+        self.join(self.room_id)
+        self.settle()
+        # Bob is among them, and is of this server.
+        self.assertEqual(taken_up, [1, 3, 5, 6])
+        self.assertEqual(self.count("search_unread_room"), 0)
+        self.assertEqual(len(self.found("member")), 5)
+
+    def test_a_server_that_stops_before_all_are_in_the_directory(self) -> None:
+        self.patch(member_index, "_MOST_AT_ONCE", 2)
+        self.patch(user_index, "run_in_background", lambda _, work: work.close())
+        self.join(self.room_id)
+        self.settle()
+        self.assertEqual(self.count("search_unread_room"), 1)
+        # Whoever searches finds them, and otherwise a task takes them up.
+        self.assertEqual(len(self.found("member")), 5)
+        self.assertEqual(self.count("search_unread_room"), 0)
+
+    def found(self, term: str) -> Json:
+        return self.bob.post("/user_directory/search", {"search_term": term})["results"]
 
     def test_meanwhile_everything_else_works(self) -> None:
         self.withhold()

@@ -1,4 +1,4 @@
-"""Tables search_user, search_user_word and search_public_room."""
+"""Tables search_user, search_user_word, search_public_room and search_unread_room."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -213,6 +213,7 @@ def delete_index(txn: Transaction) -> None:
     txn.execute("DELETE FROM search_user_word")
     txn.execute("DELETE FROM search_user")
     txn.execute("DELETE FROM search_public_room")
+    txn.execute("DELETE FROM search_unread_room")
 
 
 def rooms_after(txn: Transaction, room: int, limit: int) -> list[int]:
@@ -223,15 +224,39 @@ def rooms_after(txn: Transaction, room: int, limit: int) -> list[int]:
     return [nid for (nid,) in rows]
 
 
-def joined_members(txn: Transaction, room: int) -> list[tuple[int, UserID, bytes]]:
-    """Short id, ID and member event (client JSON) of everybody joined to a room."""
+def joined_members(
+    txn: Transaction, room: int, after_user: int = 0, limit: int = 2**31 - 1
+) -> list[tuple[int, UserID, bytes]]:
+    """Short id, ID and member event (client JSON) of those who are joined to a room, in the order of their ids."""
     rows = txn.rows(
         """
         SELECT m.user_nid, u.user_id, b.client FROM room_member m
         JOIN known_user u ON u.nid = m.user_nid
         JOIN room_event_body b ON b.nid = m.event
-        WHERE m.room = %(room)s AND m.membership = 'join'
+        WHERE m.room = %(room)s AND m.membership = 'join' AND m.user_nid > %(after_user)s
+        ORDER BY m.user_nid LIMIT %(limit)s
         """,
-        room=room,
-    )
+        room=room, after_user=after_user, limit=limit,
+    )  # fmt: skip
     return [(user_nid, UserID(user_id), client) for user_nid, user_id, client in rows]
+
+
+def put_unread_room(txn: Transaction, room: int, after_user: int = 0) -> None:
+    """Members from behind `after_user` on are to be taken up."""
+    txn.execute(
+        """
+        INSERT INTO search_unread_room (room, after_user) VALUES (%(room)s, %(after_user)s)
+        ON CONFLICT (room) DO UPDATE SET after_user = excluded.after_user
+        """,
+        room=room, after_user=after_user,
+    )  # fmt: skip
+
+
+def unread_room(txn: Transaction) -> tuple[int, int] | None:
+    """A room with members to be taken up, and the short id behind which they are."""
+    row = txn.row("SELECT room, after_user FROM search_unread_room ORDER BY room LIMIT 1")
+    return None if row is None else (row[0], row[1])
+
+
+def delete_unread_room(txn: Transaction, room: int) -> None:
+    txn.execute("DELETE FROM search_unread_room WHERE room = %(room)s", room=room)
