@@ -185,13 +185,7 @@ class SpaceTrees:
         contents = await self._contents.of(spaces)
         unknown = {child.room_id for space in spaces for child in contents[space] if child.room is None}
         news = await self._db.read(known_children, unknown) if unknown else {}
-        return {
-            space: [
-                child._replace(**news[child.room_id]._asdict()) if child.room_id in news else child
-                for child in wanted(contents[space], wish)
-            ]
-            for space in spaces
-        }
+        return {space: _with_news(wanted(contents[space], wish), news) for space in spaces}
 
 
 _CLOSED = "This room is not known here, or closed to you"
@@ -203,6 +197,16 @@ def wanted(children: Sequence[Child], wish: HierarchyWish) -> Sequence[Child]:
 
 def is_space(room: Described) -> bool:
     return room.says.room_type == "m.space"
+
+
+def _with_news(children: Sequence[Child], news: Mapping[RoomID, KnownChild]) -> Sequence[Child]:
+    """The children, with what came to be known of them since they were read."""
+    if not news:
+        return children
+    return [
+        child._replace(**news[child.room_id]._asdict()) if child.room_id in news else child
+        for child in children
+    ]
 
 
 def _parents(below: Mapping[int, Sequence[Child]]) -> set[int]:

@@ -27,6 +27,15 @@ class Link:
 Node = Child | Link
 
 
+@dataclass(slots=True)
+class _Level:
+    """The rooms in a space, of which the first `passed` are behind."""
+
+    path: Path
+    nodes: Sequence[Node]
+    passed: int = 0
+
+
 class SpaceWalk:
     """`below` may be added to until the step after that to the space. `grown` are the depths of spaces in it."""
 
@@ -36,25 +45,31 @@ class SpaceWalk:
         self.grown: dict[int, int] = {}
         # Of the rooms that are not known here, what may be shown.
         self.told: dict[Node, ToldRoom | None] = {}
-        self._stack: list[tuple[Node, Path]] = [(root, ())]
+        self._levels: list[_Level] = []
         self._seen: set[RoomID] = set()
-        self.steps = self._steps()
+        self.steps = self._steps(root)
 
-    def _steps(self) -> Iterator[tuple[Node, Path]]:
+    def _steps(self, root: Node) -> Iterator[tuple[Node, Path]]:
         """The rooms, each where it comes first."""
-        stack, seen = self._stack, self._seen
-        while stack:
-            node, path = stack.pop()
-            if node.room_id in seen:
+        self._seen.add(root.room_id)
+        yield root, ()
+        self._enter(root, ())
+        while self._levels:
+            level = self._levels[-1]
+            if level.passed == len(level.nodes):
+                self._levels.pop()
                 continue
-            seen.add(node.room_id)
-            yield node, path
-            if len(path) < self.max_depth:
-                below = self.below.get(_key(node), ())
-                places = range(len(below) - 1, -1, -1)
-                stack += [
-                    (child, (*path, place)) for child, place in zip(reversed(below), places, strict=True)
-                ]
+            node, path = level.nodes[level.passed], (*level.path, level.passed)
+            level.passed += 1
+            if node.room_id not in self._seen:
+                self._seen.add(node.room_id)
+                yield node, path
+                self._enter(node, path)
+
+    def _enter(self, node: Node, path: Path) -> None:
+        below = self.below.get(_key(node))
+        if below and len(path) < self.max_depth:
+            self._levels.append(_Level(path, below))
 
     def is_open(self, node: Node) -> bool:
         """Whether others have yet to tell of the room."""
@@ -63,10 +78,15 @@ class SpaceWalk:
     def ahead(self, count: int) -> list[tuple[Node, Path]]:
         """Those of the next rooms, as far as they can be seen, that others have yet to tell of."""
         steps: dict[RoomID, tuple[Node, Path]] = {}
-        for node, path in islice(reversed(self._stack), count):
+        for node, path in islice(self._upcoming(), count):
             if self.is_open(node) and node.room_id not in self._seen:
                 steps.setdefault(node.room_id, (node, path))
         return list(steps.values())
+
+    def _upcoming(self) -> Iterator[tuple[Node, Path]]:
+        for level in reversed(self._levels):
+            for place in range(level.passed, len(level.nodes)):
+                yield level.nodes[place], (*level.path, place)
 
 
 def is_elsewhere(node: Node) -> bool:
