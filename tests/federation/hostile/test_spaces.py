@@ -223,3 +223,24 @@ class LyingSpacesTests(LiarTestCase):
         self.assertEqual(self.page(), ([self.root], None))
         self.root = root
         self.assertIn(good, self.pages())
+
+    def test_silence_where_a_page_begins(self) -> None:
+        """The page is empty, and the same one may be asked for again."""
+        whole = {"room": space(SPACE, child(there(1))), "children": []}
+        inner = {"room": space(there(1), child(there(2)), child(there(3))), "children": []}
+        self.told |= {SPACE: whole, there(1): inner}
+        self.told |= {there(number): {"room": room(there(number)), "children": []} for number in (2, 3)}
+        found, end = self.page(limit=4)
+        self.assertEqual(found, [self.root, SPACE, there(1), there(2)])
+        self.restart()
+        slow = Deferred[Any]()
+        self.told |= {SPACE: slow, there(1): Deferred()}
+        path = f"/_matrix/client/v1/rooms/{self.root}/hierarchy"
+        asked = self.alice.start("GET", path, query={"limit": 4, "from": end})
+        self.advance(4)
+        slow.callback(whole)
+        self.advance(1.1)
+        assert asked.answer is not None
+        self.assertEqual(asked.answer.json, {"rooms": [], "next_batch": end})
+        self.told[there(1)] = inner
+        self.assertEqual(self.page(limit=4, **{"from": end}), ([there(3), self.last], None))
