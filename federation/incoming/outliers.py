@@ -5,9 +5,8 @@ https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-
 
 import logging
 from collections.abc import Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
 
-from homeserver.protocol.auth_graph import auth_event_ids
+from homeserver.protocol.auth_graph import auth_event_ids, ids_in_auth_order
 from homeserver.protocol.event_auth import AuthRejected, check_auth, check_auth_events
 from homeserver.protocol.events import Event, from_stored
 from homeserver.protocol.identifiers import EventID, RoomID
@@ -47,10 +46,9 @@ def authorised(
 
 
 def _cited_first(by_id: Mapping[EventID, Event]) -> list[EventID]:
-    cited = {event_id: auth_event_ids(event) for event_id, event in by_id.items()}
     try:
-        return [event_id for event_id in TopologicalSorter(cited).static_order() if event_id in by_id]
-    except CycleError:
+        return ids_in_auth_order(by_id)
+    except ValueError:
         # No honest server has such events, and none of the rules could pass them.
         return []
 

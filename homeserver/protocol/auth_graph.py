@@ -39,6 +39,29 @@ def auth_event_ids(event: Event) -> tuple[EventID, ...]:
     return event.auth_events
 
 
+def ids_in_auth_order(events: Mapping[EventID, Event]) -> list[EventID]:
+    """The IDs of all the events, each after those of the events that authorise it.
+
+    Raises ValueError where they authorise each other in a circle, as only those of room versions 1 and 2 can.
+    """
+    order: dict[EventID, None] = {}
+    begun: set[EventID] = set()
+    for start in events:
+        pending = [start]
+        while pending:
+            event_id = pending[-1]
+            ahead = [one for one in auth_event_ids(events[event_id]) if one in events and one not in order]
+            if not ahead or event_id in order:
+                order[event_id] = None
+                pending.pop()
+            elif event_id in begun:
+                raise ValueError(f"{event_id} authorises itself")
+            else:
+                begun.add(event_id)
+                pending += ahead
+    return list(order)
+
+
 class LoadedAuthGraph:
     """An auth graph of which all events are in memory.
 

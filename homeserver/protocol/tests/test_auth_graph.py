@@ -1,8 +1,9 @@
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from homeserver.protocol.auth_graph import LoadedAuthGraph, auth_event_ids
+from homeserver.protocol.auth_graph import LoadedAuthGraph, auth_event_ids, ids_in_auth_order
 from homeserver.protocol.event import Event
 from homeserver.protocol.identifiers import EventID
 from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion
@@ -12,13 +13,17 @@ from homeserver.protocol.tests.rooms import BOB, Room, every_version, versions
 CITES = {"a": "", "b": "a", "c": "a", "d": "bc", "e": "d", "f": "a", "g": "f"}
 
 
-def graph_of(cites: dict[str, str]) -> LoadedAuthGraph:
+def events_of(cites: dict[str, str]) -> dict[EventID, Event]:
     room = Room(ROOM_VERSIONS["1"])
     events: dict[EventID, Event] = {}
     for letter, cited in cites.items():
         fields: dict[str, Any] = {"event_id": EventID(letter), "auth_events": tuple(map(EventID, cited))}
         events[EventID(letter)] = room.add("x", {}, state_key=letter, **fields)
-    return LoadedAuthGraph(events, rejected=[EventID("g")])
+    return events
+
+
+def graph_of(cites: dict[str, str]) -> LoadedAuthGraph:
+    return LoadedAuthGraph(events_of(cites), rejected=[EventID("g")])
 
 
 def ids(letters: str) -> set[EventID]:
@@ -26,6 +31,30 @@ def ids(letters: str) -> set[EventID]:
 
 
 GRAPH = graph_of(CITES)
+
+
+@pytest.mark.parametrize("letters", list(permutations("abcdg")))
+def test_auth_order(letters: tuple[str, ...]) -> None:
+    """Of what is cited and not among them nothing is said."""
+    events = events_of(CITES)
+    order = ids_in_auth_order({EventID(letter): events[EventID(letter)] for letter in letters})
+    assert sorted(order) == sorted(letters)
+    assert order.index(EventID("a")) < order.index(EventID("b")) < order.index(EventID("d"))
+    assert order.index(EventID("a")) < order.index(EventID("c")) < order.index(EventID("d"))
+
+
+@pytest.mark.parametrize(
+    "cites", [{"a": "a"}, {"a": "b", "b": "a"}, {"x": "", "a": "xb", "b": "xc", "c": "a"}]
+)
+def test_events_that_cite_each_other_have_no_order(cites: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="authorises itself"):
+        ids_in_auth_order(events_of(cites))
+
+
+def test_the_order_of_a_long_chain() -> None:
+    letters = [chr(256 + number) for number in range(5000)]
+    chain = events_of({letter: before for letter, before in zip(letters, ["", *letters], strict=False)})
+    assert ids_in_auth_order(dict(reversed(chain.items()))) == letters
 
 
 @pytest.mark.parametrize(

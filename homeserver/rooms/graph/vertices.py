@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from typing import NamedTuple
 
-from homeserver.protocol.auth_graph import auth_event_ids
+from homeserver.protocol.auth_graph import auth_event_ids, ids_in_auth_order
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID
 from homeserver.rooms.graph.auth_graph import UnknownEvents
@@ -74,9 +73,8 @@ def in_auth_order(events: Iterable[Event], here: Collection[EventID] = ()) -> li
     Raises UnknownEvents where one of those is missing, ValueError where they authorise each other in a circle.
     """
     by_id = {event.event_id: event for event in events}
-    cited = {event_id: auth_event_ids(event) for event_id, event in by_id.items()}
-    order = list(TopologicalSorter(cited).static_order())
-    missing = [event_id for event_id in order if event_id not in by_id and event_id not in here]
+    cited = {event_id for event in by_id.values() for event_id in auth_event_ids(event)}
+    missing = [event_id for event_id in cited if event_id not in by_id and event_id not in here]
     if missing:
         raise UnknownEvents(missing)
-    return [by_id[event_id] for event_id in order if event_id in by_id]
+    return [by_id[event_id] for event_id in ids_in_auth_order(by_id)]

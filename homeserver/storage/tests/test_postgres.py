@@ -291,6 +291,9 @@ def test_json_is_sent_as_it_is(recording: PostgresConnection) -> None:
         "$1",
         "E'x'",
         '"quoted"',
+        "{a,b}",
+        "NULL",
+        ",",
     ],
 )
 def test_text_comes_back_as_it_went(connection: PostgresConnection, value: str) -> None:
@@ -299,9 +302,11 @@ def test_text_comes_back_as_it_went(connection: PostgresConnection, value: str) 
             txn.execute(f"SET LOCAL standard_conforming_strings = {setting}")
             for _ in range(4):
                 assert txn.row("SELECT CAST(%(value)s AS TEXT)", value=value) == (value,)
-                assert txn.rows(
-                    "SELECT 1 WHERE %(value)s IN %(values)s", value=value, values=["?", value]
-                ) == [(1,)]
+                for others in ([], ["?"], ["}", ","], ["\\", "'"]):
+                    found = txn.rows(
+                        "SELECT 1 WHERE %(value)s IN %(values)s", value=value, values=[*others, value]
+                    )
+                    assert found == [(1,)]
 
 
 def test_numbers_come_back_as_they_went(connection: PostgresConnection) -> None:
