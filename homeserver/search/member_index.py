@@ -26,7 +26,7 @@ from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
 
 _DECIDE = ("m.room.join_rules", "m.room.history_visibility")
-_MOST_AT_ONCE = 200
+_MOST_AT_ONCE = 400
 
 
 class MemberIndex:

@@ -225,16 +225,20 @@ def rooms_after(txn: Transaction, room: int, limit: int) -> list[int]:
 
 
 def joined_members(
-    txn: Transaction, room: int, after_user: int = 0, limit: int = 2**31 - 1
+    txn: Transaction, room: int, after_user: int, limit: int
 ) -> list[tuple[int, UserID, bytes]]:
     """Short id, ID and member event (client JSON) of those who are joined to a room, in the order of their ids."""
     rows = txn.rows(
         """
-        SELECT m.user_nid, u.user_id, b.client FROM room_member m
+        SELECT m.user_nid, u.user_id, b.client
+        FROM (
+            SELECT user_nid, event FROM room_member
+            WHERE room = %(room)s AND membership = 'join' AND user_nid > %(after_user)s
+            ORDER BY user_nid LIMIT %(limit)s
+        ) m
         JOIN known_user u ON u.nid = m.user_nid
         JOIN room_event_body b ON b.nid = m.event
-        WHERE m.room = %(room)s AND m.membership = 'join' AND m.user_nid > %(after_user)s
-        ORDER BY m.user_nid LIMIT %(limit)s
+        ORDER BY m.user_nid
         """,
         room=room, after_user=after_user, limit=limit,
     )  # fmt: skip
