@@ -9,6 +9,7 @@ from random import Random
 
 from tests.simulation.invariants import violations
 from tests.simulation.story import NAMES, Story
+from tests.simulation.views import differences
 from tests.simulation.world import World
 
 DEEDS = 200
@@ -26,7 +27,7 @@ def play(seed: str, deeds: int = DEEDS) -> list[str]:
         story.begin()
         story.go_on(deeds)
         story.heal()
-        found = list(violations(story))
+        found = [*violations(story), *differences(story)]
         del story, world, server
         return found
 
