@@ -14,10 +14,16 @@ LIMITED: Mapping[str, Any] = {
     "rc_message": _SLOW,
     "rc_login": {"account": _SLOW, "failed_attempts": _SLOW},
     "rc_joins": {"local": _SLOW},
-    "rc_invites": {"per_issuer": _SLOW},
     "rc_room_creation": _SLOW,
 }
 """Settings under which everything is allowed twice at once."""
+LIMITED_NEWCOMERS: Mapping[str, Any] = {
+    "rc_invites": {"per_issuer": _SLOW},
+    "rc_registration": _SLOW,
+    "enable_registration": True,
+    "enable_registration_without_verification": True,
+}
+"""The same of those who come, and of nothing else."""
 
 
 @contextmanager
@@ -44,4 +50,11 @@ def open_servers() -> Iterator[Mapping[str, str]]:
 def limited_servers() -> Iterator[Mapping[str, str]]:
     """Servers with low limits on rates."""
     with both(LIMITED) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def servers_for_few() -> Iterator[Mapping[str, str]]:
+    """Servers into which not many may come."""
+    with both(LIMITED_NEWCOMERS) as urls:
         yield urls

@@ -6,6 +6,10 @@ from synapse_compat_tests.client import PASSWORD
 from synapse_compat_tests.compare import Deliberate, Stage, compare
 from tests.client import Answer
 
+WAIT = Deliberate(
+    "retry_after_ms: 'The amount of time in milliseconds the client should wait'", "*.retry_after_ms"
+)
+
 
 def _observe(stage: Stage, answer: Answer) -> None:
     """Whether it is said when to come again; how long that is may differ by what the machine did meanwhile."""
@@ -31,11 +35,28 @@ def too_often(stage: Stage) -> None:
         _observe(stage, stage.anonymous.post("/login", login))
 
 
+def newcomers(stage: Stage) -> None:
+    """Nothing else is limited."""
+    alice, *others = (stage.register(name) for name in ("alice", "bob", "carol", "dan"))
+    room_id = alice.create_room(room_version="11")
+    for other in others:
+        _observe(stage, alice.invite(room_id, other))
+    for number in range(3):
+        body = {
+            "username": f"new{stage.number}n{number}",
+            "password": PASSWORD,
+            "auth": {"type": "m.login.dummy"},
+        }
+        _observe(stage, stage.anonymous.post("/register", body))
+
+
+def test_newcomers(servers_for_few: Mapping[str, str]) -> None:
+    compare(newcomers, servers_for_few, [WAIT])
+
+
 def test_too_often(limited_servers: Mapping[str, str]) -> None:
     deliberate = [
         Deliberate("rc_message: a join is none, and has its own limit", "1[34] *"),
-        Deliberate(
-            "retry_after_ms: 'The amount of time in milliseconds the client should wait'", "*.retry_after_ms"
-        ),
+        WAIT,
     ]
     compare(too_often, limited_servers, deliberate)
