@@ -4,6 +4,7 @@ https://spec.matrix.org/v1.19/client-server-api/#events-on-change-of-profile-inf
 """
 
 import logging
+from collections.abc import Collection
 
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -15,13 +16,13 @@ from homeserver.accounts.store.profiles import (
     profile_changes,
     settle_profile_changes,
 )
-from homeserver.protocol.errors import MatrixError
+from homeserver.protocol.errors import MatrixError, ServerUnavailable
 from homeserver.protocol.identifiers import RoomID, UserID
 from homeserver.rooms.draft import Draft
 from homeserver.rooms.member_content import member_content
 from homeserver.rooms.members import Members
 from homeserver.rooms.send import EventSender
-from homeserver.runtime.tasks import run_in_background
+from homeserver.runtime.tasks import TemporaryFailure, run_in_background
 from homeserver.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -64,24 +65,39 @@ class ProfileNews:
             self._is_telling = False
 
     async def _tell_all(self) -> None:
-        while changes := await self._db.read(profile_changes, ProfileReader.ROOMS, _USERS_AT_ONCE):
+        waiting: set[int] = set()
+        while changes := await self._changes(waiting):
             for change in changes:
-                await self._tell_of(change)
-                await self._db.write(settle_profile_changes, ProfileReader.ROOMS, [change])
+                if await self._tell_of(change):
+                    await self._db.write(settle_profile_changes, ProfileReader.ROOMS, [change])
+                else:
+                    waiting.add(change.user_nid)
+        if waiting:
+            raise TemporaryFailure(f"rooms of {len(waiting)} users who have a new profile are too busy")
 
-    async def _tell_of(self, change: ProfileChange) -> None:
+    async def _changes(self, waiting: Collection[int]) -> list[ProfileChange]:
+        """Those that come next, without the users who are waiting."""
+        most = _USERS_AT_ONCE + len(waiting)
+        changes = await self._db.read(profile_changes, ProfileReader.ROOMS, most)
+        return [change for change in changes if change.user_nid not in waiting]
+
+    async def _tell_of(self, change: ProfileChange) -> bool:
+        """Whether there is no room left to be told."""
         # Read after the change was: it is never older than what is settled.
         self._profiles.forget(change.user_id)
         profile = await self._profiles.get(change.user_id)
         room_ids = await self._members.room_ids(change.user_nid, "join")
+        told: list[bool] = []
         for start in range(0, len(room_ids), _ROOMS_AT_ONCE):
             tellings = [
                 Deferred.fromCoroutine(self._tell_room(change.user_id, profile, room_id))
                 for room_id in room_ids[start : start + _ROOMS_AT_ONCE]
             ]
-            await gatherResults(tellings, consumeErrors=True)
+            told += await gatherResults(tellings, consumeErrors=True)
+        return all(told)
 
-    async def _tell_room(self, user_id: UserID, profile: Profile | None, room_id: RoomID) -> None:
+    async def _tell_room(self, user_id: UserID, profile: Profile | None, room_id: RoomID) -> bool:
+        """False for a room that may take it later."""
         content = member_content("join", profile)
         # Whoever has left meanwhile must not be brought back by it.
         draft = Draft(
@@ -94,6 +110,9 @@ class ProfileNews:
         )
         try:
             await self._sender.send(draft)
+        except ServerUnavailable:
+            return False
         except MatrixError as error:
             # The room's rules say no, and will say so again.
             log.info("%s could not be told that %s has a new profile: %s", room_id, user_id, error)
+        return True

@@ -1,5 +1,6 @@
 from unittest.mock import patch
 
+from homeserver.protocol.errors import ServerUnavailable
 from homeserver.rooms.draft import Draft, Sent
 from homeserver.rooms.send import EventSender
 from homeserver.storage.engine import Row, Transaction
@@ -45,6 +46,27 @@ class ProfileNewsTests(WireTestCase):
         self.assertEqual(self.names(), ["bob"] * 12)
         self.assertEqual(len(self.pending()), 1)
         self.restart()
+        self.advance(60)
+        self.assertEqual(self.names(), ["Robert"] * 12)
+        self.assertEqual(self.pending(), [])
+
+    def test_a_room_that_is_too_busy_is_told_later(self) -> None:
+        send = EventSender.send
+
+        async def busy(sender: EventSender, draft: Draft) -> Sent:
+            if draft.room_id == self.rooms[3]:
+                raise ServerUnavailable("The room is too busy; try again")
+            return await send(sender, draft)
+
+        with patch.object(EventSender, "send", busy):
+            self.set_name("Robert")
+            self.assertEqual(self.names(), ["Robert"] * 3 + ["bob"] + ["Robert"] * 8)
+            # Others do not wait for it.
+            path = f"/profile/{self.alice.user_id}/displayname"
+            self.alice.put(path, {"displayname": "Alicia"})
+            alice = self.bob.state(self.rooms[0], "m.room.member", self.alice.user_id)
+            self.assertEqual(alice["displayname"], "Alicia")
+        self.assertNotEqual(self.pending(), [])
         self.advance(60)
         self.assertEqual(self.names(), ["Robert"] * 12)
         self.assertEqual(self.pending(), [])
