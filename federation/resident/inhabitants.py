@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from federation.outgoing.room_servers_store import STILL
-from homeserver.protocol.identifiers import RoomID, ServerName
+from homeserver.protocol.identifiers import RoomID, ServerName, server_of
 from homeserver.storage.engine import Transaction
 
 
@@ -26,9 +26,10 @@ def rooms_inviting(txn: Transaction, server: ServerName, rooms: Collection[int])
     """Those of the rooms to which some user of the server is invited."""
     rows = txn.rows(
         """
-        SELECT DISTINCT m.room FROM room_member m JOIN known_user u ON u.nid = m.user_nid
+        SELECT m.room, u.user_id FROM room_member m JOIN known_user u ON u.nid = m.user_nid
         WHERE m.room IN %(rooms)s AND m.membership = 'invite' AND u.user_id LIKE %(pattern)s
         """,
         rooms=list(rooms), pattern=f"%:{server}",
     )  # fmt: skip
-    return {room for (room,) in rows}
+    # The end of a user ID may be a port, too.
+    return {room for room, user_id in rows if server_of(user_id) == server}

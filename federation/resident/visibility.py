@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from homeserver.protocol.history_visibility import may_see
-from homeserver.protocol.identifiers import ServerName
+from homeserver.protocol.identifiers import ServerName, server_of
 from homeserver.protocol.json import decode_json
 from homeserver.rooms.store.graph import EventStates, states_of
 from homeserver.rooms.store.overrides import Changes, StateRef, read_override
@@ -110,7 +110,7 @@ class _Sight:
         """Of the server's users, by slot. Read only where it matters, as there may be many."""
         rows = self._txn.rows(
             """
-            SELECT p.slot, p.from_line, p.to_line, b.client FROM room_member m
+            SELECT u.user_id, p.slot, p.from_line, p.to_line, b.client FROM room_member m
             JOIN known_user u ON u.nid = m.user_nid
             JOIN room_slot s ON s.type = 'm.room.member' AND s.state_key = u.user_id
             JOIN room_state_span p ON p.room = m.room AND p.slot = s.nid
@@ -121,8 +121,10 @@ class _Sight:
             room=self._room, pattern=f"%:{self._server}",
         )  # fmt: skip
         found: dict[int, list[_Span]] = defaultdict(list)
-        for slot, from_line, to_line, client in rows:
-            found[slot].append(_Span(from_line, to_line, _string(client, "membership")))
+        for user_id, slot, from_line, to_line, client in rows:
+            # The end of a user ID may be a port, too.
+            if server_of(user_id) == self._server:
+                found[slot].append(_Span(from_line, to_line, _string(client, "membership")))
         return found
 
     def _value(self, event: int | None, key: str) -> str | None:

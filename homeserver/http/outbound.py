@@ -5,6 +5,7 @@ Whatever the other side does, a request ends in time and takes no more memory th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -290,8 +291,9 @@ class _BodyReader(Protocol):
     def __init__(self, most: int, into: Write | None) -> None:
         self._room = most
         self._most = most
-        self._pieces: list[bytes] = []
-        self._write = into or self._pieces.append
+        # It gives its bytes away at the end, where pieces would be there twice.
+        self._body = BytesIO()
+        self._write = into or self._body.write
         self._over = False
         self.done: Deferred[bytes] = Deferred(lambda _: self._end())
 
@@ -319,7 +321,8 @@ class _BodyReader(Protocol):
         # Without a length the end of the connection is that of the body.
         if reason.check(ResponseDone, PotentialDataLoss):
             self._over = True
-            self.done.callback(b"".join(self._pieces))
+            body, self._body = self._body.getvalue(), BytesIO()
+            self.done.callback(body)
         else:
             self.fail(RequestFailed(f"The answer ended too early: {_told(_cause(reason.value))}"))
 
@@ -329,6 +332,6 @@ class _BodyReader(Protocol):
 
     def _end(self) -> None:
         self._over = True
-        self._pieces.clear()
+        self._body.close()
         if self.transport is not None:
             self.transport.loseConnection()

@@ -1,7 +1,10 @@
 """Which users of this server are in a room, and what other servers get once nobody is."""
 
 from federation.incoming.tests.neighbour import NeighbourTestCase
+from federation.resident.inhabitants import rooms_inviting
+from homeserver.protocol.identifiers import ServerName
 from homeserver.rooms.store.inhabitants import inhabitants, is_inhabited
+from homeserver.storage.engine import Transaction
 
 
 class InhabitantTests(NeighbourTestCase):
@@ -37,3 +40,25 @@ class InhabitantTests(NeighbourTestCase):
             f"/_matrix/federation/v1/make_join/{self.room_id}/@ray:remote.example", **query
         )
         self.assertEqual((answer.status, answer.json["errcode"]), (404, "M_NOT_FOUND"))
+
+    def test_a_server_that_is_called_like_the_port_of_another(self) -> None:
+        room = self.head().nid
+
+        def invite(txn: Transaction) -> None:
+            txn.execute("INSERT INTO known_user (user_id) VALUES ('@ray:ray.example:8448')")
+            txn.execute(
+                """
+                INSERT INTO room_member (room, user_nid, membership, event, position, since)
+                SELECT m.room, u.nid, 'invite', m.event, m.position, m.since FROM room_member m, known_user u
+                WHERE m.room = %(room)s AND u.user_id = '@ray:ray.example:8448'
+                """,
+                room=room,
+            )
+
+        self.successResultOf(self.server.db.write(invite))
+
+        def inviting(server: str) -> set[int]:
+            return self.successResultOf(self.server.db.read(rooms_inviting, ServerName(server), [room]))
+
+        self.assertEqual(inviting("ray.example:8448"), {room})
+        self.assertEqual(inviting("8448"), set())
