@@ -19,6 +19,8 @@ from nio import (
 PATIENCE = 30  # seconds, on a machine that is busy with other things
 PASSWORD = "correct horse battery staple"
 _LONG_POLL_MS = 10_000
+# nio does not fetch what a limited timeline leaves out; others may say a lot while it waits for a dead server.
+_SYNC_FILTER = {"room": {"timeline": {"limit": 100}}}
 # It repeats what a dead server did not answer, for as long as it takes, and soon.
 _CONFIG = AsyncClientConfig(
     encryption_enabled=False, request_timeout=PATIENCE, backoff_factor=0.05, max_timeout_retry_wait_time=0.2
@@ -72,7 +74,9 @@ class Talker:
         return self
 
     async def __aenter__(self) -> "Talker":
-        self._syncing = asyncio.create_task(self.client.sync_forever(timeout=_LONG_POLL_MS, full_state=True))
+        self._syncing = asyncio.create_task(
+            self.client.sync_forever(timeout=_LONG_POLL_MS, sync_filter=_SYNC_FILTER, full_state=True)
+        )
         await self.until(lambda: bool(self.client.next_batch))
         return self
 
