@@ -67,9 +67,9 @@ class Accepted(Vertex):
 
     `changes` is what it does to the room's current state: a state event usually takes its slot, but where branches
     of the room meet, other slots change too, and an event may lose its own at once. `replaces` is what was in the
-    event's slot before it. `known` is its number if it was here beside the timeline; otherwise `nid` is
-    `position`, which it is given when it is stored. One that `is_late` may be named by
-    events that came before it; of what one that `is_behind_gap` follows, something is not here.
+    event's slot before it. One that was not `known`, beside the timeline, has its `position` for a number, which it is
+    given when it is stored. One that `is_late` may be named by events that came before it; of what one that
+    `is_behind_gap` follows, something is not here.
     One that `is_told_again` was stored before, and only its changes are news.
     With one that enters a room without its members come the `servers` that are in it, each with 1, to count as one of
     their users, or -1 when those are known.
@@ -80,7 +80,6 @@ class Accepted(Vertex):
     changes: Sequence[StateChange] = ()
     replaces: Event | None = None
     transaction: TransactionKey | None = None
-    known: int | None = None
     is_late: bool = False
     is_behind_gap: bool = False
     is_told_again: bool = False

@@ -34,13 +34,17 @@ class Fork:
 
 @dataclass(slots=True, kw_only=True)
 class Vertex:
-    """An event with its two stored pieces of JSON. `room` and `nid` are known once it is numbered."""
+    """An event with its two stored pieces of JSON. `room` and `nid` are known once it is numbered.
+
+    `known` is its number if it was here before.
+    """
 
     event: Event
     short_ids: ShortIds
     client: bytes
     federation: bytes
     fork: Fork | None = None
+    known: int | None = None
     room: int = 0
     nid: int = 0
 

@@ -9,6 +9,7 @@ from homeserver.rooms.graph.vertices import Aside, Fork, Vertex
 from homeserver.rooms.store.events import EventRow, event_nids, insert_bodies, insert_events
 from homeserver.rooms.store.graph import (
     EventStates,
+    cited_by,
     insert_auth_edges,
     insert_event_states,
     insert_refusals,
@@ -44,8 +45,10 @@ def write_asides(txn: Transaction, asides: Sequence[Aside]) -> None:
     known = event_nids(txn, [aside.event.event_id for aside in asides])
     came_at = {aside.event.event_id: aside.nid for aside in asides}
     for aside in asides:
-        aside.nid = known.get(aside.event.event_id, aside.nid)
-    new = [aside for aside in asides if aside.event.event_id not in known]
+        aside.known = known.get(aside.event.event_id)
+        if aside.known is not None:
+            aside.nid = aside.known
+    new = [aside for aside in asides if aside.known is None]
     insert_events(txn, [_row(aside) for aside in new])
     insert_bodies(txn, [(aside.nid, aside.client, aside.federation) for aside in new])
     insert_refusals(
@@ -77,11 +80,15 @@ def _row(aside: Aside) -> EventRow:
 
 def write_edges(txn: Transaction, vertices: Iterable[Vertex], nids: EventNids) -> None:
     """From state events to those that authorise them, but for the create event, whose number is the room's."""
+    citing = [vertex for vertex in vertices if vertex.event.is_state]
+    known = [vertex.nid for vertex in citing if vertex.known is not None]
+    # Of what those cite, some may have come only now.
+    here = cited_by(txn, known) if known else {}
     edges = []
-    for vertex in vertices:
-        if vertex.event.is_state:
-            cited = {nids.get(event_id) for event_id in vertex.event.auth_events} - {None, vertex.room}
-            edges += [(nid, vertex.nid) for nid in cited if nid is not None]
+    for vertex in citing:
+        cited = {nids.get(event_id) for event_id in vertex.event.auth_events}
+        cited -= {None, vertex.room, *here.get(vertex.nid, ())}
+        edges += [(nid, vertex.nid) for nid in cited if nid is not None]
     if edges:
         insert_auth_edges(txn, edges)
 

@@ -137,9 +137,7 @@ def refusal_of(txn: Transaction, event_id: EventID) -> str | None:
 def insert_auth_edges(txn: Transaction, edges: Iterable[tuple[int, int]]) -> None:
     """Each is (cited event, citing event)."""
     txn.execute_many(
-        """
-        INSERT INTO room_auth_edge (cited, citing) VALUES (%(cited)s, %(citing)s) ON CONFLICT DO NOTHING
-        """,
+        "INSERT INTO room_auth_edge (cited, citing) VALUES (%(cited)s, %(citing)s)",
         [{"cited": cited, "citing": citing} for cited, citing in edges],
     )
 

@@ -173,6 +173,44 @@ def test_many_rows_of_which_some_are_there(connection: Connection) -> None:
     assert rows(connection, "SELECT s FROM t WHERE n >= 100 ORDER BY n") == [(str(n),) for n in range(7)]
 
 
+INSERT = "INSERT INTO t (n, s, b) VALUES (%(n)s, %(s)s, %(b)s)"
+_TEXTS = ("", "plain", "a\tb\nc\r\\d", r"\N", r"\.", "NULL", "'", '"', "%s", "é🏠", "\x7f\x01")
+_BYTES = (b"", b"plain", b"a\tb\nc\r\\d", rb"\N", rb"\x41", rb"\101", b"\x00", "é🏠".encode(), bytes(range(256)))
+
+
+@pytest.mark.parametrize("some", [_TEXTS, (*_TEXTS, None), ("plain", None), (None,)])
+@pytest.mark.parametrize("bytes_", [_BYTES, (*_BYTES, None), (b"plain",), (None,)])
+def test_many_new_rows(
+    connection: Connection, some: tuple[str | None, ...], bytes_: tuple[bytes | None, ...]
+) -> None:
+    new = [(100 + n, some[n % len(some)], bytes_[n % len(bytes_)]) for n in range(200)]
+    with connection.writing(ordered=True) as txn:
+        txn.execute_many(INSERT, [{"n": n, "s": s, "b": b} for n, s, b in new])
+    assert rows(connection, "SELECT n, s, b FROM t WHERE n >= 100 ORDER BY n") == new
+
+
+def test_many_new_rows_come_between_what_is_before_and_behind(connection: Connection) -> None:
+    def many(first: int, step: int = 1) -> list[dict[str, object]]:
+        return [{"n": first + step * n, "s": None, "b": None} for n in range(200)]
+
+    with connection.writing(ordered=True) as txn:
+        txn.execute_many("UPDATE t SET s = %(s)s WHERE n < 1000", [{"s": "before"}])
+        txn.execute_many(INSERT, many(1000))
+        txn.execute_many(INSERT, many(-1, step=-1))
+        txn.execute_many("UPDATE t SET s = %(s)s WHERE n BETWEEN 1000 AND 1003", [{"s": "behind"}])
+    counts = "SELECT count(*), count(s) FROM t WHERE n {} ORDER BY 1"
+    assert rows(connection, counts.format("BETWEEN 0 AND 999")) == [(4, 4)]
+    assert rows(connection, counts.format(">= 1000")) == [(200, 4)]
+    assert rows(connection, counts.format("< 0")) == [(200, 0)]
+
+
+def test_many_new_rows_of_which_one_is_there(connection: Connection) -> None:
+    one_twice = [{"n": 100 + n % 199, "s": "x", "b": b""} for n in range(200)]
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        _delete_and(connection, lambda txn: txn.execute_many(INSERT, one_twice))
+    assert len(rows(connection, "SELECT n FROM t")) == 4
+
+
 def _delete_and(connection: Connection, change: Callable[[Transaction], object]) -> None:
     with connection.writing(ordered=True) as txn:
         txn.execute("DELETE FROM t")
@@ -211,5 +249,8 @@ def test_text_that_postgresql_cannot_hold_is_the_askers_fault() -> None:
                 ask_for_nul(txn)
         with pytest.raises(InvalidParam), connection.writing(ordered=True) as txn:
             txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", [{"n": 1, "s": "\x00"}])
+        with pytest.raises(InvalidParam), connection.writing(ordered=True) as txn:
+            many = [{"n": n, "s": "\x00"} for n in range(200)]
+            txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", many)
         assert rows(connection, "SELECT n FROM t") == []
         connection.close()
