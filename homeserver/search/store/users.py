@@ -46,7 +46,7 @@ def index_user(txn: Transaction, user: IndexedUser, words: Sequence[str]) -> Non
 
 
 def index_users(txn: Transaction, users: Sequence[tuple[IndexedUser, Sequence[str]]]) -> None:
-    """Each with the words that they are found by."""
+    """Users, no two of them the same, each with the words that they are found by, none of them twice."""
     txn.execute_many(
         """
         INSERT INTO search_user (user_nid, is_local, displayname, avatar_url)
@@ -60,7 +60,7 @@ def index_users(txn: Transaction, users: Sequence[tuple[IndexedUser, Sequence[st
         "DELETE FROM search_user_word WHERE user_nid IN %(users)s", users=[user.user_nid for user, _ in users]
     )
     txn.execute_many(
-        "INSERT INTO search_user_word (word, user_nid) VALUES (%(word)s, %(user_nid)s) ON CONFLICT DO NOTHING",
+        "INSERT INTO search_user_word (word, user_nid) VALUES (%(word)s, %(user_nid)s)",
         [{"word": word.encode(), "user_nid": user.user_nid} for user, words in users for word in words],
     )
 
