@@ -26,7 +26,7 @@ from homeserver.storage.dictionary import Dictionary
 from homeserver.streams.journal import Journal, Position
 
 # Some 10 ms of work.
-_ASIDES_AT_ONCE = 200
+_ASIDES_AT_ONCE = 400
 
 
 @dataclass(slots=True)

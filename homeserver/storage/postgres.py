@@ -13,7 +13,7 @@ import psycopg2.extensions
 from homeserver.protocol.errors import InvalidParam
 from homeserver.storage.copying import rows_to_copy
 from homeserver.storage.engine import Conflict, DatabaseUnavailable, Params, Row, StorageError
-from homeserver.storage.quoting import quoted, quoted_rows
+from homeserver.storage.quoting import quoted, quoted_rows, unnested
 
 MINIMUM_VERSION = 14_00_00
 
@@ -22,8 +22,8 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 _USES_BEFORE_PREPARING = 3
 # Fewer cost less one by one, as that is prepared. More would only make long texts.
 _FEWEST_ROWS, _MOST_ROWS = 5, 100
-# Copying takes a way of its own to the server.
-_FEWEST_COPIED = 50
+# From so many on there are faster ways than VALUES. Copying takes a way of its own to the server.
+_FEWEST_OF_MANY = 50
 _MOST_PREPARED = 500
 # What is prepared is planned for lists of ten. By that plan, thousands are looked for in all rows, or one by one.
 _LONG_LIST = 200
@@ -65,7 +65,7 @@ def _translate(statement: str) -> str:
 
 
 _INSERT = re.compile(
-    r"(?P<into>\s*INSERT INTO (?P<table>\w+) \((?P<columns>[\w\s,]+)\)\s*VALUES\s*)"
+    r"(?P<into>\s*INSERT INTO (?P<table>\w+) \((?P<columns>[\w\s,]+)\)\s*)VALUES\s*"
     r"\((?P<values>\s*%\(\w+\)s(?:\s*,\s*%\(\w+\)s)*\s*)\)"
     r"(?P<rest>\s*(?:ON CONFLICT\s*(?:\((?P<unique>[\w\s,]+)\)\s*)?DO [^%]+)?)",
     re.IGNORECASE,
@@ -79,6 +79,7 @@ class _ManyRows(NamedTuple):
 
     copy: str | None
     into: bytes
+    """Up to VALUES."""
     names: tuple[str, ...]
     rest: bytes
     unique: tuple[str, ...] | None
@@ -199,15 +200,24 @@ class PostgresTransaction:
             self._sent.later(call.with_(self._cursor, one))
 
     def _insert(self, many: _ManyRows, params: Sequence[Params]) -> None:
-        if many.copy is not None and len(params) >= _FEWEST_COPIED:
-            rows = rows_to_copy([[one[name] for one in params] for name in many.names])
+        columns = [[one[name] for one in params] for name in many.names]
+        if len(params) >= _FEWEST_OF_MANY and self._inserted_fast(many, columns):
+            return
+        for start in range(0, len(params), _MOST_ROWS):
+            some = [column[start : start + _MOST_ROWS] for column in columns]
+            self._sent.later(b"%bVALUES %b%b" % (many.into, quoted_rows(self._cursor, some), many.rest))
+
+    def _inserted_fast(self, many: _ManyRows, columns: Sequence[Sequence[Any]]) -> bool:
+        """False where the values are of other kinds than most."""
+        if many.copy is not None:
+            rows = rows_to_copy(columns)
             if rows is not None:
                 self._sent.copied(many.copy, rows)
-                return
-        for start in range(0, len(params), _MOST_ROWS):
-            some = params[start : start + _MOST_ROWS]
-            columns = [[one[name] for one in some] for name in many.names]
-            self._sent.later(b"%b%b%b" % (many.into, quoted_rows(self._cursor, columns), many.rest))
+            return rows is not None
+        selected = unnested(columns)
+        if selected is not None:
+            self._sent.later(b"%b%b%b" % (many.into, selected, many.rest))
+        return selected is not None
 
     def rows(self, statement: str, **params: Any) -> list[Row]:
         self._run(statement, params)

@@ -41,6 +41,21 @@ def quoted_rows(cursor: psycopg2.extensions.cursor, columns: Sequence[Sequence[A
     return ",".join(map(row.__mod__, zip(*(_column(cursor, each) for each in columns), strict=True))).encode()
 
 
+def unnested(columns: Sequence[Sequence[Any]]) -> bytes | None:
+    """The same rows as a SELECT, which PostgreSQL reads faster; None where a column is not of numbers or plain text."""
+    arrays = [_typed_array(each) for each in columns]
+    return None if None in arrays else f"SELECT * FROM unnest({','.join(map(str, arrays))})".encode()
+
+
+def _typed_array(values: Sequence[Any]) -> str | None:
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return f"'{{{','.join(map(str, values))}}}'::bigint[]"
+    if kinds == {str} and (array := _as_array(list(values))) is not None:
+        return f"{array}::text[]"
+    return None
+
+
 def _column(cursor: psycopg2.extensions.cursor, values: Sequence[Any]) -> Sequence[object]:
     kinds = set(map(type, values))
     if kinds == {int}:

@@ -175,7 +175,17 @@ def test_many_rows_of_which_some_are_there(connection: Connection) -> None:
 
 INSERT = "INSERT INTO t (n, s, b) VALUES (%(n)s, %(s)s, %(b)s)"
 _TEXTS = ("", "plain", "a\tb\nc\r\\d", r"\N", r"\.", "NULL", "'", '"', "%s", "é🏠", "\x7f\x01")
-_BYTES = (b"", b"plain", b"a\tb\nc\r\\d", rb"\N", rb"\x41", rb"\101", b"\x00", "é🏠".encode(), bytes(range(256)))
+_BYTES = (
+    b"",
+    b"plain",
+    b"a\tb\nc\r\\d",
+    rb"\N",
+    rb"\x41",
+    rb"\101",
+    b"\x00",
+    "é🏠".encode(),
+    bytes(range(256)),
+)
 
 
 @pytest.mark.parametrize("some", [_TEXTS, (*_TEXTS, None), ("plain", None), (None,)])
@@ -209,6 +219,19 @@ def test_many_new_rows_of_which_one_is_there(connection: Connection) -> None:
     with pytest.raises(Exception, match=r"(?i)unique"):
         _delete_and(connection, lambda txn: txn.execute_many(INSERT, one_twice))
     assert len(rows(connection, "SELECT n FROM t")) == 4
+
+
+@pytest.mark.parametrize("some", [_TEXTS, ("plain", "{a,b}", "NULL", ""), ("plain", None), (None,)])
+def test_many_rows_over_others(connection: Connection, some: tuple[str | None, ...]) -> None:
+    new = [(100 + n, some[n % len(some)]) for n in range(200)]
+    with connection.writing(ordered=True) as txn:
+        txn.execute_many(INSERT, [{"n": n, "s": "old", "b": b"kept"} for n, _ in new[::2]])
+        txn.execute_many(
+            "INSERT INTO t (n, s) VALUES (%(n)s, %(s)s) ON CONFLICT (n) DO UPDATE SET s = excluded.s",
+            [{"n": n, "s": s} for n, s in new],
+        )
+    assert rows(connection, "SELECT n, s FROM t WHERE n >= 100 ORDER BY n") == new
+    assert rows(connection, "SELECT count(b) FROM t WHERE n >= 100") == [(100,)]
 
 
 def _delete_and(connection: Connection, change: Callable[[Transaction], object]) -> None:
@@ -249,8 +272,8 @@ def test_text_that_postgresql_cannot_hold_is_the_askers_fault() -> None:
                 ask_for_nul(txn)
         with pytest.raises(InvalidParam), connection.writing(ordered=True) as txn:
             txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", [{"n": 1, "s": "\x00"}])
+        many = [{"n": n, "s": "\x00"} for n in range(200)]
         with pytest.raises(InvalidParam), connection.writing(ordered=True) as txn:
-            many = [{"n": n, "s": "\x00"} for n in range(200)]
             txn.execute_many("INSERT INTO t (n, s) VALUES (%(n)s, %(s)s)", many)
         assert rows(connection, "SELECT n FROM t") == []
         connection.close()
