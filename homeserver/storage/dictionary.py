@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from homeserver.storage.database import Database
 from homeserver.storage.engine import Transaction
@@ -73,25 +73,26 @@ class Dictionary(Generic[K]):
         """One statement for all keys that differ in their last text alone."""
         alike: dict[tuple[str, ...], dict[str, K]] = {}
         for key in keys:
-            *first, last = self._params(key).values()
-            alike.setdefault(tuple(first), {})[last] = key
-        found = {}
+            parts = _parts(key)
+            alike.setdefault(parts[:-1], {})[parts[-1]] = key
+        found: dict[K, int] = {}
         for beginning, ends in alike.items():
             named = dict(zip(self._columns, beginning, strict=False))
-            for end, nid in txn.rows(self._find, **named, among=list(ends)):
-                found[ends[end]] = int(nid)
+            found |= {ends[end]: nid for end, nid in txn.rows(self._find, **named, among=list(ends))}
         return found
 
     def _add(self, txn: Transaction, keys: list[K]) -> dict[K, int]:
         # Sorted, so that two processes that add the same keys do not wait for each other in a circle.
-        txn.execute_many(self._insert, [self._params(key) for key in sorted(keys, key=repr)])
+        ordered = sorted(map(_parts, keys))
+        txn.execute_many(self._insert, [dict(zip(self._columns, parts, strict=True)) for parts in ordered])
         return self._look_up(txn, keys)
-
-    def _params(self, key: K) -> dict[str, Any]:
-        parts = key if isinstance(key, tuple) else (key,)
-        return dict(zip(self._columns, parts, strict=True))
 
     def _remember(self, found: Mapping[K, int]) -> None:
         self._known.update(found)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)
+
+
+def _parts(key: object) -> tuple[str, ...]:
+    """The texts of a key."""
+    return key if isinstance(key, tuple) else (str(key),)
