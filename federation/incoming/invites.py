@@ -5,8 +5,6 @@ https://spec.matrix.org/v1.19/server-server-api/#inviting-to-a-room
 
 from collections.abc import Sequence
 
-import msgspec
-
 from federation.incoming.admission import Admission
 from federation.incoming.edu_senders import check_is_of
 from federation.incoming.pdu_checks import PduChecks, Unusable
@@ -20,19 +18,9 @@ from homeserver.protocol.identifiers import USER_ID, EventID, RoomID, ServerName
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import ROOM_VERSIONS, RoomVersion
 from homeserver.protocol.signing import EventSigner
+from homeserver.protocol.stripped import MOST_TOLD, stripped_by_others
 from homeserver.rooms.elsewhere import RoomsElsewhere
 from homeserver.rooms.inviting import Inviting
-
-_MOST_TOLD = 100
-
-
-class _Told(msgspec.Struct):
-    """What clients are shown of an event that the room says of itself."""
-
-    type: str
-    state_key: str
-    sender: str
-    content: JsonObject
 
 
 class ReceivedInvites:
@@ -105,19 +93,12 @@ class ReceivedInvites:
 
     async def _stripped(self, invite: Event, told: Sequence[JsonObject]) -> list[JsonObject]:
         """What clients are shown of the room, checked where other servers are to send whole events."""
-        if len(told) > _MOST_TOLD:
+        if len(told) > MOST_TOLD:
             raise InvalidParam("The room says too much of itself")
         # COMPAT(synapse): in older versions servers send stripped events, of which nothing can be proved.
         if invite.version.room_id_is_create_hash:
             await self._check_told(invite, told)
-        stripped = []
-        for each in told:
-            try:
-                one = msgspec.convert(each, _Told)
-            except msgspec.ValidationError:
-                continue
-            stripped.append(msgspec.to_builtins(one))
-        return stripped
+        return stripped_by_others(told)
 
     async def _check_told(self, invite: Event, told: Sequence[JsonObject]) -> None:
         events = []

@@ -29,14 +29,13 @@ from homeserver.protocol.identifiers import (
 )
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.room_versions import ROOM_VERSIONS, room_version
+from homeserver.protocol.stripped import stripped_by_others
 from homeserver.rooms.remote import JoinedElsewhere
 
 log = logging.getLogger(__name__)
 
 # Of an event that no other server will see.
 _ANY_VERSION = room_version("11")
-# Of what a room says of itself.
-_MOST_TOLD = 100
 
 
 class RoomsOfOthers:
@@ -99,7 +98,7 @@ class RoomsOfOthers:
             template = await self._calls.make_knock(server, room_id, user_id, versions)
             event = self._events.of(template, user_id, room_id, content)
             told = await self._calls.send_knock(server, room_id, event.event_id, event.pdu())
-            return event, _stripped(told)
+            return event, stripped_by_others(told)
 
         return await first_answer(servers, by)
 
@@ -137,23 +136,3 @@ class RoomsOfOthers:
     def leaving_to_others(self, event_id: EventID) -> AbstractContextManager[None]:
         """See `OtherServers`."""
         return self._outgoing.leaving_to_others(event_id)
-
-
-class _Told(msgspec.Struct):
-    """What clients are shown of an event that a room says of itself."""
-
-    type: str
-    state_key: str
-    sender: str
-    content: JsonObject
-
-
-def _stripped(told: Sequence[JsonObject]) -> list[JsonObject]:
-    """Servers send whole events; what is none is left out."""
-    stripped: list[JsonObject] = []
-    for each in told[:_MOST_TOLD]:
-        try:
-            stripped.append(msgspec.to_builtins(msgspec.convert(each, _Told)))
-        except msgspec.ValidationError:
-            continue
-    return stripped

@@ -155,6 +155,16 @@ class ReceivedInviteTests(InviteTestCase):
                 self.assertEqual(told[0], stripped)
                 self.assertEqual(len(told), 2)
 
+    def test_older_rooms_of_which_too_much_is_told(self) -> None:
+        self.version = "11"
+        self.create = self.made("m.room.create", {})
+        topic = {"type": "m.room.topic", "state_key": "", "sender": ROB}
+        large = [{**topic, "content": {"topic": "x" * 60_000}} for _ in range(20)]
+        for told in ([{**topic, "content": {}}] * 101, large):
+            answer = self.invite(self.invitation(), invite_room_state=told)
+            self.assertIn(answer.error, [(400, "M_INVALID_PARAM"), (413, "M_TOO_LARGE")])
+        self.assertEqual(self.count("room_elsewhere"), 0)
+
     def test_the_older_way(self) -> None:
         self.version = "1"
         self.create = self.made("m.room.create", {})

@@ -145,6 +145,17 @@ class KnockTests(NeighboursTestCase):
         self.assertFalse(self.knocked())
         self.assertEqual(self.membership(self.alice, self.room_id, self.bob), "leave")
 
+    def test_a_server_that_tells_of_the_room_without_end(self) -> None:
+        topic = {"type": "m.room.topic", "state_key": "", "sender": self.alice.user_id}
+        huge = [{**topic, "content": {"topic": f"{number:05}" * 10_000}} for number in range(200)]
+        self.network.lies["send_knock"] = lambda _: {"knock_room_state": huge}
+        self.assertEqual(self.knock(self.room_id).status, 200)
+        self.assertTrue(self.knocked())
+        told = self.bob.get("/sync")["rooms"]["knock"][self.room_id]["knock_state"]["events"]
+        # A megabyte, and Bob's own event.
+        self.assertLess(len(str(told)), 1_200_000)
+        self.assertGreater(len(told), 5)
+
     def test_where_nobody_may(self) -> None:
         self.assertEqual(self.knock(self.room()).error, (403, "M_FORBIDDEN"))
         old = self.room(room_version="6")

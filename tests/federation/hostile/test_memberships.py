@@ -2,9 +2,18 @@
 
 from collections.abc import Iterator
 from typing import ClassVar
+from unittest.mock import AsyncMock, patch
+
+import msgspec
 
 from federation.incoming.tests.neighbour import ROB
 from federation.resident.tests.test_memberships import V1, V2, HandshakeTestCase
+from homeserver.http.outbound import Outbound, RequestFailed
+from homeserver.protocol.event_signatures import sign_event
+from homeserver.protocol.events import Event
+from homeserver.protocol.identifiers import RoomID, ServerName, UserID
+from homeserver.protocol.membership_auth import AUTHORISED_VIA
+from homeserver.protocol.signing import EventSigner, SigningKey
 from tests.client import Json
 
 
@@ -92,3 +101,109 @@ class ForgedMembershipTests(HandshakeTestCase):
     def stored(self) -> int:
         """How many events there are."""
         return self.count("room_event")
+
+
+class ForgedMembershipsTheOlderWayTests(ForgedMembershipTests):
+    apis: ClassVar = {"join": V1, "leave": V1, "knock": V1}
+
+
+class ForgedAuthorityTests(HandshakeTestCase):
+    """Joins that somebody in the room is said to authorise."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Nobody can be asked for keys that are not here yet.
+        asked = patch.object(Outbound, "request", AsyncMock(side_effect=RequestFailed("nobody is there")))
+        asked.start()
+        self.addCleanup(asked.stop)
+        self.allowed = self.new_room(preset="public_chat")
+        allow = [{"type": "m.room_membership", "room_id": self.allowed}]
+        rules = {"type": "m.room.join_rules", "content": {"join_rule": "restricted", "allow": allow}}
+        self.room_id = self.restricted = self.new_room(initial_state=[rules])
+
+    def template(self) -> Json:
+        """As of a join that is in order."""
+        self.enter(self.allowed)
+        good = self.make("join")
+        self.alice.post(f"/rooms/{self.allowed}/kick", {"user_id": ROB})
+        return good
+
+    def enter(self, room_id: str) -> None:
+        self.room_id = RoomID(room_id)
+        self.assertEqual(self.hand_in("join", self.made("join")).status, 200)
+        self.room_id = self.restricted
+
+    def refused(self, event: Event, *errors: tuple[int, str]) -> None:
+        before = self.shown()
+        for api in (V1, V2):
+            self.assertIn(self.hand_in("join", event, api).error, errors)
+        self.assertEqual(self.shown(), before)
+        self.assertEqual(self.alice.state(self.room_id, "m.room.member", ROB).status, 404)
+
+    def shown(self) -> list[str]:
+        """The events that clients see."""
+        return [event["event_id"] for event in self.alice.messages(self.room_id, limit=100)["chunk"]]
+
+    def test_who_is_not_allowed(self) -> None:
+        good = self.template()
+        join = self.completed(good["event"], good["room_version"])
+        self.refused(join, (403, "M_FORBIDDEN"))
+        self.assertNotIn("test", join.signatures)
+
+    def test_the_signature_of_who_authorises_is_forged(self) -> None:
+        good = self.template()
+        key = SigningKey("test", b"\x66" * 32)
+        join = self.completed(good["event"], good["room_version"])
+        self.refused(sign_event(join, EventSigner(ServerName("test"), key)), (403, "M_FORBIDDEN"))
+
+    def test_it_is_somebody_of_a_server_that_did_not_sign(self) -> None:
+        good = self.template()
+        self.enter(self.allowed)
+        bob = self.register("bob")
+        for via in ("@eve:third.example", "@nobody:remote.example", "@nobody:test", bob.user_id):
+            content = {**good["event"]["content"], AUTHORISED_VIA: via}
+            join = self.completed({**good["event"], "content": content}, good["room_version"])
+            with self.subTest(via):
+                self.refused(join, (400, "M_INVALID_PARAM"), (403, "M_FORBIDDEN"))
+                forged = {"third.example": join.signatures[ServerName("remote.example")]}
+                signed = msgspec.structs.replace(join, signatures={**join.signatures, **forged})
+                self.refused(signed, (400, "M_INVALID_PARAM"), (403, "M_FORBIDDEN"))
+
+    def test_it_is_somebody_who_may_but_did_not(self) -> None:
+        other = self.other_server("other.example")
+        signer = EventSigner(other.server_name, other.key)
+        carol = UserID("@carol:other.example")
+        for room_id in (self.allowed, self.restricted):
+            template = self.make("join", carol, room_id, by=other)
+            join = self.completed(template["event"], template["room_version"], signer)
+            self.assertEqual(other.put(f"{V2}/send_join/{room_id}/{join.event_id}", join.pdu()).status, 200)
+        content = {"membership": "join", AUTHORISED_VIA: carol}
+        claimed = self.event("m.room.member", content, state_key=ROB)
+        forged = EventSigner(other.server_name, SigningKey(other.key.version, b"\x66" * 32))
+        by_rob = claimed.signatures[ServerName("remote.example")]
+        for signatures in ({}, {"other.example": by_rob}, sign_event(claimed, forged).signatures):
+            self.refused(
+                msgspec.structs.replace(claimed, signatures={**claimed.signatures, **signatures}),
+                (400, "M_INVALID_PARAM"),
+            )
+        # As it is when she did.
+        self.assertEqual(self.hand_in("join", sign_event(claimed, signer)).status, 200)
+        self.assertEqual(self.membership(), "join")
+
+    def test_it_is_nobody(self) -> None:
+        good = self.template()
+        self.enter(self.allowed)
+        nobody: list[Json] = [None, [], {}, 5, "", "alice", "@alice", "@:test", ["@alice:test"]]
+        for via in nobody:
+            content = {**good["event"]["content"], AUTHORISED_VIA: via}
+            join = self.completed({**good["event"], "content": content}, good["room_version"])
+            with self.subTest(repr(via)):
+                self.refused(join, (400, "M_INVALID_PARAM"), (400, "M_BAD_JSON"), (403, "M_FORBIDDEN"))
+        del good["event"]["content"][AUTHORISED_VIA]
+        self.refused(self.completed(good["event"], good["room_version"]), (403, "M_FORBIDDEN"))
+
+    def test_the_room_goes_on(self) -> None:
+        self.test_who_is_not_allowed()
+        self.enter(self.allowed)
+        self.assertEqual(self.hand_in("join", self.made("join")).status, 200)
+        self.assertEqual(self.membership(), "join")
