@@ -3,14 +3,14 @@
 https://spec.matrix.org/v1.19/server-server-api/#retrieving-events
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from federation.client.events import EventCalls, StateIdsAnswer
+from federation.client.events import EventCalls
 from federation.incoming.outliers import Outliers
-from federation.incoming.pdu_checks import PduChecks
+from federation.incoming.pdu_checks import Pdu, PduChecks
 from homeserver.protocol.errors import MatrixError, RemoteUnreachable
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, ServerName
@@ -19,6 +19,7 @@ from homeserver.rooms.graph.newcomer import GivenState
 from homeserver.rooms.head import Heads
 from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.graph import slots_of_events
+from homeserver.runtime.locks import KeyedLocks
 from homeserver.storage.database import Database
 
 # Of so few missing events each is asked for; of more, all of the state.
@@ -33,6 +34,21 @@ class ToldState:
     news: Mapping[EventID, Event]
 
 
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """Of the state before an event, and of what authorises it, the events that are wanted and those `missing` here."""
+
+    event: Event
+    origin: ServerName
+    pdu_ids: Sequence[EventID]
+    wanted: Collection[EventID]
+    missing: Collection[EventID]
+
+    @property
+    def is_large(self) -> bool:
+        return len(self.missing) > _ASKED_ONE_BY_ONE
+
+
 class RemoteStates:
     def __init__(
         self, calls: EventCalls, checks: PduChecks, outliers: Outliers, heads: Heads, db: Database
@@ -42,41 +58,59 @@ class RemoteStates:
         self._outliers = outliers
         self._heads = heads
         self._db = db
+        self._large: KeyedLocks[ServerName] = KeyedLocks()
 
     async def before(self, event: Event, origin: ServerName) -> GivenState:
         """The state before the event as `origin` tells it, of which everything that is allowed is here now.
 
         Raises what `Transport.send` does.
         """
-        return (await self.told(event, origin)).given
+        lack = await self._lack(event, origin)
+        if lack.is_large:
+            # Who sends events decides in how many rooms this is needed, and a state may have hundreds of megabytes.
+            async with self._large.held(origin):
+                await self._take_in_all(lack)
+        else:
+            await self._take_in_missing(lack)
+        return await self._given(lack)
 
     async def told(self, event: Event, origin: ServerName) -> ToldState:
-        """As `before`, with what came of it."""
-        answer = await self._calls.state_ids(origin, event.room_id, event.event_id)
-        events = await self._fetch(event, origin, answer)
-        room = await self._heads.nid_of(event.room_id)
-        given = await self._db.read(slots_of_events, room, answer.pdu_ids)
-        return ToldState(given, {one.event_id: one for one in events})
+        """As `before`, with what came of it, for a room that somebody here entered."""
+        lack = await self._lack(event, origin)
+        events = await (self._take_in_all(lack) if lack.is_large else self._take_in_missing(lack))
+        return ToldState(await self._given(lack), {one.event_id: one for one in events})
 
     async def add_auth_chain(self, event: Event, origin: ServerName) -> None:
         """Brings in what authorises the event. Raises what `Transport.send` does."""
         pdus = await self._calls.event_auth(origin, event.room_id, event.event_id)
         await self._outliers.add(event.room_id, await self._checks.usable(pdus, event.version))
 
-    async def _fetch(self, event: Event, origin: ServerName, answer: StateIdsAnswer) -> list[Event]:
+    async def _lack(self, event: Event, origin: ServerName) -> _Lack:
+        answer = await self._calls.state_ids(origin, event.room_id, event.event_id)
         wanted = {*answer.pdu_ids, *answer.auth_chain_ids}
         here = await self._db.read(event_nids, list(wanted))
-        missing = wanted - here.keys()
-        if len(missing) > _ASKED_ONE_BY_ONE:
-            state = await self._calls.state(origin, event.room_id, event.event_id)
-            # Some servers send the same event in both lists; each is checked once.
-            pdus = [msgspec.Raw(pdu) for pdu in dict.fromkeys(map(bytes, (*state.pdus, *state.auth_chain)))]
-            events = await self._checks.usable(pdus, event.version)
-        else:
-            events = await self._checks.usable(await self._one_by_one(origin, missing), event.version)
-        events = [one for one in events if one.event_id in wanted]
+        return _Lack(event, origin, answer.pdu_ids, wanted, wanted - here.keys())
+
+    async def _take_in_all(self, lack: _Lack) -> list[Event]:
+        event = lack.event
+        state = await self._calls.state(lack.origin, event.room_id, event.event_id)
+        # Some servers send the same event in both lists; each is checked once.
+        pdus = [msgspec.Raw(pdu) for pdu in dict.fromkeys(map(bytes, (*state.pdus, *state.auth_chain)))]
+        return await self._take_in(lack, pdus)
+
+    async def _take_in_missing(self, lack: _Lack) -> list[Event]:
+        return await self._take_in(lack, await self._one_by_one(lack.origin, lack.missing))
+
+    async def _take_in(self, lack: _Lack, pdus: Sequence[Pdu]) -> list[Event]:
+        event = lack.event
+        usable = await self._checks.usable(pdus, event.version)
+        events = [one for one in usable if one.event_id in lack.wanted]
         await self._outliers.add(event.room_id, events)
         return events
+
+    async def _given(self, lack: _Lack) -> GivenState:
+        room = await self._heads.nid_of(lack.event.room_id)
+        return await self._db.read(slots_of_events, room, lack.pdu_ids)
 
     async def _one_by_one(self, origin: ServerName, missing: Collection[EventID]) -> list[JsonObject]:
         pdus = []

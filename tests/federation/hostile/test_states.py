@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
+from homeserver.http.outbound import RequestFailed
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID
 from tests.federation.hostile.liar import LiarTestCase, Question, pdus
@@ -122,3 +125,42 @@ class ResetTests(LiarTestCase):
         self.send(self.said("deepest", depth=deepest))
         self.assertEqual(self.bodies(), ["deep", "deeper", "deepest"])
         self.assertEqual(self.head().depth, deepest)
+
+
+class LargeStateTests(LiarTestCase):
+    """The liar tells of states with thousands of events before events of many rooms."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.drips: list[Deferred[Any]] = []
+        many = [EventID(UNKNOWN[:-2] + f"{number:02}") for number in range(50)]
+        self.lies["/state_ids/"] = lambda _: {"pdu_ids": many, "auth_chain_ids": []}
+        self.lies["/state/"] = self.drip
+        self.lies["/get_missing_events/"] = lambda _: {"events": []}
+
+    def drip(self, _: Question) -> Deferred[Any]:
+        self.drips.append(Deferred())
+        return self.drips[-1]
+
+    def test_one_after_the_other(self) -> None:
+        """In memory there is one of them."""
+        for _ in range(5):
+            self.a_room()
+            self.send(self.said("after a gap", prev_events=(UNKNOWN,)))
+        for number in range(5):
+            self.assertEqual(len(self.asked_for("/state/")), number + 1)
+            self.drips[number].callback({"pdus": [], "auth_chain": []})
+        self.assertEqual(len(self.drips), 5)
+        self.goes_on()
+
+    def test_one_that_never_comes(self) -> None:
+        self.send(self.said("after a gap", prev_events=(UNKNOWN,)))
+        self.alice.send(self.room_id, "meanwhile")
+        self.assertEqual(self.bodies(), ["meanwhile"])
+        (asked,) = self.asked_for("/state/")
+        assert asked.bounds is not None
+        self.assertLessEqual(asked.bounds.seconds, 300)
+        self.drips[0].errback(RequestFailed("too slow"))
+        self.a_room()
+        self.send(self.said("after another gap", prev_events=(UNKNOWN,)))
+        self.assertIn(self.room_id, self.asked_for("/state/")[-1].path)
