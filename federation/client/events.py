@@ -17,6 +17,8 @@ from homeserver.protocol.json import JsonObject
 _V1 = "/_matrix/federation/v1"
 # The whole state of a large room.
 _STATE_BOUNDS = Bounds(seconds=300, body=256 * 1024 * 1024)
+# The IDs of half a million events.
+_STATE_IDS_BOUNDS = Bounds(seconds=300, body=32 * 1024 * 1024)
 _MOST_PDUS, _MOST_EDUS = 50, 100
 
 
@@ -127,7 +129,7 @@ class EventCalls:
     async def state_ids(self, destination: ServerName, room_id: RoomID, event_id: EventID) -> StateIdsAnswer:
         """The same as event IDs."""
         path = path_of(_V1 + "/state_ids/{}", room_id)
-        call = Call(method="GET", path=path, query={"event_id": event_id}, bounds=_STATE_BOUNDS)
+        call = Call(method="GET", path=path, query={"event_id": event_id}, bounds=_STATE_IDS_BOUNDS)
         return await self._transport.ask(destination, call, StateIdsAnswer)
 
     async def event_auth(

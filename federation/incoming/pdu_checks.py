@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu (1 to 3)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -74,6 +74,21 @@ class PduChecks:
     async def usable(self, pdus: Sequence[Pdu], version: RoomVersion) -> list[Event]:
         """The events of those that pass."""
         return [one for one in await self.check(pdus, version) if isinstance(one, Event)]
+
+
+def each_once(pdus: Iterable[msgspec.Raw]) -> list[msgspec.Raw]:
+    """Without those that are the same in every byte: some servers send an event in two lists.
+
+    They stay where they are in memory, as there may be hundreds of megabytes of them.
+    """
+    met: dict[int, msgspec.Raw] = {}
+    once = []
+    for pdu in pdus:
+        data = bytes(pdu)
+        before = met.setdefault(hash(data), pdu)
+        if before is pdu or bytes(before) != data:
+            once.append(pdu)
+    return once
 
 
 def _read_all(pdus: Sequence[Pdu], version: RoomVersion) -> list[_Read | Unusable]:

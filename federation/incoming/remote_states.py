@@ -6,11 +6,9 @@ https://spec.matrix.org/v1.19/server-server-api/#retrieving-events
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from federation.client.events import EventCalls
 from federation.incoming.outliers import Outliers
-from federation.incoming.pdu_checks import Pdu, PduChecks
+from federation.incoming.pdu_checks import Pdu, PduChecks, each_once
 from homeserver.protocol.errors import MatrixError, RemoteUnreachable
 from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, ServerName
@@ -94,9 +92,7 @@ class RemoteStates:
     async def _take_in_all(self, lack: _Lack) -> list[Event]:
         event = lack.event
         state = await self._calls.state(lack.origin, event.room_id, event.event_id)
-        # Some servers send the same event in both lists; each is checked once.
-        pdus = [msgspec.Raw(pdu) for pdu in dict.fromkeys(map(bytes, (*state.pdus, *state.auth_chain)))]
-        return await self._take_in(lack, pdus)
+        return await self._take_in(lack, each_once((*state.pdus, *state.auth_chain)))
 
     async def _take_in_missing(self, lack: _Lack) -> list[Event]:
         return await self._take_in(lack, await self._one_by_one(lack.origin, lack.missing))

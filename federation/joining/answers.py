@@ -7,11 +7,9 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import msgspec
-
 from federation.client.membership import JoinedRoom
 from federation.incoming.outliers import authorised
-from federation.incoming.pdu_checks import PduChecks
+from federation.incoming.pdu_checks import PduChecks, Unusable, each_once
 from federation.server_names import HostAndPort
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.auth_graph import auth_event_ids
@@ -41,18 +39,13 @@ class JoinAnswers:
         Raises RemoteFailed where what is left is no room in which the join is allowed.
         """
         join = await self._as_taken_in(join, answer)
-        # Some servers send the same event in both lists; each is checked once.
-        pdus = list(dict.fromkeys(map(bytes, (*answer.state, *answer.auth_chain))))
-        is_state = set(map(bytes, answer.state))
-        state: list[Event] = []
-        auth_chain: list[Event] = []
-        for pdu, event in zip(
-            pdus, await self._checks.check([msgspec.Raw(pdu) for pdu in pdus], join.version), strict=True
-        ):
-            if isinstance(event, Event):
-                (state if pdu in is_state else auth_chain).append(event)
-            else:
-                log.debug("%s told of an event of no use: %s", server, event.reason)
+        checked = await self._checks.check(each_once((*answer.state, *answer.auth_chain)), join.version)
+        for unusable in checked:
+            if isinstance(unusable, Unusable):
+                log.debug("%s told of an event of no use: %s", server, unusable.reason)
+        of_state = len(each_once(answer.state))
+        state = [event for event in checked[:of_state] if isinstance(event, Event)]
+        auth_chain = [event for event in checked[of_state:] if isinstance(event, Event)]
         joined = await self._threads.run(
             _checked_room, join, state, auth_chain, is_partial=answer.members_omitted
         )
