@@ -39,13 +39,13 @@ class JoinAnswers:
         Raises RemoteFailed where what is left is no room in which the join is allowed.
         """
         join = await self._as_taken_in(join, answer)
-        checked = await self._checks.check(each_once((*answer.state, *answer.auth_chain)), join.version)
+        of_state = each_once(answer.state)
+        checked = await self._checks.check(each_once((*of_state, *answer.auth_chain)), join.version)
         for unusable in checked:
             if isinstance(unusable, Unusable):
                 log.debug("%s told of an event of no use: %s", server, unusable.reason)
-        of_state = len(each_once(answer.state))
-        state = [event for event in checked[:of_state] if isinstance(event, Event)]
-        auth_chain = [event for event in checked[of_state:] if isinstance(event, Event)]
+        state = [event for event in checked[: len(of_state)] if isinstance(event, Event)]
+        auth_chain = [event for event in checked[len(of_state) :] if isinstance(event, Event)]
         joined = await self._threads.run(
             _checked_room, join, state, auth_chain, is_partial=answer.members_omitted
         )

@@ -28,7 +28,8 @@ def rows_to_copy(columns: Sequence[Sequence[Any]]) -> bytes | None:
         if field is None:
             return None
         fields.append(field)
-    return "".join(map(f"{chr(9).join(['%s'] * len(fields))}\n".__mod__, zip(*fields, strict=True))).encode()
+    line = "\t".join(["%s"] * len(fields)) + "\n"
+    return "".join(map(line.__mod__, zip(*fields, strict=True))).encode()
 
 
 def _fields(values: Sequence[Any]) -> Sequence[object] | None:

@@ -48,12 +48,8 @@ def unnested(columns: Sequence[Sequence[Any]]) -> bytes | None:
 
 
 def _typed_array(values: Sequence[Any]) -> str | None:
-    kinds = set(map(type, values))
-    if kinds == {int}:
-        return f"'{{{','.join(map(str, values))}}}'::bigint[]"
-    if kinds == {str} and (array := _as_array(list(values))) is not None:
-        return f"{array}::text[]"
-    return None
+    array = _as_array(values)
+    return None if array is None else f"{array}::{'bigint' if type(values[0]) is int else 'text'}[]"
 
 
 def _column(cursor: psycopg2.extensions.cursor, values: Sequence[Any]) -> Sequence[object]:
@@ -88,7 +84,7 @@ def _as_bytes(value: bytes) -> str:
     return f"E'\\\\x{value.hex()}'::bytea"
 
 
-def _as_array(values: list[Any]) -> str | None:
+def _as_array(values: Sequence[Any]) -> str | None:
     """A list of numbers or of plain texts, of which PostgreSQL learns the type from what it is compared with; else
     None.
 

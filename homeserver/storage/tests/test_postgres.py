@@ -105,6 +105,25 @@ def test_a_reader_sees_one_state(engine: Postgres, connection: PostgresConnectio
     other.close()
 
 
+def test_a_connection_that_is_lost_while_rows_are_copied(
+    engine: Postgres, connection: PostgresConnection
+) -> None:
+    other = engine.connect()
+
+    def write() -> None:
+        with connection.writing(ordered=True) as txn:
+            (pid,) = txn.row("SELECT pg_backend_pid()") or (0,)
+            with other.writing(ordered=False) as ending:
+                ending.rows("SELECT pg_terminate_backend(%(pid)s, 10000)", pid=pid)
+            txn.execute_many("INSERT INTO t (n) VALUES (%(n)s)", [{"n": 100 + n} for n in range(200)])
+
+    with pytest.raises(Conflict):
+        write()
+    other.close()
+    with connection.reading() as txn:
+        assert txn.row("SELECT count(*) FROM t") == (5,)
+
+
 def test_readers_cannot_write(connection: PostgresConnection) -> None:
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction), connection.reading() as txn:
         txn.execute("DELETE FROM t")
