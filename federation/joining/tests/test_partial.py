@@ -1,5 +1,6 @@
 """Rooms of which the members come after the join."""
 
+from federation.incoming import pdu_checks
 from federation.joining.tests.neighbours import HOME, NeighboursTestCase
 from homeserver.http.outbound import RequestFailed
 from homeserver.search import member_index, user_index
@@ -42,6 +43,13 @@ class PartialTests(NeighboursTestCase):
         self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
         summary = self.synced()["summary"]
         self.assertEqual(summary["m.joined_member_count"], len(self.everybody))
+
+    def test_members_are_checked_a_few_at_a_time(self) -> None:
+        """As those of a room with more than fit into memory while nobody knows who signed them."""
+        self.patch(pdu_checks, "_MOST_TOGETHER", 3)
+        self.join(self.room_id)
+        self.settle()
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
 
     def test_many_members_come_to_the_directory_a_few_at_a_time(self) -> None:
         self.patch(member_index, "_MOST_AT_ONCE", 2)
