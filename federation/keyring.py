@@ -12,7 +12,8 @@ from federation.key_answers import KeyAnswer, ServerKey
 from federation.key_fetching import KeyFetcher
 from federation.key_store import delete_fetched_before, keys_of, put_answers
 from homeserver.protocol.event import Event
-from homeserver.protocol.event_signatures import required_signers, signed_json
+from homeserver.protocol.event_signatures import required_signers
+from homeserver.protocol.events import ReadPdu
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import ALGORITHM, SignatureInvalid, verify_json, verify_signature
@@ -78,13 +79,13 @@ class Keyring:
             raise SignatureInvalid(f"The key {key_id} of {server_name} is no longer valid")
         verify_json(signed, server_name, key_id, key.public_key)
 
-    async def verify_events(self, events: Sequence[Event]) -> list[SignatureInvalid | None]:
+    async def verify_events(self, pdus: Sequence[ReadPdu]) -> list[SignatureInvalid | None]:
         """For each event, in their order, why it is not signed by all who must have; None where it is.
 
         All keys that are needed are had together, and checking is done in threads.
         """
-        keys = await self._keys(_needs(events), self._fetcher.fetch)
-        batches = [events[start : start + _BATCH] for start in range(0, len(events), _BATCH)]
+        keys = await self._keys(_needs(pdus), self._fetcher.fetch)
+        batches = [pdus[start : start + _BATCH] for start in range(0, len(pdus), _BATCH)]
         outcomes = await gatherResults([self._threads.run(_check_all, batch, keys) for batch in batches])
         return [outcome for batch in outcomes for outcome in batch]
 
@@ -162,9 +163,9 @@ def _lacks(key: ServerKey | None, ts: int) -> bool:
     return key is None or (key.expired_at is None and key.valid_until < ts)
 
 
-def _needs(events: Sequence[Event]) -> Needs:
+def _needs(pdus: Sequence[ReadPdu]) -> Needs:
     needs: Needs = {}
-    for event in events:
+    for event in (pdu.event for pdu in pdus):
         ts = event.origin_server_ts if event.version.enforces_key_validity else 0
         for name in required_signers(event):
             for key_id in _key_ids(event, name):
@@ -179,24 +180,22 @@ def _key_ids(event: Event, name: ServerName) -> list[str]:
     return [key_id for key_id in signatures if key_id.startswith(f"{ALGORITHM}:")][:_MOST_SIGNATURES]
 
 
-def _check_all(events: Sequence[Event], keys: Mapping[ServerName, Keys]) -> list[SignatureInvalid | None]:
-    return [_check(event, keys) for event in events]
+def _check_all(pdus: Sequence[ReadPdu], keys: Mapping[ServerName, Keys]) -> list[SignatureInvalid | None]:
+    return [_check(pdu, keys) for pdu in pdus]
 
 
-def _check(event: Event, keys: Mapping[ServerName, Keys]) -> SignatureInvalid | None:
+def _check(pdu: ReadPdu, keys: Mapping[ServerName, Keys]) -> SignatureInvalid | None:
     try:
-        message = signed_json(event)
-        for name in required_signers(event):
-            _check_signer(event, message, name, keys.get(name, {}))
+        for name in required_signers(pdu.event):
+            _check_signer(pdu, name, keys.get(name, {}))
     except SignatureInvalid as invalid:
         return invalid
-    except (ValueError, TypeError, RecursionError) as error:
-        return SignatureInvalid(f"The event is not canonical JSON: {error}")
     return None
 
 
-def _check_signer(event: Event, message: bytes, name: ServerName, keys: Keys) -> None:
+def _check_signer(pdu: ReadPdu, name: ServerName, keys: Keys) -> None:
     """One valid signature is enough."""
+    event = pdu.event
     problem = SignatureInvalid(f"There is no signature of {name}")
     for key_id in _key_ids(event, name):
         key = keys.get(key_id)
@@ -206,7 +205,7 @@ def _check_signer(event: Event, message: bytes, name: ServerName, keys: Keys) ->
             problem = SignatureInvalid(f"The key {key_id} of {name} was not valid at the event's time")
         else:
             try:
-                verify_signature(message, event.signatures[name][key_id], key.public_key)
+                verify_signature(pdu.essential, event.signatures[name][key_id], key.public_key)
             except SignatureInvalid as error:
                 problem = error
                 continue

@@ -12,8 +12,7 @@ from twisted.internet.defer import gatherResults
 
 from federation.keyring import Keyring
 from homeserver.protocol.errors import MatrixError
-from homeserver.protocol.events import Event, parse_pdu
-from homeserver.protocol.hashes import content_hash_matches
+from homeserver.protocol.events import Event, ReadPdu, read_pdu
 from homeserver.protocol.identifiers import EventID
 from homeserver.protocol.json import JsonObject, decode_json
 from homeserver.protocol.redaction import redact_event
@@ -36,12 +35,6 @@ class Unusable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    event: Event
-    is_whole: bool
-
-
 class PduChecks:
     def __init__(self, keyring: Keyring, threads: Threads) -> None:
         self._keyring = keyring
@@ -58,9 +51,7 @@ class PduChecks:
         batches = [pdus[start : start + _BATCH] for start in range(0, len(pdus), _BATCH)]
         outcomes = await gatherResults([self._threads.run(_read_all, batch, version) for batch in batches])
         read = [one for batch in outcomes for one in batch]
-        problems = iter(
-            await self._keyring.verify_events([one.event for one in read if isinstance(one, _Read)])
-        )
+        problems = iter(await self._keyring.verify_events([one for one in read if isinstance(one, ReadPdu)]))
         checked: list[Event | Unusable] = []
         for one in read:
             if isinstance(one, Unusable):
@@ -91,17 +82,16 @@ def each_once(pdus: Iterable[msgspec.Raw]) -> list[msgspec.Raw]:
     return once
 
 
-def _read_all(pdus: Sequence[Pdu], version: RoomVersion) -> list[_Read | Unusable]:
+def _read_all(pdus: Sequence[Pdu], version: RoomVersion) -> list[ReadPdu | Unusable]:
     return [_read(pdu, version) for pdu in pdus]
 
 
-def _read(pdu: Pdu, version: RoomVersion) -> _Read | Unusable:
+def _read(pdu: Pdu, version: RoomVersion) -> ReadPdu | Unusable:
     try:
         fields = decode_json(bytes(pdu)) if isinstance(pdu, msgspec.Raw) else pdu
         if not isinstance(fields, dict):
             return Unusable(None, "It is no object")
-        event = parse_pdu(fields, version)
-        return _Read(event, content_hash_matches(event))
+        return read_pdu(fields, version)
     except MatrixError as error:
         return Unusable(None, str(error))
     except (ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ from federation.tests.peers import DAY_MS, NOW_MS, Peers, identity
 from federation.transport import Transport
 from homeserver.protocol.event import Event
 from homeserver.protocol.event_signatures import sign_event
-from homeserver.protocol.events import Proposal, build_event
+from homeserver.protocol.events import Proposal, build_event, read_pdu
 from homeserver.protocol.identifiers import EventID, RoomID, UserID
 from homeserver.protocol.json import JsonObject, JsonValue
 from homeserver.protocol.room_versions import ROOM_VERSIONS
@@ -80,7 +80,8 @@ class KeyringTestCase(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(work))
 
     def check(self, *events: Event) -> list[str | None]:
-        found = self.result_of(self.keyring.verify_events(events))
+        pdus = [read_pdu(event.pdu(), event.version) for event in events]
+        found = self.result_of(self.keyring.verify_events(pdus))
         return [None if problem is None else str(problem) for problem in found]
 
     def request(self, signer: EventSigner, **changes: Any) -> Coroutine[Any, Any, None]:

@@ -13,11 +13,17 @@ from homeserver.protocol.event_format import (
     check_format,
     check_lengths,
     check_size,
-    without_unsigned,
 )
-from homeserver.protocol.hashes import canonical_event_json, essential_json, event_id_of, hashed_event_id
+from homeserver.protocol.hashes import (
+    canonical_event_json,
+    essential_json,
+    event_id_of,
+    hashed_event_id,
+    hashed_json,
+    is_hash_of,
+)
 from homeserver.protocol.identifiers import EVENT_ID, EventID, RoomID, UserID
-from homeserver.protocol.json import JsonObject, JsonValue, canonical_json, decode_json, encode_json
+from homeserver.protocol.json import JsonObject, JsonValue, decode_json, encode_json
 from homeserver.protocol.packed_half import pack, unpack
 from homeserver.protocol.room_versions import EventIDForm, RoomVersion
 from homeserver.protocol.signing import EventSigner
@@ -26,11 +32,13 @@ from homeserver.protocol.unpadded_base64 import encode_base64
 __all__ = [
     "Event",
     "Proposal",
+    "ReadPdu",
     "Slot",
     "StateMap",
     "build_event",
     "from_stored",
     "parse_pdu",
+    "read_pdu",
     "stored_forms",
 ]
 
@@ -100,8 +108,7 @@ def build_event(proposal: Proposal, signer: EventSigner) -> Event:
     essential = essential_json(pdu, version)
     event_id = proposal.event_id or hashed_event_id(essential, version)
     signatures = signer.signatures(essential)
-    # Two objects made one lose a pair of braces and gain a comma.
-    check_size(len(hashed) + len(canonical_json({"hashes": hashes, "signatures": signatures})) - 1)
+    _check_size(hashed, hashes, signatures, version)
     check_lengths(pdu, event_id, in_bytes=True)
     return Event(
         version=version,
@@ -122,16 +129,31 @@ def build_event(proposal: Proposal, signer: EventSigner) -> Event:
     )
 
 
-def parse_pdu(pdu: JsonObject, version: RoomVersion) -> Event:
-    """The event that another server sent. Its hashes and signatures are not verified here.
+@dataclass(frozen=True, slots=True)
+class ReadPdu:
+    """An event that another server sent, with what was found out of it on the way; nobody verified its signatures."""
 
-    Raises BadJson where it has not the format of its room version, TooLarge where it is above its limits.
-    """
+    event: Event
+    is_whole: bool
+    """Whether its hash is that of its content; where it is not, only its redacted form may be used."""
+    essential: bytes
+    """What every signature covers (`essential_json`)."""
+
+
+def read_pdu(pdu: JsonObject, version: RoomVersion) -> ReadPdu:
+    """Raises BadJson where it has not the format of its room version, TooLarge where it is above its limits."""
     check_format(pdu, version)
-    event_id = event_id_of(pdu, version)
+    essential, hashed, hashes = essential_json(pdu, version), hashed_json(pdu, version), pdu["hashes"]
+    event_id = event_id_of(pdu, essential, version)
     check_lengths(pdu, event_id, in_bytes=version.byte_limits)
-    check_size(len(canonical_event_json(without_unsigned(pdu), version)))
-    return _read(pdu, pdu.get("room_id"), event_id, version)
+    _check_size(hashed, hashes, pdu["signatures"], version)
+    event = _read(pdu, pdu.get("room_id"), event_id, version)
+    return ReadPdu(event, is_hash_of(hashes["sha256"], hashed), essential)
+
+
+def parse_pdu(pdu: JsonObject, version: RoomVersion) -> Event:
+    """The event of `read_pdu`, of which neither the hash nor the signatures matter now."""
+    return read_pdu(pdu, version).event
 
 
 def stored_forms(event: Event) -> tuple[bytes, bytes]:
@@ -171,6 +193,13 @@ def from_stored(client_json: bytes, federation_half: bytes, room_id: RoomID, ver
         # Written for clients; a key of that name in the event itself is in the other half.
         client.pop("redacts", None)
     return _read({**client, **unpack(federation_half)}, room_id, client["event_id"], version)
+
+
+def _check_size(hashed: bytes, hashes: JsonObject, signatures: JsonObject, version: RoomVersion) -> None:
+    """Raises TooLarge. The size is that of the whole event, but for `unsigned`; `hashed` is its `hashed_json`."""
+    others = canonical_event_json({"hashes": hashes, "signatures": signatures}, version)
+    # Two objects made one lose a pair of braces and gain a comma.
+    check_size(len(hashed) + len(others) - 1)
 
 
 def _bare_pdu(proposal: Proposal, content: JsonObject) -> JsonObject:

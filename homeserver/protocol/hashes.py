@@ -33,19 +33,28 @@ def essential_json(pdu: JsonObject, version: RoomVersion) -> bytes:
     return canonical_event_json(essential, version)
 
 
+def hashed_json(pdu: JsonObject, version: RoomVersion) -> bytes:
+    """What the content hash covers: the event without `hashes`, signatures and `unsigned`. Raises BadJson."""
+    hashed = {key: value for key, value in pdu.items() if key not in _NOT_HASHED}
+    return canonical_event_json(hashed, version)
+
+
 def content_hash(pdu: JsonObject, version: RoomVersion) -> str:
     """The SHA-256 of the whole event, in unpadded Base64, as it stands in `hashes`. Raises BadJson."""
-    hashed = {key: value for key, value in pdu.items() if key not in _NOT_HASHED}
-    return encode_base64(sha256(canonical_event_json(hashed, version)).digest())
+    return encode_base64(sha256(hashed_json(pdu, version)).digest())
 
 
 def content_hash_matches(event: Event) -> bool:
     """Whether the event is whole; where it is not, only its redacted form may be used."""
+    return is_hash_of(event.hashes["sha256"], hashed_json(event.pdu(), event.version))
+
+
+def is_hash_of(claimed: str, hashed: bytes) -> bool:
+    """Whether `claimed`, from an event's `hashes`, is the content hash of the event with this `hashed_json`."""
     try:
-        claimed = decode_base64(event.hashes["sha256"])
+        return hmac.compare_digest(decode_base64(claimed), sha256(hashed).digest())
     except ValueError:
         return False
-    return hmac.compare_digest(claimed, decode_base64(content_hash(event.pdu(), event.version)))
 
 
 def reference_hash(pdu: JsonObject, version: RoomVersion) -> str:
@@ -53,11 +62,11 @@ def reference_hash(pdu: JsonObject, version: RoomVersion) -> str:
     return encode_base64(sha256(essential_json(pdu, version)).digest())
 
 
-def event_id_of(pdu: JsonObject, version: RoomVersion) -> EventID:
-    """The event's ID; in room versions 1 and 2 what it claims. Raises BadJson."""
+def event_id_of(pdu: JsonObject, essential: bytes, version: RoomVersion) -> EventID:
+    """The event's ID; in room versions 1 and 2 what it claims. `essential` is its `essential_json`."""
     if version.event_ids is EventIDForm.ASSIGNED:
         return EventID(pdu["event_id"])
-    return hashed_event_id(essential_json(pdu, version), version)
+    return hashed_event_id(essential, version)
 
 
 def hashed_event_id(essential: bytes, version: RoomVersion) -> EventID:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from federation.tests.peers import Peers
 from federation.transport import Call, Transport
 from homeserver.protocol.auth_graph import LoadedAuthGraph
-from homeserver.protocol.events import Event
+from homeserver.protocol.events import Event, ReadPdu
 from homeserver.protocol.identifiers import EventID, ServerName
 from homeserver.protocol.json import JsonObject
 from homeserver.protocol.signing import SignatureInvalid
@@ -18,8 +18,8 @@ _V1 = "/_matrix/federation/v1"
 class Trusting:
     """A keyring for events of which the signatures are tested elsewhere."""
 
-    async def verify_events(self, events: list[Event]) -> list[SignatureInvalid | None]:
-        return [None for _ in events]
+    async def verify_events(self, pdus: list[ReadPdu]) -> list[SignatureInvalid | None]:
+        return [None for _ in pdus]
 
 
 class Teller(Peers):

@@ -3,11 +3,11 @@ from hashlib import sha256
 import pytest
 
 from homeserver.protocol.errors import BadJson
+from homeserver.protocol.events import ReadPdu, parse_pdu, read_pdu
 from homeserver.protocol.hashes import (
     content_hash,
     content_hash_matches,
     essential_json,
-    event_id_of,
     reference_hash,
 )
 from homeserver.protocol.json import JsonObject, canonical_json
@@ -74,7 +74,8 @@ def test_event_ids_take_the_form_of_their_version(version: RoomVersion) -> None:
         "3": "$" + reference_hash(event.pdu(), version),
     }
     url_safe = "$" + reference_hash(event.pdu(), version).replace("+", "-").replace("/", "_")
-    assert event_id_of(event.pdu(), version) == event.event_id == expected.get(version.identifier, url_safe)
+    assert event.event_id == expected.get(version.identifier, url_safe)
+    assert parse_pdu(event.pdu(), version).event_id == event.event_id
 
 
 @every_version
@@ -101,3 +102,16 @@ def test_what_cannot_be_written_is_bad_json() -> None:
                 reference_hash({**MESSAGE, "type": "m.room.create", "content": content}, version)
             with pytest.raises(BadJson):
                 content_hash({**MESSAGE, "content": content}, version)
+
+
+@every_version
+def test_what_is_found_out_while_reading(version: RoomVersion) -> None:
+    event = Room.with_members(version).add("m.room.message", {"body": "hi"})
+    assert read_pdu(event.pdu(), version) == ReadPdu(event, True, essential_json(event.pdu(), version))
+    changed = {**event.pdu(), "content": {"body": "another"}}
+    read = read_pdu(changed, version)
+    assert not read.is_whole
+    assert read.essential == essential_json(event.pdu(), version), (
+        "of the content of messages nothing is signed"
+    )
+    assert not read_pdu({**event.pdu(), "hashes": {"sha256": "no Base64"}}, version).is_whole
