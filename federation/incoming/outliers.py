@@ -62,16 +62,20 @@ class Outliers:
         self._db = db
         self._threads = threads
 
-    async def add(self, room_id: RoomID, events: Sequence[Event]) -> None:
-        """Stores those of the events that are new and allowed; their format, signatures and hashes were checked."""
+    async def add(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Event]:
+        """Stores those of the events that are new and allowed, and tells which those are.
+
+        Their format, signatures and hashes were checked.
+        """
         known = await self._db.read(event_nids, [event.event_id for event in events])
         new = [event for event in events if event.event_id not in known]
         if not new:
-            return
+            return ()
         here = await self._cited(room_id, new)
         passed = await self._threads.run(authorised, room_id, new, here)
         if passed:
             await self._receiver.add_outliers(room_id, passed)
+        return passed
 
     async def _cited(self, room_id: RoomID, events: Sequence[Event]) -> dict[EventID, Event]:
         """What the events cite and is here; not what was rejected or is of another room, which authorises nothing."""

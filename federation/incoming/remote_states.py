@@ -11,11 +11,11 @@ from federation.incoming.outliers import Outliers
 from federation.incoming.pdu_checks import Pdu, PduChecks, each_once
 from homeserver.protocol.errors import MatrixError, RemoteUnreachable
 from homeserver.protocol.events import Event
-from homeserver.protocol.identifiers import EventID, ServerName
+from homeserver.protocol.identifiers import EventID, RoomID, ServerName
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.graph.newcomer import GivenState
 from homeserver.rooms.head import Heads
-from homeserver.rooms.store.events import event_nids
+from homeserver.rooms.store.events import event_nids, has_more_events
 from homeserver.rooms.store.graph import slots_of_events
 from homeserver.runtime.locks import KeyedLocks
 from homeserver.storage.database import Database
@@ -26,7 +26,7 @@ _ASKED_ONE_BY_ONE = 20
 
 @dataclass(frozen=True, slots=True)
 class ToldState:
-    """The state before an event, and those of its events and of what authorises them that were not here."""
+    """The state before an event, and those of its events and of what authorises them that are here only now."""
 
     given: GivenState
     news: Mapping[EventID, Event]
@@ -70,13 +70,26 @@ class RemoteStates:
                 await self._take_in_all(lack)
         else:
             await self._take_in_missing(lack)
-        return await self._given(lack)
+        return await self._given(event.room_id, lack.pdu_ids)
 
     async def told(self, event: Event, origin: ServerName) -> ToldState:
         """As `before`, with what came of it, for a room that somebody here entered."""
+        room = await self._heads.nid_of(event.room_id)
+        if not await self._db.read(has_more_events, room, _ASKED_ONE_BY_ONE):
+            # Nearly all is missing, so that there is no need to ask which events there are.
+            return await self._all_of_it(event, origin)
         lack = await self._lack(event, origin)
         events = await (self._take_in_all(lack) if lack.is_large else self._take_in_missing(lack))
-        return ToldState(await self._given(lack), {one.event_id: one for one in events})
+        return ToldState(await self._given(event.room_id, lack.pdu_ids, events), _by_id(events))
+
+    async def _all_of_it(self, event: Event, origin: ServerName) -> ToldState:
+        state = await self._calls.state(origin, event.room_id, event.event_id)
+        of_state = each_once(state.pdus)
+        checked = await self._checks.check(each_once((*of_state, *state.auth_chain)), event.version)
+        pdu_ids = [one.event_id for one in checked[: len(of_state)] if isinstance(one, Event)]
+        usable = [one for one in checked if isinstance(one, Event)]
+        events = await self._outliers.add(event.room_id, usable)
+        return ToldState(await self._given(event.room_id, pdu_ids, events), _by_id(events))
 
     async def add_auth_chain(self, event: Event, origin: ServerName) -> None:
         """Brings in what authorises the event. Raises what `Transport.send` does."""
@@ -89,24 +102,30 @@ class RemoteStates:
         here = await self._db.read(event_nids, list(wanted))
         return _Lack(event, origin, answer.pdu_ids, wanted, wanted - here.keys())
 
-    async def _take_in_all(self, lack: _Lack) -> list[Event]:
+    async def _take_in_all(self, lack: _Lack) -> Sequence[Event]:
         event = lack.event
         state = await self._calls.state(lack.origin, event.room_id, event.event_id)
         return await self._take_in(lack, each_once((*state.pdus, *state.auth_chain)))
 
-    async def _take_in_missing(self, lack: _Lack) -> list[Event]:
+    async def _take_in_missing(self, lack: _Lack) -> Sequence[Event]:
         return await self._take_in(lack, await self._one_by_one(lack.origin, lack.missing))
 
-    async def _take_in(self, lack: _Lack, pdus: Sequence[Pdu]) -> list[Event]:
+    async def _take_in(self, lack: _Lack, pdus: Sequence[Pdu]) -> Sequence[Event]:
         event = lack.event
         usable = await self._checks.usable(pdus, event.version)
-        events = [one for one in usable if one.event_id in lack.wanted]
-        await self._outliers.add(event.room_id, events)
-        return events
+        return await self._outliers.add(event.room_id, [one for one in usable if one.event_id in lack.wanted])
 
-    async def _given(self, lack: _Lack) -> GivenState:
-        room = await self._heads.nid_of(lack.event.room_id)
-        return await self._db.read(slots_of_events, room, lack.pdu_ids)
+    async def _given(
+        self, room_id: RoomID, pdu_ids: Sequence[EventID], at_hand: Sequence[Event] = ()
+    ) -> GivenState:
+        """Where the events stand that are here, of which those `at_hand` need not be read."""
+        wanted = set(pdu_ids)
+        given = {one.slot: one.event_id for one in at_hand if one.is_state and one.event_id in wanted}
+        others = list(wanted.difference(given.values()))
+        if others:
+            room = await self._heads.nid_of(room_id)
+            given |= await self._db.read(slots_of_events, room, others)
+        return given
 
     async def _one_by_one(self, origin: ServerName, missing: Collection[EventID]) -> list[JsonObject]:
         pdus = []
@@ -120,3 +139,7 @@ class RemoteStates:
                 # The state lacks one event, which is better than no state.
                 continue
         return pdus
+
+
+def _by_id(events: Sequence[Event]) -> dict[EventID, Event]:
+    return {event.event_id: event for event in events}

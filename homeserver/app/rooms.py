@@ -194,6 +194,7 @@ class RoomParts:
             core.users,
             slots,
             Dictionary[str](db, "room_event_type", ("type",), _SHORT_IDS),
+            clock,
         )
         signer = EventSigner(core.domains.default, signing_key)
         self.builder = builder = EventBuilder(lambda _: signer, clock, core.around.randomness)

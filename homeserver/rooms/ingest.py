@@ -21,6 +21,7 @@ from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.spans import EVER, Slot
 from homeserver.rooms.store.transactions import TransactionKey
+from homeserver.runtime.clock import Clock
 from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
 from homeserver.streams.journal import Journal, Position
@@ -49,6 +50,7 @@ class Ingest:
         users: Dictionary[UserID],
         slots: Dictionary[Slot],
         types: Dictionary[str],
+        clock: Clock,
     ) -> None:
         self._journal = journal
         self._db = db
@@ -57,6 +59,7 @@ class Ingest:
         self._users = users
         self._slots = slots
         self._types = types
+        self._clock = clock
 
     async def accept(
         self, head: Head, event: Event, transaction: TransactionKey | None = None
@@ -130,6 +133,9 @@ class Ingest:
         stored = succeed(Position(0))
         # Between them others have their turn, on the way to the disk as well.
         for start in range(0, len(ordered), _ASIDES_AT_ONCE):
+            if start:
+                # Those before are on their way only when this turn of the reactor has ended.
+                await self._clock.sleep(0)
             part = slice(start, start + _ASIDES_AT_ONCE)
             some = [_aside(*one) for one in zip(ordered[part], short_ids[part], strict=True)]
             await stored

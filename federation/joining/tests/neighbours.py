@@ -7,6 +7,7 @@ from tests.client import Answer, Json
 from tests.wire import WireClient
 
 HOME = "home.example"
+_STATES = ("/state/", "/state_ids/")
 
 
 class NeighboursTestCase(NetworkTestCase):
@@ -33,6 +34,15 @@ class NeighboursTestCase(NetworkTestCase):
     def join(self, room_id: str, user: WireClient | None = None, via: str = HOME) -> Answer:
         user = user or self.bob
         return user.request("POST", f"/join/{room_id}", {}, query={"via": via})
+
+    def withhold_members(self) -> None:
+        """Nobody is told the members until `tell_members`."""
+        self.network.lies |= dict.fromkeys(_STATES, lambda _: [])
+
+    def tell_members(self) -> None:
+        for path in _STATES:
+            del self.network.lies[path]
+        self.settle()
 
     def knock(self, room_id: str, **body: Any) -> Answer:
         return self.bob.request("POST", f"/knock/{room_id}", body, query={"server_name": HOME})

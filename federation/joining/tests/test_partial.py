@@ -1,5 +1,7 @@
 """Rooms of which the members come after the join."""
 
+from urllib.parse import quote, urlsplit
+
 from federation.incoming import pdu_checks
 from federation.joining.tests.neighbours import HOME, NeighboursTestCase
 from homeserver.http.outbound import RequestFailed
@@ -19,14 +21,6 @@ class PartialTests(NeighboursTestCase):
         for other in self.others:
             other.join(self.room_id)
         self.everybody = {one.user_id for one in (self.alice, self.bob, *self.others)}
-
-    def withhold(self) -> None:
-        """Nobody is told the members until `tell`."""
-        self.network.lies["/state_ids/"] = lambda _: []
-
-    def tell(self) -> None:
-        del self.network.lies["/state_ids/"]
-        self.settle()
 
     def partial(self) -> int:
         return self.count("room_partial")
@@ -82,7 +76,7 @@ class PartialTests(NeighboursTestCase):
         return self.bob.post("/user_directory/search", {"search_term": term})["results"]
 
     def test_meanwhile_everything_else_works(self) -> None:
-        self.withhold()
+        self.withhold_members()
         self.join(self.room_id)
         self.settle()
         self.assertEqual(self.partial(), 1)
@@ -96,11 +90,11 @@ class PartialTests(NeighboursTestCase):
         self.assertEqual(self.bodies(self.bob, self.room_id), ["here I am", "welcome"])
         self.assertEqual(self.membership(self.bob, self.room_id, self.others[0]), "join")
         self.assertEqual(self.bob.state(self.room_id, "m.room.member", self.others[1].user_id).status, 404)
-        self.tell()
+        self.tell_members()
         self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
 
     def test_members_who_change_meanwhile(self) -> None:
-        self.withhold()
+        self.withhold_members()
         self.join(self.room_id)
         leaving, renamed = self.others[:2]
         leaving.leave(self.room_id)
@@ -108,25 +102,25 @@ class PartialTests(NeighboursTestCase):
         renamed.set_state(self.room_id, "m.room.member", content, renamed.user_id)
         self.settle()
         self.assertEqual(self.membership(self.bob, self.room_id, leaving), "leave")
-        self.tell()
+        self.tell_members()
         self.assertEqual(self.joined(self.bob, self.room_id), self.everybody - {leaving.user_id})
         joined = self.bob.get(f"/rooms/{self.room_id}/joined_members")["joined"]
         self.assertEqual(joined[renamed.user_id]["display_name"], "New Name")
 
     def test_what_needs_all_members_waits(self) -> None:
-        self.withhold()
+        self.withhold_members()
         self.join(self.room_id)
         paths = [f"/rooms/{self.room_id}/{path}" for path in ("members", "joined_members", "state")]
         waiting = [self.bob.start("GET", path) for path in (*paths, "/sync")]
         body = {"user_id": self.others[0].user_id}
         waiting.append(self.bob.start("POST", f"/rooms/{self.room_id}/kick", body))
         self.assertEqual([one.answer for one in waiting], [None] * 5)
-        self.tell()
+        self.tell_members()
         answers = [one.answer for one in waiting]
         self.assertEqual([answer and answer.status for answer in answers], [200, 200, 200, 200, 403])
 
     def test_nobody_waits_for_ever(self) -> None:
-        self.withhold()
+        self.withhold_members()
         self.join(self.room_id)
         asked = self.bob.start("GET", f"/rooms/{self.room_id}/members")
         synced = self.bob.start("GET", "/sync")
@@ -137,10 +131,10 @@ class PartialTests(NeighboursTestCase):
         self.assertEqual(synced.answer.status, 200)
 
     def test_a_restart(self) -> None:
-        self.withhold()
+        self.withhold_members()
         self.join(self.room_id)
         self.restart()
-        self.tell()
+        self.tell_members()
         self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
 
     def test_another_server_is_asked(self) -> None:
@@ -149,17 +143,44 @@ class PartialTests(NeighboursTestCase):
         self.join(self.room_id, carol)
         self.settle(third)
         self.network.liar = HOME
-        self.withhold()
+        self.withhold_members()
         self.join(self.room_id)
         self.settle(third)
         self.assertEqual(self.partial(), 0)
         self.assertEqual(self.joined(self.bob, self.room_id), self.everybody | {carol.user_id})
 
     def test_a_state_that_does_not_fit(self) -> None:
+        self.network.lies["/state/"] = lambda answer: {**answer, "pdus": []}
+        self.join(self.room_id)
+        self.settle()
+        self.assertEqual(self.partial(), 1)
+
+    def test_a_state_that_does_not_fit_by_its_ids(self) -> None:
+        self.say_much()
         self.network.lies["/state_ids/"] = lambda answer: {**answer, "pdu_ids": []}
         self.join(self.room_id)
         self.settle()
         self.assertEqual(self.partial(), 1)
+
+    def say_much(self) -> None:
+        """So that of the room most is here when it is joined, and only what is missing is asked for."""
+        for number in range(20):
+            self.alice.set_state(self.room_id, "example.fact", {"fact": number}, str(number))
+
+    def test_all_is_asked_for_at_once(self) -> None:
+        self.join(self.room_id)
+        self.settle()
+        asked = [path for one in self.network.requests if "/state" in (path := urlsplit(one.url).path)]
+        self.assertEqual(asked, [f"/_matrix/federation/v1/state/{quote(self.room_id)}"])
+
+    def test_what_is_missing_is_asked_for(self) -> None:
+        self.say_much()
+        self.join(self.room_id)
+        self.settle()
+        self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
+        asked = [urlsplit(one.url).path for one in self.network.requests if one.origin == "test"]
+        self.assertIn(f"/_matrix/federation/v1/state_ids/{quote(self.room_id)}", asked)
+        self.assertNotIn(f"/_matrix/federation/v1/state/{quote(self.room_id)}", asked)
 
     def test_a_server_that_is_lost_halfway(self) -> None:
         """It has told who the members are, but not all of their events: those must not be left out for good."""
@@ -167,6 +188,7 @@ class PartialTests(NeighboursTestCase):
         def lost(_: Json) -> Json:
             raise RequestFailed("lost on the way")
 
+        self.say_much()
         self.network.lies["/v1/event/"] = lost
         self.join(self.room_id)
         self.settle()
@@ -177,7 +199,7 @@ class PartialTests(NeighboursTestCase):
         self.assertEqual(self.joined(self.bob, self.room_id), self.everybody)
 
     def test_leaving_meanwhile(self) -> None:
-        self.withhold()
+        self.withhold_members()
         self.join(self.room_id)
         self.assertEqual(self.bob.leave(self.room_id).status, 200)
         self.settle()

@@ -119,6 +119,14 @@ def event_nids(txn: Transaction, event_ids: Sequence[EventID]) -> dict[EventID, 
     return {EventID(event_id): nid for event_id, nid in rows}
 
 
+def has_more_events(txn: Transaction, room: int, number: int) -> bool:
+    """Whether more than so many events of the room are here, those beside its timeline included."""
+    row = txn.row(
+        "SELECT 1 FROM room_event WHERE room = %(room)s LIMIT 1 OFFSET %(number)s", room=room, number=number
+    )
+    return row is not None
+
+
 class Place(NamedTuple):
     """Where an event stands. `sender` is a user's short id."""
 

@@ -125,6 +125,7 @@ class Process:
             self.users,
             slots,
             Dictionary[str](self.db, "room_event_type", ("type",), 100),
+            self.clock,
         )
         signer = EventSigner(ServerName("test"), SigningKey("test", b"\x01" * 32))
         self.builder = EventBuilder(lambda _: signer, self.clock, self._randomness)

@@ -131,7 +131,7 @@ class AnswerTests(InventedTestCase):
 
     def test_members_that_never_come(self) -> None:
         self.told = {"members_omitted": True, "servers_in_room": ["remote.example"]}
-        self.lies["/state_ids/"] = lambda _: {"pdu_ids": [], "auth_chain_ids": []}
+        self.lies["/state/"] = lambda _: {"pdus": [], "auth_chain": []}
         self.entered()
         for _ in range(10):
             self.advance(600)
