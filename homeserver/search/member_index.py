@@ -14,6 +14,7 @@ from homeserver.search.store.users import (
     IndexedUser,
     delete_public_room,
     delete_unread_room,
+    delete_words,
     index_users,
     joined_members,
     not_indexed_as,
@@ -74,9 +75,13 @@ class MemberIndex:
             for user_nid, user_id, content in members
             if not self._domains.is_local(user_id)
         }
-        changed = not_indexed_as(txn, users.values()) if users else ()
+        if not users:
+            return
+        new, changed = not_indexed_as(txn, users.values())
         if changed:
-            index_users(txn, [(user, words_of_user(user.user_id, user.displayname)) for user in changed])
+            delete_words(txn, [user.user_nid for user in changed])
+        if taken_up := [*new, *changed]:
+            index_users(txn, [(user, words_of_user(user.user_id, user.displayname)) for user in taken_up])
 
     def take_up_room(self, txn: Transaction, room: int) -> None:
         """As its state is now, and to be read with its members."""

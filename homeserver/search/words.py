@@ -17,6 +17,9 @@ _UNSPACED = re.compile(
 
 def folded(text: str) -> str:
     """Without case and accents, and with one form for what looks the same."""
+    if text.isascii():
+        # Nearly all IDs.
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
 

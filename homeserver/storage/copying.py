@@ -41,7 +41,7 @@ def _fields(values: Sequence[Any]) -> Sequence[object] | None:
     if kinds <= _TEXTS:
         return _texts(values)
     if kinds <= _BYTES:
-        return [_NULL if value is None else _bytes(value) for value in values]
+        return _bytes(values)
     return None
 
 
@@ -49,15 +49,24 @@ def _texts(values: Sequence[str | None]) -> Sequence[str]:
     together = "".join(filter(None, values))
     if "\0" in together:
         raise ValueError("PostgreSQL cannot hold text with a NUL")
-    if any(character in together for character in _SPECIAL):
+    if _has_special(together):
         return [_NULL if value is None else value.translate(_ESCAPED) for value in values]
     return [_NULL if value is None else value for value in values]
 
 
-def _bytes(value: bytes) -> str:
+def _bytes(values: Sequence[bytes | None]) -> Sequence[str]:
+    together = b"".join(filter(None, values))
+    if together.isascii() and not _has_special(together.decode("ascii")):
+        return [_NULL if value is None else value.decode("ascii") for value in values]
+    return [_NULL if value is None else _escaped_bytes(value) for value in values]
+
+
+def _escaped_bytes(value: bytes) -> str:
     if not value.isascii() or b"\0" in value:
         return rf"\\x{value.hex()}"
     text = value.decode("ascii")
-    if any(character in text for character in _SPECIAL):
-        return text.translate(_ESCAPED_BYTES)
-    return text
+    return text.translate(_ESCAPED_BYTES) if _has_special(text) else text
+
+
+def _has_special(text: str) -> bool:
+    return any(character in text for character in _SPECIAL)

@@ -42,11 +42,15 @@ class Sought(NamedTuple):
 
 def index_user(txn: Transaction, user: IndexedUser, words: Sequence[str]) -> None:
     """Replaces what is known of the user."""
+    delete_words(txn, [user.user_nid])
     index_users(txn, [(user, words)])
 
 
 def index_users(txn: Transaction, users: Sequence[tuple[IndexedUser, Sequence[str]]]) -> None:
-    """Users, no two of them the same, each with the words that they are found by, none of them twice."""
+    """Users, no two of them the same, each with the words that they are found by, none of them twice.
+
+    They have no words yet, or no longer.
+    """
     txn.execute_many(
         """
         INSERT INTO search_user (user_nid, is_local, displayname, avatar_url)
@@ -56,23 +60,29 @@ def index_users(txn: Transaction, users: Sequence[tuple[IndexedUser, Sequence[st
         """,
         [user._asdict() | {"is_local": int(user.is_local)} for user, _ in users],
     )
-    txn.execute(
-        "DELETE FROM search_user_word WHERE user_nid IN %(users)s", users=[user.user_nid for user, _ in users]
-    )
     txn.execute_many(
         "INSERT INTO search_user_word (word, user_nid) VALUES (%(word)s, %(user_nid)s)",
         [{"word": word.encode(), "user_nid": user.user_nid} for user, words in users for word in words],
     )
 
 
-def not_indexed_as(txn: Transaction, users: Collection[IndexedUser]) -> list[IndexedUser]:
-    """Those of the users who are not in the index, or are there otherwise."""
+def delete_words(txn: Transaction, users: Sequence[int]) -> None:
+    """The words of users, by their short ids."""
+    txn.execute("DELETE FROM search_user_word WHERE user_nid IN %(users)s", users=list(users))
+
+
+def not_indexed_as(
+    txn: Transaction, users: Collection[IndexedUser]
+) -> tuple[list[IndexedUser], list[IndexedUser]]:
+    """Those of the users who are not in the index, and those who are there otherwise."""
     rows = txn.rows(
         "SELECT user_nid, displayname, avatar_url FROM search_user WHERE user_nid IN %(users)s",
         users=[user.user_nid for user in users],
     )
     known = {user_nid: (displayname, avatar_url) for user_nid, displayname, avatar_url in rows}
-    return [user for user in users if known.get(user.user_nid) != (user.displayname, user.avatar_url)]
+    new = [user for user in users if user.user_nid not in known]
+    there = [user for user in users if user.user_nid in known]
+    return new, [user for user in there if known[user.user_nid] != (user.displayname, user.avatar_url)]
 
 
 def find_users(txn: Transaction, sought: Sought, after: Found | None, limit: int) -> list[Found]:
@@ -203,7 +213,7 @@ def delete_departed(txn: Transaction, limit: int) -> int:
         limit=limit,
     )
     users = [user_nid for (user_nid,) in rows]
-    txn.execute("DELETE FROM search_user_word WHERE user_nid IN %(users)s", users=users)
+    delete_words(txn, users)
     txn.execute("DELETE FROM search_user WHERE user_nid IN %(users)s", users=users)
     return len(users)
 
