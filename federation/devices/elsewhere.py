@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred
 
 from federation.client.devices import DeviceCalls, DeviceList
 from federation.devices.asked import ask_all
@@ -15,6 +15,7 @@ from homeserver.protocol.identifiers import DeviceID, ServerName, UserID
 from homeserver.protocol.json import JsonObject
 from homeserver.runtime.clock import Clock
 from homeserver.runtime.randomness import Randomness
+from homeserver.runtime.together import together
 from homeserver.storage.database import Database
 
 # More are asked for in one request, which does not say what the next changes will follow.
@@ -106,11 +107,7 @@ class UsersElsewhere:
         return found, failures
 
     async def _lists(self, users: Sequence[UserID]) -> Found:
-        asking = [Deferred.fromCoroutine(self._list(user_id)) for user_id in users]
-        try:
-            lists: list[tuple[int, KeysOfUser]] = await gatherResults(asking, consumeErrors=True)
-        except FirstError as first:
-            first.subFailure.raiseException()
+        lists = await together(Deferred.fromCoroutine(self._list(user_id)) for user_id in users)
         return dict(zip(users, lists, strict=True))
 
     async def _list(self, user_id: UserID) -> tuple[int, KeysOfUser]:

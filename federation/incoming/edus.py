@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred
 
 from homeserver.protocol.errors import MatrixError
 from homeserver.protocol.identifiers import ServerName
 from homeserver.protocol.json import JsonObject
+from homeserver.runtime.together import together
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,7 @@ class Edus:
 
     async def receive(self, origin: ServerName, edus: Sequence[JsonObject]) -> None:
         # At once, so that they share their commits.
-        taking = [Deferred.fromCoroutine(self._take(origin, edu)) for edu in edus]
-        try:
-            await gatherResults(taking, consumeErrors=True)
-        except FirstError as first:
-            # What went wrong says more than that something did.
-            first.subFailure.raiseException()
+        await together(Deferred.fromCoroutine(self._take(origin, edu)) for edu in edus)
 
     async def _take(self, origin: ServerName, edu: JsonObject) -> None:
         try:

@@ -14,6 +14,7 @@ from homeserver.rooms.head import Heads
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.store.events import event_nids, stored_pdus
 from homeserver.runtime.threads import Threads
+from homeserver.runtime.together import both
 from homeserver.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -71,11 +72,15 @@ class Outliers:
         new = [event for event in events if event.event_id not in known]
         if not new:
             return ()
-        here = await self._cited(room_id, new)
-        passed = await self._threads.run(authorised, room_id, new, here)
+        # Nearly all of them are allowed, and what they cite is looked at in a thread.
+        passed, announced = await both(self._allowed(room_id, new), self._receiver.announce(new))
         if passed:
-            await self._receiver.add_outliers(room_id, passed)
+            await self._receiver.add_outliers(room_id, passed, announced)
         return passed
+
+    async def _allowed(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Event]:
+        here = await self._cited(room_id, events)
+        return await self._threads.run(authorised, room_id, events, here)
 
     async def _cited(self, room_id: RoomID, events: Sequence[Event]) -> dict[EventID, Event]:
         """What the events cite and is here; not what was rejected or is of another room, which authorises nothing."""

@@ -6,7 +6,7 @@ https://spec.matrix.org/v1.19/client-server-api/#fully-read-markers
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred
 
 from homeserver.account_data.contents import AccountData
 from homeserver.account_data.store import ContentKey
@@ -18,6 +18,7 @@ from homeserver.http.requester import Requester
 from homeserver.protocol.errors import InvalidParam, NotFound
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.runtime.clock import Clock
+from homeserver.runtime.together import together
 from homeserver.streams.journal import Position
 
 FULLY_READ = "m.fully_read"
@@ -77,11 +78,7 @@ class ReadMarkers:
             if place is not None
             for move in self._moves(requester.user_nid, room_nid, mark, place)
         ]
-        try:
-            await gatherResults(moves, consumeErrors=True)
-        except FirstError as first:
-            # What went wrong says more than that something did.
-            first.subFailure.raiseException()
+        await together(moves)
         self._listener.has_read(requester.user_nid)
 
     async def _place(self, room_id: RoomID, mark: Mark) -> int | None:

@@ -1,7 +1,8 @@
 """The one way an event enters a room."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
@@ -28,6 +29,23 @@ from homeserver.streams.journal import Journal, Position
 
 # Some 10 ms of work.
 _ASIDES_AT_ONCE = 400
+
+
+class Announced(NamedTuple):
+    """The short ids of all that some events name."""
+
+    users: Mapping[UserID, int]
+    slots: Mapping[Slot, int]
+    types: Mapping[str, int]
+
+    def short_ids(self, event: Event) -> ShortIds:
+        target = _target(event)
+        return ShortIds(
+            type=self.types[event.type],
+            slot=None if event.state_key is None else self.slots[event.slot],
+            sender=self.users[event.sender],
+            target=None if target is None else self.users[target],
+        )
 
 
 @dataclass(slots=True)
@@ -120,15 +138,28 @@ class Ingest:
         aside.fork, aside.refusal = receipt.fork, receipt.refusal
         await self._put_aside(head, [aside])
 
-    async def set_aside(self, head: Head, events: Sequence[Event]) -> Sequence[Aside]:
+    async def announce(self, events: Sequence[Event]) -> Announced:
+        """What can be done for `set_aside` before it is known which of the events are to be stored."""
+        users = {event.sender for event in events}
+        users.update(target for event in events if (target := _target(event)) is not None)
+        return Announced(
+            users=await self._users.nids_of(users),
+            slots=await self._slots.nids_of([event.slot for event in events if event.is_state]),
+            types=await self._types.nids_of({event.type for event in events}),
+        )
+
+    async def set_aside(
+        self, head: Head, events: Sequence[Event], announced: Announced | None = None
+    ) -> Sequence[Aside]:
         """Stores events beside the timeline; they are in an order in which what authorises an event comes before it.
 
-        Raises UnknownEvents where what authorises one is neither here nor among them.
+        They may be some of those that were `announced`. Raises UnknownEvents where what authorises one is neither here
+        nor among them.
         """
         cited = {event_id for event in events for event_id in auth_event_ids(event)}
         here = await self._db.read(event_nids, list(cited))
         ordered = in_auth_order(events, here)
-        short_ids = await self._all_short_ids(ordered)
+        announced = announced or await self.announce(ordered)
         asides: list[Aside] = []
         stored = succeed(Position(0))
         # Between them others have their turn, on the way to the disk as well.
@@ -136,8 +167,10 @@ class Ingest:
             if start:
                 # Those before are on their way only when this turn of the reactor has ended.
                 await self._clock.sleep(0)
-            part = slice(start, start + _ASIDES_AT_ONCE)
-            some = [_aside(*one) for one in zip(ordered[part], short_ids[part], strict=True)]
+            some = [
+                _aside(event, announced.short_ids(event))
+                for event in ordered[start : start + _ASIDES_AT_ONCE]
+            ]
             await stored
             stored = self._put_aside(head, some)
             asides += some
@@ -245,21 +278,8 @@ class Ingest:
 
     async def _all_short_ids(self, events: Sequence[Event]) -> list[ShortIds]:
         """Of each event; those that are missing are made together."""
-        users = {event.sender for event in events} | {
-            target for event in events if (target := _target(event))
-        }
-        user_nids = await self._users.nids_of(users)
-        slots = await self._slots.nids_of([event.slot for event in events if event.is_state])
-        types = await self._types.nids_of({event.type for event in events})
-        return [
-            ShortIds(
-                type=types[event.type],
-                slot=slots[event.slot] if event.is_state else None,
-                sender=user_nids[event.sender],
-                target=user_nids[target] if (target := _target(event)) else None,
-            )
-            for event in events
-        ]
+        announced = await self.announce(events)
+        return [announced.short_ids(event) for event in events]
 
 
 def _aside(event: Event, short_ids: ShortIds) -> Aside:
@@ -269,7 +289,7 @@ def _aside(event: Event, short_ids: ShortIds) -> Aside:
 
 def _target(event: Event) -> UserID | None:
     """The user whose membership it is."""
-    return UserID(event.slot[1]) if event.is_state and event.type == "m.room.member" else None
+    return UserID(event.state_key) if event.type == "m.room.member" and event.state_key is not None else None
 
 
 def _arrived(outcome: Position | Failure, head: Head, event_id: EventID) -> Position | Failure:

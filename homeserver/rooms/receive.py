@@ -19,7 +19,7 @@ from homeserver.rooms.graph.newcomer import GivenState
 from homeserver.rooms.graph.receipt import MustBeStored, Receipt, Tip, receive
 from homeserver.rooms.graph.vertices import Refusal
 from homeserver.rooms.head import Head, Heads
-from homeserver.rooms.ingest import Ingest
+from homeserver.rooms.ingest import Announced, Ingest
 from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.send import RoomLocks
 from homeserver.rooms.store.events import place_of
@@ -87,13 +87,19 @@ class EventReceiver:
             head = await self._head(event)
             return await self._ingest.accept(head, event) if await self._is_next(head, event) else None
 
-    async def add_outliers(self, room_id: RoomID, events: Sequence[Event]) -> None:
+    async def announce(self, events: Sequence[Event]) -> Announced:
+        """What can be done for `add_outliers` before it is known which of the events are allowed."""
+        return await self._ingest.announce(events)
+
+    async def add_outliers(
+        self, room_id: RoomID, events: Sequence[Event], announced: Announced | None = None
+    ) -> None:
         """Stores events beside the timeline, of which it was checked that they are of the room and allowed.
 
-        What authorises an event must be here or come before it in `events`.
+        What authorises an event must be here or come before it in `events`, which may be some of those `announced`.
         """
         head = await self._heads.get(room_id)
-        await self._ingest.set_aside(head, events)
+        await self._ingest.set_aside(head, events, announced)
 
     async def _attempt(self, event: Event, given: GivenState | None, is_taken_in: bool) -> Received:
         async with self._locks.held(event.room_id):

@@ -26,7 +26,9 @@ class Dictionary(Generic[K]):
         matches = "".join(f"{column} = %({column})s AND " for column in first)
         self._find = f"SELECT {last}, nid FROM {table} WHERE {matches}{last} IN %(among)s"
         names, values = ", ".join(columns), ", ".join(f"%({column})s" for column in columns)
-        self._insert = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
+        self._insert = (
+            f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING RETURNING {names}, nid"
+        )
 
     async def nid_of(self, key: K) -> int:
         """The short id of `key`, made now if there is none."""
@@ -84,8 +86,12 @@ class Dictionary(Generic[K]):
     def _add(self, txn: Transaction, keys: list[K]) -> dict[K, int]:
         # Sorted, so that two processes that add the same keys do not wait for each other in a circle.
         ordered = sorted(map(_parts, keys))
-        txn.execute_many(self._insert, [dict(zip(self._columns, parts, strict=True)) for parts in ordered])
-        return self._look_up(txn, keys)
+        params = [dict(zip(self._columns, parts, strict=True)) for parts in ordered]
+        made = {row[:-1]: row[-1] for row in txn.rows_of_many(self._insert, params)}
+        found = {key: made[parts] for key in keys if (parts := _parts(key)) in made}
+        others = [key for key in keys if key not in found]
+        # Somebody else made them meanwhile.
+        return found | self._look_up(txn, others) if others else found
 
     def _remember(self, found: Mapping[K, int]) -> None:
         self._known.update(found)

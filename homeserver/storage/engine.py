@@ -24,6 +24,9 @@ class Transaction(Protocol):
 
     def rows(self, statement: str, **params: Any) -> list[Row]: ...
 
+    def rows_of_many(self, statement: str, params: Sequence[Params]) -> list[Row]:
+        """As `execute_many`, for a statement that ends in RETURNING; what all of them returned, in no order."""
+
     def row(self, statement: str, **params: Any) -> Row | None:
         """The first row of the answer, or None."""
 

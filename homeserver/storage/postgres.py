@@ -84,6 +84,10 @@ class _ManyRows(NamedTuple):
     rest: bytes
     unique: tuple[str, ...] | None
 
+    def columns(self, params: Sequence[Params]) -> list[list[Any]]:
+        """The values of each."""
+        return [[one[name] for one in params] for name in self.names]
+
     def takes(self, params: Sequence[Params]) -> bool:
         unique = self.unique
         return unique is None or len({tuple(one[name] for name in unique) for one in params}) == len(params)
@@ -193,31 +197,44 @@ class PostgresTransaction:
     def execute_many(self, statement: str, params: Sequence[Params]) -> None:
         many = _many_rows(statement) if len(params) >= _FEWEST_ROWS else None
         if many is not None and many.takes(params):
-            self._insert(many, params)
+            columns = many.columns(params)
+            if not self._copied(many, columns):
+                for insert in self._inserts(many, columns):
+                    self._sent.later(insert)
             return
         call = self._prepared.call_of(self._sent, statement)
         for one in params:
             self._sent.later(call.with_(self._cursor, one))
 
-    def _insert(self, many: _ManyRows, params: Sequence[Params]) -> None:
-        columns = [[one[name] for one in params] for name in many.names]
-        if len(params) >= _FEWEST_OF_MANY and self._inserted_fast(many, columns):
-            return
-        for start in range(0, len(params), _MOST_ROWS):
-            some = [column[start : start + _MOST_ROWS] for column in columns]
-            self._sent.later(b"%bVALUES %b%b" % (many.into, quoted_rows(self._cursor, some), many.rest))
+    def rows_of_many(self, statement: str, params: Sequence[Params]) -> list[Row]:
+        many = _many_rows(statement) if len(params) >= _FEWEST_ROWS else None
+        if many is None or not many.takes(params):
+            return [row for one in params for row in self.rows(statement, **one)]
+        found: list[Row] = []
+        for insert in self._inserts(many, many.columns(params)):
+            self._sent.now(insert)
+            found += self._cursor.fetchall()
+        return found
 
-    def _inserted_fast(self, many: _ManyRows, columns: Sequence[Sequence[Any]]) -> bool:
-        """False where the values are of other kinds than most."""
-        if many.copy is not None:
-            rows = rows_to_copy(columns)
-            if rows is not None:
-                self._sent.copied(many.copy, rows)
-            return rows is not None
-        selected = unnested(columns)
+    def _copied(self, many: _ManyRows, columns: Sequence[Sequence[Any]]) -> bool:
+        """False where that would not be the same, or no gain, or the values are of other kinds than most."""
+        if many.copy is None or len(columns[0]) < _FEWEST_OF_MANY:
+            return False
+        rows = rows_to_copy(columns)
+        if rows is not None:
+            self._sent.copied(many.copy, rows)
+        return rows is not None
+
+    def _inserts(self, many: _ManyRows, columns: Sequence[Sequence[Any]]) -> Iterator[bytes]:
+        """One, unless the values are of other kinds than most."""
+        number = len(columns[0])
+        selected = unnested(columns) if number >= _FEWEST_OF_MANY else None
         if selected is not None:
-            self._sent.later(b"%b%b%b" % (many.into, selected, many.rest))
-        return selected is not None
+            yield b"%b%b%b" % (many.into, selected, many.rest)
+            return
+        for start in range(0, number, _MOST_ROWS):
+            some = [column[start : start + _MOST_ROWS] for column in columns]
+            yield b"%bVALUES %b%b" % (many.into, quoted_rows(self._cursor, some), many.rest)
 
     def rows(self, statement: str, **params: Any) -> list[Row]:
         self._run(statement, params)

@@ -55,6 +55,9 @@ class SqliteTransaction:
         assert not lists, "a list parameter makes no sense in a repeated statement"
         self._connection.executemany(text, params)
 
+    def rows_of_many(self, statement: str, params: Sequence[Params]) -> list[Row]:
+        return [row for one in params for row in self.rows(statement, **one)]
+
     def rows(self, statement: str, **params: Any) -> list[Row]:
         return self._run(statement, params).fetchall()
 
