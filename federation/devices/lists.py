@@ -90,7 +90,7 @@ class UnsharedLists:
             (event.room, change)
             for event in events
             for change in event.changes
-            if change.target is not None and (change.event is None or change.event.membership != "join")
+            if change.target is not None and change.membership != "join"
         ]
         # Some of them may still share another room: their lists are asked for once more.
         delete_lists(txn, {change.target for _, change in left if change.target is not None})
@@ -102,7 +102,4 @@ class UnsharedLists:
         return ()
 
     def _may_be_local(self, change: StateChange) -> bool:
-        """Of a change that leaves no event in its slot, only the short id of the user is known."""
-        if change.event is None or change.event.state_key is None:
-            return True
-        return self._domains.is_local(change.event.state_key)
+        return change.user_id is None or self._domains.is_local(change.user_id)

@@ -8,7 +8,7 @@ from typing import Protocol
 from federation.outgoing.room_servers_store import add_joined, add_moment, servers_after
 from federation.outgoing.store import add_destinations, insert_outgoing
 from homeserver.accounts.domains import LocalDomains
-from homeserver.protocol.identifiers import EventID, ServerName, server_of
+from homeserver.protocol.identifiers import EventID, ServerName, UserID, server_of
 from homeserver.rooms.appends import Accepted, StateChange
 from homeserver.rooms.store.members import were_joined
 from homeserver.runtime.clock import Clock
@@ -129,27 +129,24 @@ class OutgoingEvents:
         self, txn: Transaction, room: int, changes: Sequence[tuple[int, StateChange]]
     ) -> Mapping[int, Counter[ServerName]]:
         """How many users more each server has in the room from each position on."""
-        members = were_joined(
-            txn, room, {change.target for _, change in changes if change.target is not None}
-        )
+        # Of a room that is new here nobody has been a member.
+        known = {change.target for _, change in changes if change.target and change.from_line is None}
+        members: dict[int, tuple[UserID | None, bool]] = {**were_joined(txn, room, known)} if known else {}
         counts: dict[int, Counter[ServerName]] = defaultdict(Counter)
         for position, change in changes:
             if change.target is None:
                 continue
-            user_id, was_joined = members[change.target]
-            is_joined = change.event is not None and change.event.membership == "join"
+            user_id, was_joined = members.get(change.target) or (change.user_id, False)
+            is_joined = change.membership == "join"
             members[change.target] = (user_id, is_joined)
-            if not self._domains.is_local(user_id):
-                counts[position][ServerName(server_of(user_id))] += is_joined - was_joined
+            if is_joined != was_joined and user_id is not None and not self._domains.is_local(user_id):
+                counts[position][server_of(user_id)] += is_joined - was_joined
         return counts
 
     def _may_be_elsewhere(self, change: StateChange) -> bool:
-        """Of a change that leaves no event in its slot, only the short id of the user is known."""
         if change.target is None:
             return False
-        if change.event is None or change.event.state_key is None:
-            return True
-        return not self._domains.is_local(change.event.state_key)
+        return change.user_id is None or not self._domains.is_local(change.user_id)
 
 
 def _origin(event: Accepted) -> ServerName:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from homeserver.protocol.errors import RemoteFailed
 from homeserver.protocol.events import Event
-from homeserver.protocol.identifiers import EventID, RoomID, ServerName
+from homeserver.protocol.identifiers import EventID, RoomID, ServerName, UserID
 from homeserver.protocol.room_versions import EventIDForm
 from homeserver.rooms.graph.vertices import Aside, Vertex
 from homeserver.rooms.graph.writing import NOWHERE, EventNids, on_fork, write_asides, write_edges, write_forks
@@ -59,6 +59,18 @@ class StateChange:
     takes_place: bool
     from_line: int | None = None
     nid: int = 0
+
+    @property
+    def user_id(self) -> UserID | None:
+        """Whose membership it is; None where no event stands in the slot to tell, and only `target` is known."""
+        if self.target is None or self.event is None or self.event.state_key is None:
+            return None
+        return UserID(self.event.state_key)
+
+    @property
+    def membership(self) -> str:
+        """The user's from now on."""
+        return (None if self.event is None else self.event.membership) or "leave"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from homeserver.accounts.domains import LocalDomains
-from homeserver.rooms.appends import Accepted, StateChange
+from homeserver.rooms.appends import Accepted
 from homeserver.rooms.store.inhabitants import add_inhabitants, remove_all_inhabitants, remove_inhabitants
 from homeserver.storage.engine import Transaction
 from homeserver.streams.journal import Topic
@@ -19,9 +19,11 @@ class Inhabitants:
         is_here: dict[tuple[int, int], bool] = {}
         for event in events:
             for change in event.changes:
-                if change.target is not None and self._may_be_local(change):
-                    joined = change.event is not None and change.event.membership == "join"
-                    is_here[event.room, change.target] = joined
+                if change.target is None:
+                    continue
+                user_id = change.user_id
+                if user_id is None or self._domains.is_local(user_id):
+                    is_here[event.room, change.target] = change.membership == "join"
         here = {pair for pair, joined in is_here.items() if joined}
         if here:
             add_inhabitants(txn, here)
@@ -33,9 +35,3 @@ class Inhabitants:
 
     def projected(self, _: Sequence[Accepted]) -> Iterable[Topic]:
         return ()
-
-    def _may_be_local(self, change: StateChange) -> bool:
-        """Of a change that leaves no event in its slot, only the short id of the user is known."""
-        if change.event is None or change.event.state_key is None:
-            return True
-        return self._domains.is_local(change.event.state_key)

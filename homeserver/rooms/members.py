@@ -1,6 +1,6 @@
 """Who is in which room: the projection that writes room_member, and the memory that needs no query."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from homeserver.protocol.errors import Forbidden, NotFound
@@ -107,20 +107,19 @@ class Members:
     def project(self, txn: Transaction, events: Sequence[Accepted]) -> None:
         """Writes the newest membership of each user in each room, and what it does to the counts."""
         rows: dict[tuple[int, int], MemberRow] = {}
-        counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+        counts: dict[int, Counter[str]] = defaultdict(Counter)
         for event, change, target in _changes_of_members(events):
             key = (event.room, target)
             # Of a room that is new here nobody has been a member.
             is_first = change.from_line is not None
             before = rows.get(key) or (None if is_first else member_row(txn, *key))
             after = rows[key] = self._row(event, change, target, before)
-            for index, membership in enumerate(("join", "invite")):
-                counts[event.room][index] += (after.membership == membership) - (
-                    before is not None and before.membership == membership
-                )
+            counts[event.room][after.membership] += 1
+            if before is not None:
+                counts[event.room][before.membership] -= 1
         if rows:
             upsert_members(txn, list(rows.values()))
-            add_to_summaries(txn, {room: (joined, invited) for room, (joined, invited) in counts.items()})
+            add_to_summaries(txn, {room: (by["join"], by["invite"]) for room, by in counts.items()})
 
     def projected(self, events: Sequence[Accepted]) -> Iterable[Topic]:
         """Wakes the users whose memberships changed."""
@@ -136,7 +135,7 @@ class Members:
         return topics
 
     def _row(self, cause: Accepted, change: StateChange, target: int, before: MemberRow | None) -> MemberRow:
-        membership = (change.event.membership if change.event is not None else None) or "leave"
+        membership = change.membership
         goes_on = before is not None and before.membership == membership
         return MemberRow(
             room=cause.room,
