@@ -10,6 +10,7 @@ from homeserver.protocol.auth_graph import auth_event_ids, ids_in_auth_order
 from homeserver.protocol.event_auth import AuthRejected, check_auth, check_auth_events
 from homeserver.protocol.events import Event, from_stored
 from homeserver.protocol.identifiers import EventID, RoomID
+from homeserver.rooms.graph.vertices import Aside
 from homeserver.rooms.head import Heads
 from homeserver.rooms.receive import EventReceiver
 from homeserver.rooms.store.events import event_nids, stored_pdus
@@ -63,24 +64,22 @@ class Outliers:
         self._db = db
         self._threads = threads
 
-    async def add(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Event]:
+    async def add(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Aside]:
         """Stores those of the events that are new and allowed, and tells which those are.
 
         Their format, signatures and hashes were checked.
         """
+        # Nearly all of them are, and while they are looked at in a thread, the database has nothing else to do.
+        passed, announced = await both(self._allowed(room_id, events), self._receiver.announce(events))
+        return await self._receiver.add_outliers(room_id, passed, announced) if passed else ()
+
+    async def _allowed(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Event]:
         known = await self._db.read(event_nids, [event.event_id for event in events])
         new = [event for event in events if event.event_id not in known]
         if not new:
             return ()
-        # Nearly all of them are allowed, and what they cite is looked at in a thread.
-        passed, announced = await both(self._allowed(room_id, new), self._receiver.announce(new))
-        if passed:
-            await self._receiver.add_outliers(room_id, passed, announced)
-        return passed
-
-    async def _allowed(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Event]:
-        here = await self._cited(room_id, events)
-        return await self._threads.run(authorised, room_id, events, here)
+        here = await self._cited(room_id, new)
+        return await self._threads.run(authorised, room_id, new, here)
 
     async def _cited(self, room_id: RoomID, events: Sequence[Event]) -> dict[EventID, Event]:
         """What the events cite and is here; not what was rejected or is of another room, which authorises nothing."""

@@ -14,6 +14,7 @@ from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, RoomID, ServerName
 from homeserver.protocol.json import JsonObject
 from homeserver.rooms.graph.newcomer import GivenState
+from homeserver.rooms.graph.vertices import Aside
 from homeserver.rooms.head import Heads
 from homeserver.rooms.store.events import event_nids, has_more_events
 from homeserver.rooms.store.graph import slots_of_events
@@ -29,7 +30,7 @@ class ToldState:
     """The state before an event, and those of its events and of what authorises them that are here only now."""
 
     given: GivenState
-    news: Mapping[EventID, Event]
+    news: Mapping[EventID, Aside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +103,26 @@ class RemoteStates:
         here = await self._db.read(event_nids, list(wanted))
         return _Lack(event, origin, answer.pdu_ids, wanted, wanted - here.keys())
 
-    async def _take_in_all(self, lack: _Lack) -> Sequence[Event]:
+    async def _take_in_all(self, lack: _Lack) -> Sequence[Aside]:
         event = lack.event
         state = await self._calls.state(lack.origin, event.room_id, event.event_id)
         return await self._take_in(lack, each_once((*state.pdus, *state.auth_chain)))
 
-    async def _take_in_missing(self, lack: _Lack) -> Sequence[Event]:
+    async def _take_in_missing(self, lack: _Lack) -> Sequence[Aside]:
         return await self._take_in(lack, await self._one_by_one(lack.origin, lack.missing))
 
-    async def _take_in(self, lack: _Lack, pdus: Sequence[Pdu]) -> Sequence[Event]:
+    async def _take_in(self, lack: _Lack, pdus: Sequence[Pdu]) -> Sequence[Aside]:
         event = lack.event
         usable = await self._checks.usable(pdus, event.version)
         return await self._outliers.add(event.room_id, [one for one in usable if one.event_id in lack.wanted])
 
     async def _given(
-        self, room_id: RoomID, pdu_ids: Sequence[EventID], at_hand: Sequence[Event] = ()
+        self, room_id: RoomID, pdu_ids: Sequence[EventID], at_hand: Sequence[Aside] = ()
     ) -> GivenState:
         """Where the events stand that are here, of which those `at_hand` need not be read."""
         wanted = set(pdu_ids)
-        given = {one.slot: one.event_id for one in at_hand if one.is_state and one.event_id in wanted}
+        events = (aside.event for aside in at_hand)
+        given = {one.slot: one.event_id for one in events if one.is_state and one.event_id in wanted}
         others = list(wanted.difference(given.values()))
         if others:
             room = await self._heads.nid_of(room_id)
@@ -141,5 +143,5 @@ class RemoteStates:
         return pdus
 
 
-def _by_id(events: Sequence[Event]) -> dict[EventID, Event]:
-    return {event.event_id: event for event in events}
+def _by_id(asides: Sequence[Aside]) -> dict[EventID, Aside]:
+    return {aside.event.event_id: aside for aside in asides}

@@ -27,8 +27,8 @@ from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
 from homeserver.streams.journal import Journal, Position
 
-# Some 10 ms of work.
-_ASIDES_AT_ONCE = 400
+# Some 25 ms of work.
+_ASIDES_AT_ONCE = 1000
 
 
 class Announced(NamedTuple):

@@ -4,9 +4,10 @@ https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_join
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from homeserver.protocol.errors import ServerUnavailable
 from homeserver.protocol.event import Event, Slot
@@ -16,7 +17,7 @@ from homeserver.rooms.appends import Accepted, Projection, StateChange
 from homeserver.rooms.completed import CompletedRooms
 from homeserver.rooms.graph.auth_graph import UnknownEvents
 from homeserver.rooms.graph.newcomer import GivenState
-from homeserver.rooms.graph.vertices import ShortIds
+from homeserver.rooms.graph.vertices import Aside, ShortIds
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.rejudging import Rejudging
 from homeserver.rooms.store.early_redactions import early_in
@@ -25,6 +26,7 @@ from homeserver.rooms.store.partial import (
     PartialRow,
     delete_partial,
     insert_partial,
+    is_partial,
     partial_rooms,
 )
 from homeserver.rooms.store.spans import EVER, OPEN, Span, correct_first_spans, first_spans, insert_spans
@@ -49,6 +51,15 @@ class WholeRoom:
     """A room (short id) of which all members are known. What needs all of them asks for this; see `PartialRooms`."""
 
     nid: int
+
+
+class _Member(NamedTuple):
+    """A member event with short ids: its own, that of its slot, and that of its user."""
+
+    event: Event
+    nid: int
+    slot: int
+    user: int
 
 
 class PartialRooms:
@@ -124,8 +135,7 @@ class PartialRooms:
         missing = [event_id for event_id in event.auth_events if event_id not in here]
         if missing:
             raise UnknownEvents(missing)
-        cited = await self._events(event.auth_events, head)
-        members = {one.slot: one for one in cited.values() if one.is_state and one.type == _MEMBER}
+        members = await self._members(event.auth_events, head)
         if not members or not await self._unknown(head.nid, members):
             return False
         await head.settled()
@@ -135,10 +145,10 @@ class PartialRooms:
     async def join_of(self, row: PartialRow) -> Event:
         """The join by which the room was entered."""
         head = await self._heads.get(row.room_id)
-        return (await self._events([row.event_id], head))[row.event_id]
+        return (await self._events([row.event_id], head))[row.event]
 
     async def complete(
-        self, row: PartialRow, given: GivenState, at_hand: Mapping[EventID, Event] = MappingProxyType({})
+        self, row: PartialRow, given: GivenState, at_hand: Mapping[EventID, Aside] = MappingProxyType({})
     ) -> None:
         """`given` is the whole state before the join by which the room was entered; its events are here.
 
@@ -149,16 +159,16 @@ class PartialRooms:
             await head.settled()
             if await self._row(row.room) is not None:
                 wanted = [event_id for slot, event_id in given.items() if slot[0] == _MEMBER]
-                events = {event_id: at_hand[event_id] for event_id in wanted if event_id in at_hand}
-                events |= await self._events([one for one in wanted if one not in events], head)
-                await self._finish(head, row, {one.slot: one for one in events.values()})
+                members = list(_of_asides(at_hand[event_id] for event_id in wanted if event_id in at_hand))
+                members += await self._members([one for one in wanted if one not in at_hand], head)
+                await self._finish(head, row, members)
         try:
             # First, so that those who wait for all members are not told of them once more.
             await self._completed.tell()
         finally:
             self._waiting.wake([_topic(row.room)])
 
-    async def _finish(self, head: Head, row: PartialRow, members: Mapping[Slot, Event]) -> None:
+    async def _finish(self, head: Head, row: PartialRow, members: Sequence[_Member]) -> None:
         try:
             await self._fill(head, row, members, is_end=True)
         except (UnknownEvents, Unreadable) as error:
@@ -182,33 +192,38 @@ class PartialRooms:
             self._rooms = {row.room for row in await self.all()}
         return self._rooms
 
-    async def _events(self, event_ids: Collection[EventID], head: Head) -> dict[EventID, Event]:
+    async def _members(self, event_ids: Collection[EventID], head: Head) -> list[_Member]:
+        """Those of the events that are of members."""
+        events = await self._events(event_ids, head) if event_ids else {}
+        found = [(nid, one, one.slot) for nid, one in events.items() if one.is_state and one.type == _MEMBER]
+        users = await self._users.nids_of(UserID(state_key) for _, _, (_, state_key) in found)
+        slots = await self._slots.nids_of(slot for _, _, slot in found)
+        return [_Member(one, nid, slots[slot], users[UserID(slot[1])]) for nid, one, slot in found]
+
+    async def _events(self, event_ids: Collection[EventID], head: Head) -> dict[int, Event]:
+        """By their short ids."""
         pdus = await self._db.read(stored_pdus, head.nid, list(event_ids))
         return {
-            pdu.event_id: from_stored(pdu.client, pdu.federation, head.room_id, head.version)
+            pdu.nid: from_stored(pdu.client, pdu.federation, head.room_id, head.version)
             for pdu in pdus
             if not pdu.is_rejected
         }
 
-    async def _unknown(self, room: int, members: Iterable[Slot]) -> bool:
-        nids = await self._slots.nids_of(members)
-        known = await self._db.read(first_spans, room, list(nids.values()))
-        return len(known) < len(nids)
+    async def _unknown(self, room: int, members: Sequence[_Member]) -> bool:
+        slots = {member.slot for member in members}
+        return len(await self._db.read(first_spans, room, slots)) < len(slots)
 
     async def _fill(
         self,
         head: Head,
         row: PartialRow,
-        members: Mapping[Slot, Event],
+        members: Sequence[_Member],
         *,
         is_end: bool,
         judges: bool = True,
     ) -> None:
-        targets = await self._users.nids_of(UserID(state_key) for _, state_key in members)
-        slots = await self._slots.nids_of(members)
-        told = {slots[slot]: (event, targets[UserID(slot[1])]) for slot, event in members.items()}
         cause = _cause(row, await self.join_of(row), row.servers if is_end else ())
-        again = await self._db.write(self._write, row, cause, told, is_end, judges)
+        again = await self._db.write(self._write, row, cause, members, is_end, judges)
         # It knows these slots to be empty.
         self._heads.discard(row.room_id)
         for projection in self._projections:
@@ -222,35 +237,30 @@ class PartialRooms:
         txn: Transaction,
         row: PartialRow,
         cause: Accepted,
-        told: Mapping[int, tuple[Event, int]],
+        told: Sequence[_Member],
         is_end: bool,
         judges: bool,
     ) -> bool:
-        """Whether the room's events were judged again.
-
-        `told` has the member events, with the short ids of their users, by slot.
-        """
-        nids = event_nids(txn, [event.event_id for event, _ in told.values()])
-        members = {slot: nids[event.event_id] for slot, (event, _) in told.items()}
-        known = first_spans(txn, cause.room, list(members))
-        spans = [
-            Span(cause.room, slot, EVER, OPEN, nid) for slot, nid in members.items() if slot not in known
-        ]
-        insert_spans(txn, spans)
+        """Whether the room's events were judged again."""
+        if not is_partial(txn, row.room):
+            # Another process was faster, or the room was removed.
+            return False
+        members = {member.slot: member for member in told}
+        known = first_spans(txn, cause.room, members)
+        new = [member for member in members.values() if member.slot not in known]
+        insert_spans(txn, [Span(cause.room, member.slot, EVER, OPEN, member.nid) for member in new])
         wrong = _correct(txn, cause, members, known) if is_end else []
-        changes = []
-        for slot in (*(span.slot for span in spans), *wrong):
-            event, target = told[slot]
-            from_line = None if slot in known else EVER
-            changes.append(StateChange(slot, event, target, slot in known, from_line, members[slot]))
-        cause.changes = changes
+        cause.changes = [
+            *(StateChange(one.slot, one.event, one.user, False, EVER, one.nid) for one in new),
+            *(StateChange(one.slot, one.event, one.user, True, None, one.nid) for one in wrong),
+        ]
         self._project(txn, cause)
         if not is_end:
             return False
         delete_partial(txn, row.room)
         self._completed.add(txn, row.room)
         was_right = all(
-            span.event == members[slot] and span.from_line == EVER for slot, span in known.items()
+            span.event == members[slot].nid and span.from_line == EVER for slot, span in known.items()
         )
         if not judges or (was_right and not _has_doubtful_events(txn, row)):
             return False
@@ -277,17 +287,19 @@ class PartialRooms:
 
 
 def _correct(
-    txn: Transaction, cause: Accepted, members: Mapping[int, int], known: Mapping[int, Span]
-) -> list[int]:
-    """Puts right what was believed of the members, event by slot; the slots of which that is the present value."""
+    txn: Transaction, cause: Accepted, members: Mapping[int, _Member], known: Mapping[int, Span]
+) -> list[_Member]:
+    """Puts right what was believed of the members, who are by slot; those of whom that is the present value."""
     room = cause.room
     late = [one for one in known.values() if one.from_line != EVER]
-    insert_spans(txn, [Span(room, one.slot, EVER, one.from_line, members[one.slot]) for one in late])
-    wrong = [one for one in known.values() if one.from_line == EVER and one.event != members[one.slot]]
-    correct_first_spans(txn, room, [(one.slot, members[one.slot]) for one in wrong])
+    insert_spans(txn, [Span(room, one.slot, EVER, one.from_line, members[one.slot].nid) for one in late])
+    wrong = [one for one in known.values() if one.from_line == EVER and one.event != members[one.slot].nid]
+    correct_first_spans(txn, room, [(one.slot, members[one.slot].nid) for one in wrong])
     believed = [(one.slot, None) for one in late] + [(one.slot, one.event) for one in wrong]
-    correct_replaced(txn, room, cause.position, [(slot, event, members[slot]) for slot, event in believed])
-    return [one.slot for one in wrong if one.to_line == OPEN]
+    correct_replaced(
+        txn, room, cause.position, [(slot, event, members[slot].nid) for slot, event in believed]
+    )
+    return [members[one.slot] for one in wrong if one.to_line == OPEN]
 
 
 def _has_doubtful_events(txn: Transaction, row: PartialRow) -> bool:
@@ -312,6 +324,13 @@ def _cause(row: PartialRow, join: Event, servers: Sequence[ServerName]) -> Accep
         is_told_again=True,
         servers=dict.fromkeys(servers, -1),
     )
+
+
+def _of_asides(asides: Iterable[Aside]) -> Iterator[_Member]:
+    for aside in asides:
+        slot, user = aside.short_ids.slot, aside.short_ids.target
+        if slot is not None and user is not None:
+            yield _Member(aside.event, aside.nid, slot, user)
 
 
 def _topic(room: int) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from homeserver.rooms.appends import StaleHead
 from homeserver.rooms.graph.auth_graph import RoomKey
 from homeserver.rooms.graph.newcomer import GivenState
 from homeserver.rooms.graph.receipt import MustBeStored, Receipt, Tip, receive
-from homeserver.rooms.graph.vertices import Refusal
+from homeserver.rooms.graph.vertices import Aside, Refusal
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.ingest import Announced, Ingest
 from homeserver.rooms.partial import PartialRooms
@@ -93,13 +93,13 @@ class EventReceiver:
 
     async def add_outliers(
         self, room_id: RoomID, events: Sequence[Event], announced: Announced | None = None
-    ) -> None:
+    ) -> Sequence[Aside]:
         """Stores events beside the timeline, of which it was checked that they are of the room and allowed.
 
         What authorises an event must be here or come before it in `events`, which may be some of those `announced`.
         """
         head = await self._heads.get(room_id)
-        await self._ingest.set_aside(head, events, announced)
+        return await self._ingest.set_aside(head, events, announced)
 
     async def _attempt(self, event: Event, given: GivenState | None, is_taken_in: bool) -> Received:
         async with self._locks.held(event.room_id):

@@ -84,14 +84,14 @@ class Dictionary(Generic[K]):
         return found
 
     def _add(self, txn: Transaction, keys: list[K]) -> dict[K, int]:
+        by_parts = {_parts(key): key for key in keys}
         # Sorted, so that two processes that add the same keys do not wait for each other in a circle.
-        ordered = sorted(map(_parts, keys))
-        params = [dict(zip(self._columns, parts, strict=True)) for parts in ordered]
-        made = {row[:-1]: row[-1] for row in txn.rows_of_many(self._insert, params)}
-        found = {key: made[parts] for key in keys if (parts := _parts(key)) in made}
-        others = [key for key in keys if key not in found]
-        # Somebody else made them meanwhile.
-        return found | self._look_up(txn, others) if others else found
+        params = [dict(zip(self._columns, parts, strict=True)) for parts in sorted(by_parts)]
+        found = {by_parts[tuple(parts)]: nid for *parts, nid in txn.rows_of_many(self._insert, params)}
+        if len(found) < len(keys):
+            # Somebody else has made them meanwhile.
+            found |= self._look_up(txn, [key for key in keys if key not in found])
+        return found
 
     def _remember(self, found: Mapping[K, int]) -> None:
         self._known.update(found)
