@@ -71,15 +71,16 @@ def check_auth_events(
     )
     seen: set[Slot] = set()
     for auth_event in auth_events:
-        if not auth_event.is_state or auth_event.slot not in expected:
+        slot = auth_event.slot if auth_event.is_state else None
+        if slot not in expected:
             raise AuthRejected("An auth event is not of those that such an event cites")
-        if auth_event.slot in seen:
+        if slot in seen:
             raise AuthRejected("Two auth events are of the same type and state key")
         if auth_event.event_id in rejected:
             raise AuthRejected("An auth event was itself rejected")
         if auth_event.room_id != event.room_id:
             raise AuthRejected("An auth event is of another room")
-        seen.add(auth_event.slot)
+        seen.add(slot)
     if CREATE in expected and CREATE not in seen:
         raise AuthRejected("The create event is not among the auth events")
 

@@ -23,6 +23,7 @@ from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.spans import EVER, Slot
 from homeserver.rooms.store.transactions import TransactionKey
 from homeserver.runtime.clock import Clock
+from homeserver.runtime.together import both
 from homeserver.storage.database import Database
 from homeserver.storage.dictionary import Dictionary
 from homeserver.streams.journal import Journal, Position
@@ -142,11 +143,9 @@ class Ingest:
         """What can be done for `set_aside` before it is known which of the events are to be stored."""
         users = {event.sender for event in events}
         users.update(target for event in events if (target := _target(event)) is not None)
-        return Announced(
-            users=await self._users.nids_of(users),
-            slots=await self._slots.nids_of([event.slot for event in events if event.is_state]),
-            types=await self._types.nids_of({event.type for event in events}),
-        )
+        slots = [event.slot for event in events if event.is_state]
+        user_nids, slot_nids = await both(self._users.nids_of(users), self._slots.nids_of(slots))
+        return Announced(user_nids, slot_nids, await self._types.nids_of({event.type for event in events}))
 
     async def set_aside(
         self, head: Head, events: Sequence[Event], announced: Announced | None = None
@@ -273,8 +272,13 @@ class Ingest:
         return [_aside(*one) for one in zip(events, await self._all_short_ids(events), strict=True)]
 
     async def _short_ids(self, event: Event) -> ShortIds:
-        (short_ids,) = await self._all_short_ids([event])
-        return short_ids
+        target = _target(event)
+        return ShortIds(
+            type=await self._types.nid_of(event.type),
+            slot=await self._slots.nid_of(event.slot) if event.is_state else None,
+            sender=await self._users.nid_of(event.sender),
+            target=None if target is None else await self._users.nid_of(target),
+        )
 
     async def _all_short_ids(self, events: Sequence[Event]) -> list[ShortIds]:
         """Of each event; those that are missing are made together."""

@@ -1,12 +1,13 @@
 """Reading the state of a room: all of it, one event, its members."""
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from homeserver.http.requester import Requester
 from homeserver.protocol.errors import Forbidden, NotFound
 from homeserver.protocol.identifiers import RoomID, UserID
-from homeserver.protocol.json import JsonObject, decode_json
 from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.reading import state_events
 from homeserver.rooms.store.events import line_at
@@ -31,6 +32,29 @@ class CurrentMembers(Protocol):
 
     async def of(self, room: int) -> Sequence[TimelineEvent]:
         """The current member events of a room (short id)."""
+
+
+class Named(NamedTuple):
+    """How a member is called in a room."""
+
+    displayname: str | None
+    avatar_url: str | None
+
+
+class _Names(msgspec.Struct):
+    displayname: Any = None
+    avatar_url: Any = None
+
+
+class _NamingEvent(msgspec.Struct):
+    content: _Names
+
+    def named(self) -> Named:
+        name, avatar = self.content.displayname, self.content.avatar_url
+        return Named(name if isinstance(name, str) else None, avatar if isinstance(avatar, str) else None)
+
+
+_naming = msgspec.json.Decoder(_NamingEvent)
 
 
 class RoomStates:
@@ -68,14 +92,13 @@ class RoomStates:
             return view, await self._member_lists.of(room.nid)
         return view, await self._db.read(_members_at, view, at)
 
-    async def joined(self, requester: Requester, room_id: RoomID) -> dict[UserID, JsonObject]:
-        """The joined users with the content of their member events. Raises Forbidden for all others."""
+    async def joined(self, requester: Requester, room_id: RoomID) -> Mapping[UserID, Named]:
+        """The joined users. Raises Forbidden for all others."""
         view = await self._views.of(requester, room_id)
         if view.member is None or view.member.membership != "join":
             raise Forbidden("You are not joined to this room")
         room = await self._partial.whole(view.room)
-        rows = await self._db.read(joined_member_events, room.nid)
-        return {user_id: decode_json(client)["content"] for user_id, client in rows}
+        return await self._db.read(_joined, room.nid)
 
 
 def state_at(txn: Transaction, room: int, line: int) -> list[TimelineEvent]:
@@ -95,6 +118,10 @@ def members_at(
     if user_ids is None:
         return state_events(txn, state_rows_of_type(txn, room, line, MEMBER))
     return state_events(txn, state_rows_of_slots(txn, room, line, [MEMBER], list(user_ids)))
+
+
+def _joined(txn: Transaction, room: int) -> dict[UserID, Named]:
+    return {user_id: _naming.decode(client).named() for user_id, client in joined_member_events(txn, room)}
 
 
 def _slot_at(txn: Transaction, room: int, slot: Slot, line: int) -> TimelineEvent | None:

@@ -108,7 +108,7 @@ class RoomReadingEndpoints:
     async def joined_members(self, requester: Requester, room_id: RoomID) -> JoinedMembers:
         """The joined users with their names and avatars."""
         joined = await self._states.joined(requester, room_id)
-        return JoinedMembers({user_id: _joined_member(content) for user_id, content in joined.items()})
+        return JoinedMembers({user_id: JoinedMember(*named) for user_id, named in joined.items()})
 
     @endpoint("GET", _ROOM + "/messages", auth=Auth.GUEST, limit=Limit.NONE)
     async def messages(self, requester: Requester, room_id: RoomID, query: MessagesQuery) -> MessagesPage:
@@ -152,8 +152,3 @@ def _wanted(query: MembersQuery, event: TimelineEvent) -> bool:
     return membership == query.membership or (
         query.not_membership is not None and membership != query.not_membership
     )
-
-
-def _joined_member(content: JsonObject) -> JoinedMember:
-    name, avatar = content.get("displayname"), content.get("avatar_url")
-    return JoinedMember(name if isinstance(name, str) else None, avatar if isinstance(avatar, str) else None)
