@@ -127,7 +127,7 @@ def _took_all(answer: Answer) -> bool:
     return len(results) == TRANSACTION and not any(results.values())
 
 
-@scenario(turns=4)
+@scenario(turns=12)
 async def remote_join_2000(stage: Stage) -> Work:
     """One join of a room of 2,000 members on another server, until all of them are served and the user's first
     message has arrived there. One user, one room after the other."""

@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from homeserver.runtime.together import together
+from homeserver.runtime.together import both, together
 
 
 class TogetherTests(SynchronousTestCase):
@@ -23,6 +23,19 @@ class TogetherTests(SynchronousTestCase):
         self.assertEqual(error.args, ("what went wrong",))
         # Nor is it reported as an error that nobody has handled, which would fail this test.
         self.works[0].errback(ValueError("and this came of it"))
+
+    def test_two_of_different_kinds(self) -> None:
+        async def length(work: Deferred[str]) -> int:
+            return len(await work)
+
+        async def text(work: Deferred[str]) -> str:
+            return await work
+
+        outcome = Deferred.fromCoroutine(both(length(self.works[0]), text(self.works[1])))
+        self.works[1].callback("second")
+        self.works[0].callback("first")
+        self.assertEqual(self.successResultOf(outcome), (5, "second"))
+        self.successResultOf(self.outcome)
 
     def test_nothing_at_all(self) -> None:
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(together([]))), [])

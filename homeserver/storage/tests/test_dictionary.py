@@ -89,6 +89,20 @@ class DictionaryTests(SynchronousTestCase):
         for found in map(self.successResultOf, asked):
             self.assertEqual(found, {key: stored[key] for key in found})
 
+    def test_many_keys_of_which_some_are_made_elsewhere_meanwhile(self) -> None:
+        keys = [f"@{number}:x" for number in range(600)]
+        elsewhere = self.dictionary(process=1)
+        self.threads.halt()
+        asked = [
+            Deferred.fromCoroutine(elsewhere.nids_of(keys[400:])),
+            Deferred.fromCoroutine(self.users.nids_of(keys)),
+        ]
+        self.threads.go_on()
+        stored = self.rows()
+        self.assertEqual(set(stored), set(keys))
+        self.assertEqual(self.successResultOf(asked[1]), stored)
+        self.assertEqual(self.successResultOf(asked[0]), {key: stored[key] for key in keys[400:]})
+
     def test_keys_of_several_columns(self) -> None:
         slots: Dictionary[tuple[str, str]] = Dictionary(
             self.databases[0], "room_slot", ("type", "state_key"), 100

@@ -141,6 +141,21 @@ def test_returning(connection: Connection) -> None:
             assert txn.row(statement, n=number, s="new") == (number, "new")
 
 
+@pytest.mark.parametrize("blob", [None, b"\x00", bytearray(b"1")])
+@pytest.mark.parametrize("count", [0, 1, 20, 501, 2000])
+def test_what_many_rows_return(connection: Connection, count: int, blob: object) -> None:
+    """Those that are there already return nothing."""
+    with connection.writing(ordered=True) as txn:
+        found = txn.rows_of_many(
+            "INSERT INTO t (n, s, b) VALUES (%(n)s, %(s)s, %(b)s) ON CONFLICT DO NOTHING RETURNING s, n",
+            [{"n": number - 1, "s": f"new {number}", "b": blob} for number in range(count)],
+        )
+        there = {n for (n,) in txn.rows("SELECT n FROM t WHERE s NOT LIKE 'new%%'")}
+    expected = [(f"new {number}", number - 1) for number in range(count) if number - 1 not in there]
+    assert sorted(found) == sorted(expected)
+    assert (-1 not in there, 0 in there) == (True, True)
+
+
 @pytest.mark.parametrize("count", [0, 1, 501, 2000])
 def test_many_rows(connection: Connection, count: int) -> None:
     with connection.writing(ordered=True) as txn:

@@ -1,7 +1,7 @@
 """Rooms that were entered without their members: once these have come, nothing tells them from rooms entered whole."""
 
 from random import Random
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
@@ -10,6 +10,7 @@ from homeserver.protocol.events import Event
 from homeserver.protocol.identifiers import EventID, ServerName
 from homeserver.rooms.graph.tests.arrivals import LENGTH, Arrivals
 from homeserver.rooms.graph.tests.stories import Story
+from homeserver.rooms.partial import PartialRooms
 from homeserver.rooms.rejudging import Rejudging
 from homeserver.rooms.relations import Relations
 from homeserver.rooms.store.members import summary_counts
@@ -18,6 +19,7 @@ from homeserver.rooms.verification.stored import Unreadable
 from homeserver.rooms.verification.tests.test_stories import STORIES, StoryVerificationTestCase
 from homeserver.runtime.threads import InlineThreads
 from homeserver.storage.engine import Transaction
+from homeserver.streams.journal import current_position
 from tests.databases import fresh_engine
 
 SERVERS = (ServerName("resident.example"), ServerName("other.example"))
@@ -152,6 +154,19 @@ class PartialTests(StoryVerificationTestCase):
             self.complete(arrivals, story, join)
         derived.assert_called_once()
         assert arrivals.timeline() == timeline
+
+    def test_another_process_that_was_faster(self) -> None:
+        """Nothing is told twice, and no member is counted twice."""
+        story, join = self.story_with_join(Random("partial and twice"))
+        arrivals = self.entered_partially(story, join)
+        partial, db = arrivals.process.partial, arrivals.process.db
+        (row,) = self.result_of(partial.all())
+        self.complete(arrivals, story, join)
+        members, position = self.members(arrivals), self.result_of(db.read(current_position))
+        with patch.object(PartialRooms, "_row", AsyncMock(return_value=row)):
+            self.result_of(partial.complete(row, story.before[join.event_id]))
+        assert self.members(arrivals) == members
+        assert self.result_of(db.read(current_position)) == position
 
     def refused(self, arrivals: Arrivals) -> int:
         rows = self.result_of(
