@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from homeserver.protocol.auth_graph import auth_event_ids, ids_in_auth_order
 from homeserver.protocol.event_auth import AuthRejected, check_auth, check_auth_events
-from homeserver.protocol.events import Event, from_stored
+from homeserver.protocol.events import Event, StoredForms, from_stored, stored_forms
 from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.rooms.graph.vertices import Aside
 from homeserver.rooms.head import Heads
@@ -55,6 +55,13 @@ def _cited_first(by_id: Mapping[EventID, Event]) -> list[EventID]:
         return []
 
 
+def _allowed(
+    room_id: RoomID, events: Sequence[Event], here: Mapping[EventID, Event]
+) -> tuple[list[Event], dict[EventID, StoredForms]]:
+    passed = authorised(room_id, events, here)
+    return passed, {event.event_id: stored_forms(event) for event in passed}
+
+
 class Outliers:
     """Stores beside the timeline what other servers show of a room."""
 
@@ -70,16 +77,22 @@ class Outliers:
         Their format, signatures and hashes were checked.
         """
         # Nearly all of them are, and while they are looked at in a thread, the database has nothing else to do.
-        passed, announced = await both(self._allowed(room_id, events), self._receiver.announce(events))
-        return await self._receiver.add_outliers(room_id, passed, announced) if passed else ()
+        (passed, forms), announced = await both(
+            self._new_and_allowed(room_id, events), self._receiver.announce(events)
+        )
+        if not passed:
+            return ()
+        return await self._receiver.add_outliers(room_id, passed, announced._replace(forms=forms))
 
-    async def _allowed(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Event]:
+    async def _new_and_allowed(
+        self, room_id: RoomID, events: Sequence[Event]
+    ) -> tuple[Sequence[Event], Mapping[EventID, StoredForms]]:
         known = await self._db.read(event_nids, [event.event_id for event in events])
         new = [event for event in events if event.event_id not in known]
         if not new:
-            return ()
+            return (), {}
         here = await self._cited(room_id, new)
-        return await self._threads.run(authorised, room_id, new, here)
+        return await self._threads.run(_allowed, room_id, new, here)
 
     async def _cited(self, room_id: RoomID, events: Sequence[Event]) -> dict[EventID, Event]:
         """What the events cite and is here; not what was rejected or is of another room, which authorises nothing."""

@@ -139,14 +139,15 @@ class OutgoingEvents:
             user_id, was_joined = members.get(change.target) or (change.user_id, False)
             is_joined = change.membership == "join"
             members[change.target] = (user_id, is_joined)
-            if is_joined != was_joined and user_id is not None and not self._domains.is_local(user_id):
+            if user_id is not None and is_joined != was_joined and not self._domains.is_local(user_id):
                 counts[position][server_of(user_id)] += is_joined - was_joined
         return counts
 
     def _may_be_elsewhere(self, change: StateChange) -> bool:
         if change.target is None:
             return False
-        return change.user_id is None or not self._domains.is_local(change.user_id)
+        user_id = change.user_id
+        return user_id is None or not self._domains.is_local(user_id)
 
 
 def _origin(event: Accepted) -> ServerName:

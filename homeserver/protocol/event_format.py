@@ -18,6 +18,8 @@ from homeserver.protocol.room_versions import RoomVersion
 MAX_EVENT_BYTES = 65_536
 MAX_PREV_EVENTS = 20
 MAX_AUTH_EVENTS = 10
+# Of one code point in UTF-8.
+_MOST_BYTES = 4
 
 # What a database holds.
 _Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -104,6 +106,8 @@ def check_canonical(value: JsonObject) -> None:
 def check_lengths(pdu: JsonObject, event_id: str, *, in_bytes: bool) -> None:
     """Raises TooLarge where a limited field has more than 255 bytes, or only if it has more code points."""
     for name, text in limited_fields(pdu, event_id):
+        if len(text) * _MOST_BYTES <= MAX_IDENTIFIER_BYTES:
+            continue
         if len(text) > MAX_IDENTIFIER_BYTES or (in_bytes and exceeds_bytes(text)):
             raise TooLarge(f"The event's {name} is longer than {MAX_IDENTIFIER_BYTES} bytes")
 
@@ -127,7 +131,7 @@ def _check_identifiers(shape: _AnyFormat, version: RoomVersion) -> None:
     if isinstance(shape, _AssignedFormat) and ":" not in shape.event_id:
         # It could be the hash of another room's event.
         raise BadJson("Not an event: its ID names no server")
-    if any(EVENT_ID.fullmatch(event_id) is None for event_id in shape.edges()):
+    if not all(map(EVENT_ID.fullmatch, shape.edges())):
         raise BadJson("Not an event: something among its edges is not an event ID")
     state_key = None if shape.state_key is msgspec.UNSET else shape.state_key
     if is_hashed_create(version, shape.type, state_key):

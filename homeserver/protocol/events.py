@@ -6,6 +6,7 @@ https://spec.matrix.org/v1.19/server-server-api/#signing-events
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TypeAlias
 
 from homeserver.protocol.event import Event, Slot, StateMap, is_hashed_create
 from homeserver.protocol.event_format import (
@@ -156,7 +157,10 @@ def parse_pdu(pdu: JsonObject, version: RoomVersion) -> Event:
     return read_pdu(pdu, version).event
 
 
-def stored_forms(event: Event) -> tuple[bytes, bytes]:
+StoredForms: TypeAlias = tuple[bytes, bytes]
+
+
+def stored_forms(event: Event) -> StoredForms:
     """The event in two halves: the JSON that clients see, without `room_id` and `unsigned`, and the rest, packed.
 
     `unsigned` is not stored: each server makes its own.

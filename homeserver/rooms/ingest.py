@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from homeserver.protocol.auth_graph import auth_event_ids
-from homeserver.protocol.events import Event, stored_forms
+from homeserver.protocol.events import Event, StoredForms, stored_forms
 from homeserver.protocol.identifiers import EventID, ServerName, UserID
 from homeserver.rooms.appends import (
     Accepted,
@@ -33,11 +34,16 @@ _ASIDES_AT_ONCE = 1000
 
 
 class Announced(NamedTuple):
-    """The short ids of all that some events name."""
+    """The short ids of all that some events name, and what some of them are stored as."""
 
     users: Mapping[UserID, int]
     slots: Mapping[Slot, int]
     types: Mapping[str, int]
+    forms: Mapping[EventID, StoredForms] = MappingProxyType({})
+
+    def aside(self, event: Event) -> Aside:
+        client, federation = self.forms.get(event.event_id) or stored_forms(event)
+        return Aside(event=event, short_ids=self.short_ids(event), client=client, federation=federation)
 
     def short_ids(self, event: Event) -> ShortIds:
         target = _target(event)
@@ -166,10 +172,7 @@ class Ingest:
             if start:
                 # Those before are on their way only when this turn of the reactor has ended.
                 await self._clock.sleep(0)
-            some = [
-                _aside(event, announced.short_ids(event))
-                for event in ordered[start : start + _ASIDES_AT_ONCE]
-            ]
+            some = [announced.aside(event) for event in ordered[start : start + _ASIDES_AT_ONCE]]
             await stored
             stored = self._put_aside(head, some)
             asides += some
@@ -269,7 +272,8 @@ class Ingest:
         ]
 
     async def _asides(self, events: Sequence[Event]) -> list[Aside]:
-        return [_aside(*one) for one in zip(events, await self._all_short_ids(events), strict=True)]
+        announced = await self.announce(events)
+        return [announced.aside(event) for event in events]
 
     async def _short_ids(self, event: Event) -> ShortIds:
         target = _target(event)
@@ -284,11 +288,6 @@ class Ingest:
         """Of each event; those that are missing are made together."""
         announced = await self.announce(events)
         return [announced.short_ids(event) for event in events]
-
-
-def _aside(event: Event, short_ids: ShortIds) -> Aside:
-    client, federation = stored_forms(event)
-    return Aside(event=event, short_ids=short_ids, client=client, federation=federation)
 
 
 def _target(event: Event) -> UserID | None:

@@ -86,8 +86,8 @@ def write_edges(txn: Transaction, vertices: Iterable[Vertex], nids: EventNids) -
     here = cited_by(txn, known) if known else {}
     edges = []
     for vertex in citing:
-        cited = {nids.get(event_id) for event_id in vertex.event.auth_events}
-        cited -= {None, vertex.room, *here.get(vertex.nid, ())}
+        cited = set(map(nids.get, vertex.event.auth_events))
+        cited.difference_update((None, vertex.room), here.get(vertex.nid, ()))
         edges += [(nid, vertex.nid) for nid in cited if nid is not None]
     if edges:
         insert_auth_edges(txn, edges)
