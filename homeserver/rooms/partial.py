@@ -242,6 +242,7 @@ class PartialRooms:
         judges: bool,
     ) -> bool:
         """Whether the room's events were judged again."""
+        cause.changes = ()
         if not is_partial(txn, row.room):
             # Another process was faster, or the room was removed.
             return False
