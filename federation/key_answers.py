@@ -75,17 +75,17 @@ class _Answer(msgspec.Struct):
 
 
 def publish_keys(signer: EventSigner, old_keys: Mapping[str, OldKey], valid_until_ts: int) -> JsonObject:
-    """What this server publishes, signed."""
+    """What this server publishes, signed; in the order of canonical JSON, in which some check what they received."""
     answer: JsonObject = {
+        "old_verify_keys": {
+            key_id: {"expired_ts": old.expired_ts, "key": encode_base64(old.public_key)}
+            for key_id, old in sorted(old_keys.items())
+        },
         "server_name": signer.server_name,
         "valid_until_ts": valid_until_ts,
         "verify_keys": {signer.key.key_id: {"key": encode_base64(signer.key.public_key)}},
-        "old_verify_keys": {
-            key_id: {"key": encode_base64(old.public_key), "expired_ts": old.expired_ts}
-            for key_id, old in old_keys.items()
-        },
     }
-    return sign_json(answer, signer.server_name, signer.key)
+    return dict(sorted(sign_json(answer, signer.server_name, signer.key).items()))
 
 
 def read_key_answer(value: JsonValue, now_ms: int) -> KeyAnswer:

@@ -96,7 +96,8 @@ class ReceivedInvites:
         if len(told) > MOST_TOLD:
             raise InvalidParam("The room says too much of itself")
         # COMPAT(synapse): in older versions servers send stripped events, of which nothing can be proved.
-        if invite.version.room_id_is_create_hash:
+        # And some of them say nothing of newer rooms either.
+        if told and invite.version.room_id_is_create_hash:
             await self._check_told(invite, told)
         return stripped_by_others(told)
 

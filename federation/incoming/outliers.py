@@ -4,7 +4,9 @@ https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 
 from homeserver.protocol.auth_graph import auth_event_ids, ids_in_auth_order
 from homeserver.protocol.event_auth import AuthRejected, check_auth, check_auth_events
@@ -21,30 +23,47 @@ from homeserver.storage.database import Database
 log = logging.getLogger(__name__)
 
 
-def authorised(
-    room_id: RoomID, events: Sequence[Event], here: Mapping[EventID, Event] | None = None
-) -> list[Event]:
-    """Those of the events that what they cite allows, each after what it cites.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Events that what they cite allows, each after what it cites, and why others of them are not allowed."""
 
-    What is cited is among the events, or `here`. Events that are not of the room are left out.
+    passed: list[Event] = field(default_factory=list)
+    refused: dict[EventID, str] = field(default_factory=dict)
+
+
+def authorised(room_id: RoomID, events: Sequence[Event]) -> list[Event]:
+    """Those of the events that what they cite among them allows, each after what it cites."""
+    return judged(room_id, events, {}, ()).passed
+
+
+def judged(
+    room_id: RoomID, events: Sequence[Event], here: Mapping[EventID, Event], rejected: Collection[EventID]
+) -> Judged:
+    """What is cited is among the events, or `here`, where some were `rejected`.
+
+    Events are left out that are not of the room, or cite what is nowhere.
     """
-    allowed: dict[EventID, Event] = dict(here or {})
+    allowed = dict(here)
     by_id = {event.event_id: event for event in events if event.room_id == room_id}
-    passed = []
+    outcome = Judged()
+    passed, refused = outcome.passed, outcome.refused
     for event_id in _cited_first(by_id):
         event = by_id[event_id]
         cited = [allowed[one] for one in auth_event_ids(event) if one in allowed]
         if len(cited) < len(auth_event_ids(event)):
+            others = [one for one in auth_event_ids(event) if one not in allowed]
+            if all(one in refused or one in rejected for one in others):
+                refused[event_id] = "An auth event was rejected"
             continue
         try:
             check_auth_events(event, [allowed[one] for one in event.auth_events])
             check_auth(event, {one.slot: one for one in cited})
         except AuthRejected as error:
-            log.info("event %s of another server is left out: %s", event_id, error)
+            refused[event_id] = str(error)
             continue
         allowed[event_id] = event
         passed.append(event)
-    return passed
+    return outcome
 
 
 def _cited_first(by_id: Mapping[EventID, Event]) -> list[EventID]:
@@ -55,11 +74,12 @@ def _cited_first(by_id: Mapping[EventID, Event]) -> list[EventID]:
         return []
 
 
-def _allowed(
-    room_id: RoomID, events: Sequence[Event], here: Mapping[EventID, Event]
-) -> tuple[list[Event], dict[EventID, StoredForms]]:
-    passed = authorised(room_id, events, here)
-    return passed, {event.event_id: stored_forms(event) for event in passed}
+def _judged_and_written(
+    room_id: RoomID, events: Sequence[Event], here: Mapping[EventID, Event], rejected: Collection[EventID]
+) -> tuple[Judged, dict[EventID, StoredForms]]:
+    outcome = judged(room_id, events, here, rejected)
+    kept = (event for event in events if event.event_id in outcome.refused)
+    return outcome, {event.event_id: stored_forms(event) for event in chain(outcome.passed, kept)}
 
 
 class Outliers:
@@ -72,30 +92,38 @@ class Outliers:
         self._threads = threads
 
     async def add(self, room_id: RoomID, events: Sequence[Event]) -> Sequence[Aside]:
-        """Stores those of the events that are new and allowed, and tells which those are.
+        """Stores those of the events that are new, and tells which of them are allowed.
 
-        Their format, signatures and hashes were checked.
+        The others are rejected, and so will be what cites them. The format, signatures and hashes of all were checked.
         """
         # Nearly all of them are, and while they are looked at in a thread, the database has nothing else to do.
-        (passed, forms), announced = await both(
-            self._new_and_allowed(room_id, events), self._receiver.announce(events)
+        (outcome, forms), announced = await both(
+            self._new_and_judged(room_id, events), self._receiver.announce(events)
         )
-        if not passed:
+        if not forms:
             return ()
-        return await self._receiver.add_outliers(room_id, passed, announced._replace(forms=forms))
+        for event_id, reason in outcome.refused.items():
+            log.info("event %s of another server is rejected: %s", event_id, reason)
+        refused = [event for event in events if event.event_id in outcome.refused]
+        asides = await self._receiver.add_outliers(
+            room_id, [*outcome.passed, *refused], announced._replace(forms=forms), outcome.refused
+        )
+        return [aside for aside in asides if aside.refusal is None] if refused else asides
 
-    async def _new_and_allowed(
+    async def _new_and_judged(
         self, room_id: RoomID, events: Sequence[Event]
-    ) -> tuple[Sequence[Event], Mapping[EventID, StoredForms]]:
+    ) -> tuple[Judged, Mapping[EventID, StoredForms]]:
         known = await self._db.read(event_nids, [event.event_id for event in events])
         new = [event for event in events if event.event_id not in known]
         if not new:
-            return (), {}
-        here = await self._cited(room_id, new)
-        return await self._threads.run(_allowed, room_id, new, here)
+            return Judged(), {}
+        here, rejected = await self._cited(room_id, new)
+        return await self._threads.run(_judged_and_written, room_id, new, here, rejected)
 
-    async def _cited(self, room_id: RoomID, events: Sequence[Event]) -> dict[EventID, Event]:
-        """What the events cite and is here; not what was rejected or is of another room, which authorises nothing."""
+    async def _cited(
+        self, room_id: RoomID, events: Sequence[Event]
+    ) -> tuple[dict[EventID, Event], set[EventID]]:
+        """What the events cite and is here, by ID, and what of it was rejected and so authorises nothing."""
         head = await self._heads.get(room_id)
         cited = {one for event in events for one in auth_event_ids(event)}
         pdus = await self._db.read(stored_pdus, head.nid, cited)
@@ -104,4 +132,5 @@ class Outliers:
             for pdu in pdus
             if not pdu.is_rejected
         )
-        return {event.event_id: event for event in read if event.is_state}
+        here = {event.event_id: event for event in read if event.is_state}
+        return here, {pdu.event_id for pdu in pdus if pdu.is_rejected}

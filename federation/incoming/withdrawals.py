@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from federation.incoming.pdu_checks import PduChecks
 from homeserver.accounts.domains import LocalDomains
 from homeserver.protocol.errors import UnsupportedRoomVersion
-from homeserver.protocol.identifiers import USER_ID, EventID, RoomID, UserID, server_of
+from homeserver.protocol.identifiers import USER_ID, EventID, RoomID, UserID
 from homeserver.protocol.json import JsonObject, decode_json
 from homeserver.protocol.room_versions import room_version
 from homeserver.rooms.elsewhere import RoomsElsewhere
@@ -23,8 +23,8 @@ class Withdrawals:
     async def take(self, room_id: RoomID, pdus: Sequence[JsonObject]) -> list[EventID]:
         """Those of a room's events that end invitations, which are no more then.
 
-        Nobody here can tell who has the power to, so that only the server of who invited is believed, and only in an
-        event that the invitation authorises.
+        Nobody here can tell who has the power to, so that only who invited is believed, and only in an event that the
+        invitation authorises.
         """
         ended = []
         for pdu in pdus:
@@ -43,7 +43,7 @@ class Withdrawals:
         except UnsupportedRoomVersion:
             return None
         for event in events:
-            is_theirs = event.room_id == room_id and server_of(event.sender) == server_of(invited.sender)
+            is_theirs = event.room_id == room_id and event.sender == invited.sender
             follows = decode_json(invited.event)["event_id"] in event.auth_events
             if is_theirs and follows and event.membership in ("leave", "ban"):
                 await self._elsewhere.put(event, [])

@@ -35,7 +35,8 @@ class JoinAuthority:
         try:
             return await self._joining.authorised(head, user_id, {"membership": "join"})
         except Forbidden as error:
-            if await self._knows_any(await self._joining.allowed_rooms(head)):
+            allowed = await self._joining.allowed_rooms(head)
+            if not allowed or await self._knows_any(allowed):
                 raise
             raise UnableToAuthoriseJoin("This server is in none of the rooms that matter") from error
 

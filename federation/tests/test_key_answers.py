@@ -1,11 +1,12 @@
 from typing import Any
 
 import pytest
+from canonicaljson import encode_canonical_json
 
 from config.federation import OldKey
 from federation.key_answers import KeyAnswerInvalid, ServerKey, publish_keys, read_key_answer
 from federation.tests.peers import DAY_MS, NOW_MS, identity
-from homeserver.protocol.json import JsonObject
+from homeserver.protocol.json import JsonObject, encode_json
 from homeserver.protocol.signing import sign_json, verify_json
 from homeserver.protocol.unpadded_base64 import encode_base64
 
@@ -27,6 +28,7 @@ def test_what_is_published_can_be_read() -> None:
         ServerKey("ed25519:old", OLD.key.public_key, 0, 5),
     )
     assert read.signed == published
+    assert encode_json(published) == encode_canonical_json(published)
 
 
 def test_no_key_is_valid_for_more_than_a_week() -> None:

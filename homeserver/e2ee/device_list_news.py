@@ -124,7 +124,10 @@ def _seen(
 
 
 def read_lists(txn: Transaction, work: ListWork) -> ListNews:
-    """COMPAT(synapse): users of rooms without encryption are told too, as the specification allows."""
+    """COMPAT(synapse): users of rooms without encryption are told too, as the specification allows.
+
+    Who enters a room is told of themself as well: their other devices are among those who see each other there.
+    """
     changed = set(
         changed_users(txn, work.viewer, work.after, work.upto) if work.changed is None else work.changed
     )
@@ -136,6 +139,7 @@ def read_lists(txn: Transaction, work: ListWork) -> ListNews:
     gone = departed_users(txn, [*work.moved, *work.left], work.after)
     gone.update(joined_users(txn, work.left, -1))
     left = out_of_sight(txn, work.viewer, gone)
-    arrived.pop(work.viewer, None)
+    if not work.entered:
+        arrived.pop(work.viewer, None)
     changed.update(arrived.values())
     return ListNews(sorted(changed.difference(left)), sorted(left))

@@ -95,6 +95,9 @@ def _body_decoder(kind: Any) -> Callable[[bytes], Any]:
         # Many clients send no body where every field is optional.
         text = body if body or not may_be_empty else b"{}"
         try:
+            if not text.isascii():
+                # Texts that no field takes are not looked at by the decoder.
+                text.decode()
             return decoder.decode(text)
         except msgspec.ValidationError as error:
             raise _shape_error(error, BadJson) from error

@@ -18,7 +18,7 @@ from homeserver.rooms.appends import (
     StateChange,
 )
 from homeserver.rooms.graph.receipt import Receipt, SlotChange
-from homeserver.rooms.graph.vertices import Aside, ShortIds, in_auth_order
+from homeserver.rooms.graph.vertices import Aside, Refusal, ShortIds, in_auth_order
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.store.events import event_nids
 from homeserver.rooms.store.spans import EVER, Slot
@@ -154,12 +154,16 @@ class Ingest:
         return Announced(user_nids, slot_nids, await self._types.nids_of({event.type for event in events}))
 
     async def set_aside(
-        self, head: Head, events: Sequence[Event], announced: Announced | None = None
+        self,
+        head: Head,
+        events: Sequence[Event],
+        announced: Announced | None = None,
+        refused: Mapping[EventID, str] = MappingProxyType({}),
     ) -> Sequence[Aside]:
-        """Stores events beside the timeline; they are in an order in which what authorises an event comes before it.
+        """Stores events beside the timeline, in an order in which what authorises an event comes before it.
 
-        They may be some of those that were `announced`. Raises UnknownEvents where what authorises one is neither here
-        nor among them.
+        They may be some of those that were `announced`; those `refused`, each for a reason, are rejected. Raises
+        UnknownEvents where what one cites is neither here nor among them.
         """
         cited = {event_id for event in events for event_id in auth_event_ids(event)}
         here = await self._db.read(event_nids, list(cited))
@@ -173,6 +177,9 @@ class Ingest:
                 # Those before are on their way only when this turn of the reactor has ended.
                 await self._clock.sleep(0)
             some = [announced.aside(event) for event in ordered[start : start + _ASIDES_AT_ONCE]]
+            for aside in some if refused else ():
+                if aside.event.event_id in refused:
+                    aside.refusal = Refusal(refused[aside.event.event_id], soft=False)
             await stored
             stored = self._put_aside(head, some)
             asides += some

@@ -12,7 +12,7 @@ from homeserver.protocol.power_levels import levels_by_key, power_levels
 from homeserver.rooms.descriptions import allowed_rooms
 from homeserver.rooms.head import Head, Heads
 from homeserver.rooms.members import Members
-from homeserver.rooms.store.inhabitants import inhabitants
+from homeserver.rooms.store.inhabitants import inhabitants, inhabited
 from homeserver.storage.database import Database
 
 _CREATE = ("m.room.create", "")
@@ -69,8 +69,10 @@ class Joining:
         return () if rules is None else allowed_rooms(rules.content)
 
     async def is_in_any(self, user_id: UserID, room_ids: tuple[RoomID, ...]) -> bool:
-        """Whether the user is joined to one of the rooms."""
-        return not set(room_ids).isdisjoint(await self._members.joined_room_ids(user_id))
+        """Whether the user is joined to one of the rooms; nobody knows who is in those that this server has left."""
+        joined = set(room_ids) & await self._members.joined_room_ids(user_id)
+        rooms = [await self._heads.nid_of(room_id) for room_id in joined]
+        return bool(rooms and await self._db.read(inhabited, rooms))
 
     async def authorising_servers(self, head: Head) -> list[ServerName]:
         """Other servers, of users who have the power to let others in and are in the room."""

@@ -1,6 +1,7 @@
 """State that local users set: what the specification asks of their own server, beyond the rules of the room."""
 
 from homeserver.http.requester import Requester
+from homeserver.protocol.errors import InvalidParam
 from homeserver.protocol.identifiers import parse_user_id
 from homeserver.rooms.aliases import CANONICAL, Aliases
 from homeserver.rooms.draft import Draft, Sent
@@ -26,6 +27,8 @@ class StateSetter:
                 draft.content,
                 is_guest=requester.is_guest,
             )
+        if draft.type == "m.room.create":
+            raise InvalidParam("A room is created only once")
         if (draft.type, draft.state_key) == (CANONICAL, ""):
             await self._aliases.check_canonical(draft.room_id, draft.content)
         return await self._sender.send(draft)

@@ -3,7 +3,7 @@
 https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from homeserver.protocol.errors import ServerUnavailable
 from homeserver.protocol.event_auth import AuthRejected, auth_slots, check_auth
 from homeserver.protocol.events import Event
-from homeserver.protocol.identifiers import RoomID
+from homeserver.protocol.identifiers import EventID, RoomID
 from homeserver.protocol.power_levels import CREATE
 from homeserver.rooms.appends import StaleHead
 from homeserver.rooms.graph.auth_graph import RoomKey
@@ -92,14 +92,19 @@ class EventReceiver:
         return await self._ingest.announce(events)
 
     async def add_outliers(
-        self, room_id: RoomID, events: Sequence[Event], announced: Announced | None = None
+        self,
+        room_id: RoomID,
+        events: Sequence[Event],
+        announced: Announced | None = None,
+        refused: Mapping[EventID, str] | None = None,
     ) -> Sequence[Aside]:
         """Stores events beside the timeline, of which it was checked that they are of the room and allowed.
 
-        What authorises an event must be here or come before it in `events`, which may be some of those `announced`.
+        Those that are not are `refused`, each for a reason. What an event cites must be here or among `events`, which
+        may be some of those `announced`.
         """
         head = await self._heads.get(room_id)
-        return await self._ingest.set_aside(head, events, announced)
+        return await self._ingest.set_aside(head, events, announced, refused or {})
 
     async def _attempt(self, event: Event, given: GivenState | None, is_taken_in: bool) -> Received:
         async with self._locks.held(event.room_id):

@@ -138,10 +138,13 @@ class RemoteMemberships:
         return _accepted(received)
 
     async def _servers(self, wish: Wish, row: ElsewhereRow | None = None) -> list[ServerName]:
-        """Whom to ask: who was named, who invited, and whoever the invitation tells of; each once."""
+        """Whom to ask: who was named, who invited, and whoever the invitation tells of; each once.
+
+        Where there is nobody of them, the server that the room's ID names: most old rooms still live there.
+        """
         row = row or await self._elsewhere.of(wish.user_id, wish.room_id)
         told = [] if row is None else [row.sender, *_senders(decode_json(row.stripped))]
-        named = [*wish.via, *_servers_of([*told, wish.room_id])]
+        named = [*wish.via, *_servers_of(told)] or _servers_of([wish.room_id])
         return list(dict.fromkeys(name for name in _proper(named) if not self._domains.speaks_for(name)))
 
     async def _described(self, room_id: RoomID, inviter: UserID) -> list[JsonObject]:

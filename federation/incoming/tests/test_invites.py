@@ -120,7 +120,14 @@ class ReceivedInviteTests(InviteTestCase):
         forged = sign_event(forged, EventSigner(other.server_name, other.key))
         kept = self.made("m.room.member", {"membership": "invite"}, self.alice.user_id)
         earlier = self.made("m.room.member", {"membership": "leave"}, self.alice.user_id)
-        self.send(forged, kept, earlier)
+        of_another = self.made(
+            "m.room.member",
+            {"membership": "leave"},
+            self.alice.user_id,
+            sender=UserID("@ron:remote.example"),
+            auth_events=(invitation.event_id,),
+        )
+        self.send(forged, kept, earlier, of_another)
         self.assertEqual(self.invited().keys(), {self.far})
         for membership in ("leave", "ban"):
             content = {"membership": membership}
@@ -219,7 +226,6 @@ class ReceivedInviteTests(InviteTestCase):
         other = self.made("m.room.create", {"room_version": "12", "other": True})
         stripped = {"type": "m.room.create", "state_key": "", "sender": ROB, "content": {}}
         wrong: list[list[Json]] = [
-            [],
             [self.name.pdu()],
             [other.pdu()],
             [stripped],
@@ -228,6 +234,10 @@ class ReceivedInviteTests(InviteTestCase):
         for told in wrong:
             answer = self.invite(self.invitation(), invite_room_state=told)
             self.assertEqual(answer.error, (400, "M_INVALID_PARAM"))
+
+    def test_rooms_that_say_nothing_of_themselves(self) -> None:
+        self.assertEqual(self.invite(self.invitation(), invite_room_state=[]).status, 200)
+        self.assertEqual(self.invited().keys(), {self.far})
 
     def test_versions_that_nobody_knows(self) -> None:
         answer = self.invite(self.invitation(), room_version="13")

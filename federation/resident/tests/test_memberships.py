@@ -271,6 +271,16 @@ class RestrictedJoinTests(HandshakeTestCase):
         self.room_id = self.restricted_to("!unknown:elsewhere.example")
         self.assertEqual(self.make("join").error, (400, "M_UNABLE_TO_AUTHORISE_JOIN"))
 
+    def test_rooms_that_everybody_here_has_left(self) -> None:
+        """Nobody here is told who is still in them."""
+        self.enter_allowed()
+        self.alice.leave(self.allowed)
+        self.assertEqual(self.make("join").error, (400, "M_UNABLE_TO_AUTHORISE_JOIN"))
+
+    def test_no_rooms(self) -> None:
+        self.room_id = self.restricted_to()
+        self.assertEqual(self.make("join").error, (403, "M_FORBIDDEN"))
+
     def test_nobody_here_may_invite(self) -> None:
         self.enter_allowed()
         levels = self.alice.state(self.room_id, "m.room.power_levels").json

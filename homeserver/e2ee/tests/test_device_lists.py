@@ -231,7 +231,7 @@ class VisibilityTests(DeviceListTestCase):
         self.assertEqual((self.told(self.alice), self.told(self.bob)), (([], []), ([], [])))
         self.bob.join(room_id)
         self.assertEqual(self.told(self.alice), (["@bob:test"], []))
-        self.assertEqual(self.told(self.bob), (["@alice:test"], []))
+        self.assertEqual(self.told(self.bob), (["@alice:test", "@bob:test"], []))
 
     def test_who_leaves_is_gone_and_sees_nobody(self) -> None:
         room_id = self.room(self.alice, self.bob)

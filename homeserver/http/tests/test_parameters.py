@@ -139,6 +139,7 @@ class TestBody:
             (b"nonsense", NotJson),
             (b'{"name": "a"} x', NotJson),
             (b'{"name": "\xff"}', NotJson),
+            (b'{"name": "a", "unknown": "\xff"}', NotJson),
             (b'{"name": "\\ud800"}', NotJson),
             (b'{"name": NaN}', NotJson),
             (b'{"x":' + b"[" * 100_000, NotJson),

@@ -116,7 +116,7 @@ class TestChanges:
 
     def test_actions(self) -> None:
         tweak = {"set_tweak": "sound", "value": "default"}
-        assert checked_actions(["dont_notify", "notify", tweak, "coalesce"]) == ("notify", tweak)
+        assert checked_actions(["dont_notify", "notify", tweak]) == ("dont_notify", "notify", tweak)
         for bad in ("ring", 1, None, {}, {"set_tweak": 1}, ["notify"]):
             with pytest.raises(InvalidParam):
                 checked_actions([bad])

@@ -139,9 +139,9 @@ class WritingTests(RulesTestCase):
 
     def test_actions(self) -> None:
         self.put("room/a")
-        actions = ["notify", {"set_tweak": "highlight"}]
+        actions = ["dont_notify", "notify", {"set_tweak": "highlight"}]
         for path in ("room/a", "underride/.m.rule.message"):
-            self.alice.put(f"{RULES}/{path}/actions", {"actions": ["dont_notify", *actions]})
+            self.alice.put(f"{RULES}/{path}/actions", {"actions": actions})
             self.assertEqual(self.alice.get(f"{RULES}/{path}/actions")["actions"], actions)
 
     def test_what_is_not_there_cannot_be_changed(self) -> None:

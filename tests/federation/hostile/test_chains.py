@@ -152,6 +152,27 @@ class EndlessTests(LiarTestCase):
         each(check, junk)
 
 
+class RejectedReasonTests(LiarTestCase):
+    def test_events_that_rejected_ones_authorise(self) -> None:
+        """They are rejected, too, and what follows them still has its place in the room."""
+        state = self.state_of(self.room_id)
+        rob = state["m.room.member"].sender
+        raised = self.event("m.room.power_levels", {"users": {rob: 100}}, state_key="")
+        self.send(raised)
+        shown = self.member("join", citing=(raised,))
+        self.lies["/event_auth/"] = lambda _: {"auth_chain": pdus(*state.values(), shown)}
+        first = self.said("one", citing=(shown,))
+        self.send(first)
+        del self.lies["/event_auth/"]
+        second = self.said("two", after=(first,), citing=(shown,))
+        third = self.said("three", after=(second,))
+        self.send(second, third)
+        self.hides(raised, shown, first, second)
+        self.assertEqual(self.bodies(), ["three"])
+        self.assertEqual(self.asked_for("/get_missing_events/"), [])
+        self.goes_on()
+
+
 class AuthChainTests(LiarTestCase):
     """Only where event IDs are given can events cite each other in a circle."""
 
